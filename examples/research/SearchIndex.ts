@@ -1,0 +1,179 @@
+/**
+ * Full-text ranking over the passages of a corpus, with MiniSearch (BM25+).
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+import MiniSearch from "minisearch"
+import * as Corpus from "./Corpus.ts"
+import * as Passage from "./Passage.ts"
+import * as Words from "./Words.ts"
+
+/**
+ * A passage that matches a query. `id` is the passage's place in the corpus; `score` is at least 0 and comparable
+ * between the queries of one index.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Hit = Schema.Struct({ id: Schema.Int, score: Schema.Finite, passage: Passage.Passage })
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Hit = typeof Hit.Type
+
+/**
+ * A term that a question asks for, with the terms that count as the same, and how much it tells: a term that is rare
+ * in the corpus weighs more.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Concept {
+  readonly term: string
+  readonly synonyms: ReadonlyArray<string>
+  readonly weight: number
+}
+
+/**
+ * The search over one loaded corpus.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class SearchIndex extends Context.Service<
+  SearchIndex,
+  {
+    readonly corpus: Corpus.Corpus
+    /** The passages that match best, best first; none when no word of the query occurs. `limit` is 12 by default. */
+    readonly search: (query: string, options?: { readonly limit?: number }) => Effect.Effect<ReadonlyArray<Hit>>
+    /** What the question asks for, stop words left out, each concept once. */
+    readonly concepts: (question: string) => ReadonlyArray<Concept>
+  }
+>()("miniagents/examples/research/SearchIndex") {}
+
+/**
+ * Indexes a corpus. Other fibers get their turn between any two batches of passages, so that an interruption is
+ * served at once.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: (corpus: Corpus.Corpus) => Effect.Effect<SearchIndex["Service"]> = Effect.fnUntraced(function* (
+  corpus: Corpus.Corpus
+) {
+  const memo: Words.Memo = new Map()
+  const index = new MiniSearch<Indexed>({
+    fields: ["text", "trail", "about", "path"],
+    tokenize: (text) => Words.terms(text, memo),
+    processTerm: (term) => term,
+    searchOptions: { boost: fieldBoosts, bm25: { k: 1.2, b: 0.5, d: 0.5 } }
+  })
+  for (let from = 0; from < corpus.passages.length; from += batchSize) {
+    const to = Math.min(from + batchSize, corpus.passages.length)
+    for (let id = from; id < to; id++) index.add(indexed(corpus.passages[id]!, id))
+    yield* Effect.yieldNow
+  }
+  const weight = (term: string): number => {
+    const found = index.search(term, { tokenize: (text) => [text] }).length
+    // A word that occurs nowhere tells nothing about which passage is best, only that none is perfect.
+    if (found === 0) return unknownWeight
+    return Math.log(1 + (corpus.passages.length - found + 0.5) / (found + 0.5))
+  }
+  const concepts = (question: string): Array<Concept> =>
+    Words.topics(question).map((term) => ({ term, synonyms: Words.synonyms(term), weight: weight(term) }))
+  const search = (query: string, limit: number): Array<Hit> => {
+    const wanted = new Map(
+      Words.topics(query)
+        .flatMap((term) => [
+          [term, 1] as const,
+          ...Words.synonyms(term).map((synonym) => [synonym, synonymBoost] as const)
+        ])
+        // The last entry of a key wins: a word of the query itself outweighs the same word as a synonym.
+        .sort(([, a], [, b]) => a - b)
+    )
+    const results = index.search([...wanted.keys()].join(" "), {
+      tokenize: (text) => text.split(" "),
+      boostTerm: (term) => wanted.get(term) ?? 1
+    })
+    return results.slice(0, limit).map((result) => ({
+      id: Number(result.id),
+      score: result.score,
+      passage: corpus.passages[Number(result.id)]!
+    }))
+  }
+  return { corpus, concepts, search: (query, options) => Effect.sync(() => search(query, options?.limit ?? 12)) }
+})
+
+/**
+ * Joins what several queries found: each passage once, best first, at most four passages of one file. A passage that
+ * several queries found adds up their scores. `limit` is 16 by default. Scores are scaled so that the best is 1.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const merge = (found: ReadonlyArray<ReadonlyArray<Hit>>, limit = 16): Array<Hit> => {
+  const byId = new Map<number, Hit>()
+  for (const hit of found.flat()) {
+    byId.set(hit.id, { ...hit, score: hit.score + (byId.get(hit.id)?.score ?? 0) })
+  }
+  const perFile = new Map<string, number>()
+  const sorted = [...byId.values()]
+    .sort((a, b) => b.score - a.score || a.id - b.id)
+    .filter(({ passage }) => {
+      const count = (perFile.get(passage.path) ?? 0) + 1
+      perFile.set(passage.path, count)
+      return count <= mostPerFile
+    })
+    .slice(0, limit)
+  return sorted.map((hit) => ({ ...hit, score: hit.score / sorted[0]!.score }))
+}
+
+/**
+ * Loads a folder and indexes it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: Corpus.Options
+): Layer.Layer<SearchIndex, Corpus.CorpusError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(SearchIndex, Effect.flatMap(Corpus.load(options), make))
+
+/**
+ * Indexes the documentation that the installed `effect` package ships.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerEffectDocs: Layer.Layer<SearchIndex, Corpus.CorpusError, FileSystem.FileSystem | Path.Path> =
+  Layer.unwrap(Effect.map(Corpus.effectDocs, layer))
+
+const batchSize = 64
+const mostPerFile = 4
+const unknownWeight = 1.5
+const synonymBoost = 0.8
+const fieldBoosts = { text: 1, trail: 2, about: 0.5, path: 1 }
+
+interface Indexed {
+  readonly id: number
+  readonly text: string
+  readonly trail: string
+  readonly about: string
+  readonly path: string
+}
+
+const indexed = (passage: Passage.Passage, id: number): Indexed => ({
+  id,
+  text: passage.lines.join("\n"),
+  trail: passage.trail.join(" "),
+  about: passage.about,
+  path: passage.path
+})

@@ -1,0 +1,421 @@
+/**
+ * Agents: named definitions of what reads a sequence of messages and replies with one. Calling an agent never waits;
+ * it gives the sequence of its replies at once, to be read, read again, or handed on while it fills up.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as Tracer from "effect/Tracer"
+import type * as Types from "effect/Types"
+import * as AgentCall from "./AgentCall.ts"
+import * as InteractionContext from "./InteractionContext.ts"
+import * as Json from "./internal/json.ts"
+import { CurrentTask } from "./internal/task.ts"
+import type * as Message from "./Message.ts"
+import type { ErrorOf, MessageInput } from "./MessageInput.ts"
+import * as MessageSequence from "./MessageSequence.ts"
+import * as MiniAgents from "./MiniAgents.ts"
+
+/**
+ * The type id of agents.
+ *
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId = "~miniagents/Agent"
+
+/**
+ * An agent: `P` are its parameters, `E` is what its replies can fail with (the errors of its body and of everything it
+ * replied with), `R` what its body requires, which is taken from where it is triggered.
+ *
+ * **Details**
+ *
+ * An agent that reads its input has `Upstream` in `E`: for the caller it is replaced by what the given input can fail
+ * with, so that input which cannot fail adds nothing.
+ *
+ * Laws: **Eager** (`trigger` neither waits nor runs the body before it returns; the body then runs whether or not
+ * anyone reads; with `startSoon: false` it starts at the first read), **One run** (however many readers, the body runs
+ * once), **Errors in place** (`trigger` itself never fails) and **Cancellation** (interrupting a call interrupts every
+ * call it triggered).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Agent<P, E, R> extends InteractionContext.AgentInfo {
+  readonly [TypeId]: typeof TypeId
+  /** The schema of the parameters. */
+  readonly parameters: Schema.Struct<Schema.Struct.Fields>
+  /** Calls the agent with all of its input at once, and gives its replies. */
+  readonly trigger: <const I extends MessageInput<unknown> = never, const O extends CallOptions = {}>(
+    ...args: {} extends P ? [messages?: I, parameters?: P, options?: O] : [messages: I, parameters: P, options?: O]
+  ) => Effect.Effect<MessageSequence.MessageSequence<RepliesError<E, ErrorOf<I>, O>>, never, MiniAgents.MiniAgents | R>
+  /** Calls the agent and keeps the call open. `I` is what the input still to be sent may fail with: nothing, unless said. */
+  readonly call: <I = never, const O extends CallOptions = {}>(
+    ...args: {} extends P ? [parameters?: P, options?: O] : [parameters: P, options?: O]
+  ) => Effect.Effect<AgentCall.AgentCall<RepliesError<E, I, O>, I>, never, MiniAgents.MiniAgents | R>
+  /** A copy under another name, or with some of the parameters given already; they can still be given anew. */
+  readonly fork: <const Q extends Partial<P> = {}>(
+    options?: ForkOptions<Q>
+  ) => Agent<Types.Simplify<Omit<P, keyof Q> & Partial<Pick<P, keyof Q & keyof P>>>, E, R>
+}
+
+/**
+ * What one call does differently from the runtime's defaults.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallOptions {
+  /** Runs the agent whether or not anyone reads (`true`), or from the first read on. */
+  readonly startSoon?: boolean
+  /** Gives a failure as a `Message.Failure` at its place: the replies then cannot fail. */
+  readonly errorsAsMessages?: boolean
+}
+
+/**
+ * What a fork changes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ForkOptions<Q> {
+  readonly name?: string
+  readonly description?: string
+  readonly parameters?: Q
+}
+
+/**
+ * What an agent is made with, besides its name and its body.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<Fields extends Schema.Struct.Fields> {
+  /** What the agent does, for people and for models that are to choose among agents. */
+  readonly description?: string
+  /** The fields of its parameters. Prefer `Schema.Finite` and `Schema.Int` to `Schema.Number`, for models too. */
+  readonly parameters?: Fields
+}
+
+/**
+ * What the replies to a call fail with: `Upstream` becomes the error of its input, and errors taken as messages vanish.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RepliesError<E, I, O> = O extends { readonly errorsAsMessages: true }
+  ? never
+  : Exclude<E, InteractionContext.Upstream> | (InteractionContext.Upstream extends E ? I : never)
+
+/**
+ * The errors that a body's replies carry, and the services it really requires.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RepliedErrors<R> = R extends InteractionContext.Replies<infer E> ? E : never
+
+/**
+ * What a body requires of its caller.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RealServices<R> = R extends InteractionContext.Replies<infer _> | InteractionContext.InteractionContext
+  ? never
+  : R
+
+/**
+ * Parameters that do not fit an agent's schema. The call they were given to ends with this as a defect; its body does
+ * not run.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidParameters extends Schema.TaggedError<InvalidParameters>()("InvalidParameters", {
+  agent: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `\`${this.agent}\` was called with parameters that do not fit: ${this.reason}`
+  }
+}
+
+/**
+ * Two services with the same agent name: the Layer of one stands where the other is called.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DuplicateName extends Schema.TaggedError<DuplicateName>()("DuplicateName", { agent: Schema.String }) {
+  override get message(): string {
+    return `Two agent services are named \`${this.agent}\`: rename one of them`
+  }
+}
+
+/**
+ * Whether a value is an agent.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isAgent = (value: unknown): value is Agent<never, unknown, unknown> => Predicate.hasProperty(value, TypeId)
+
+/**
+ * Makes an agent of a body. Its error and requirement types are inferred from the body.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema, Stream } from "effect"
+ * import { Agent, MiniAgents } from "miniagents"
+ *
+ * const shout = Agent.make("Shout", { parameters: { mark: Schema.String } }, Effect.fnUntraced(function*(ctx) {
+ *   yield* ctx.messages.pipe(Stream.runForEach((promise) =>
+ *     Effect.flatMap(promise.message, (message) => ctx.reply(String(message).toUpperCase() + ctx.parameters.mark))))
+ * }))
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* shout.trigger("hello", { mark: "!" })
+ *   return yield* replies.text // "HELLO!"
+ * }).pipe(Effect.provide(MiniAgents.layer()))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: {
+  <E, R>(
+    name: string,
+    body: (ctx: InteractionContext.InteractionContext<{}>) => Effect.Effect<void, E, R>
+  ): Agent<{}, E | RepliedErrors<R>, RealServices<R>>
+  <const Fields extends Schema.Struct.Fields, E, R>(
+    name: string,
+    options: Options<Fields>,
+    body: (ctx: InteractionContext.InteractionContext<Schema.Struct<Fields>["Type"]>) => Effect.Effect<void, E, R>
+  ): Agent<Schema.Struct<Fields>["Type"], E | RepliedErrors<R>, RealServices<R>>
+} = (
+  name: string,
+  ...rest: [InteractionContext.Body] | [Options<Schema.Struct.Fields>, InteractionContext.Body]
+): Agent<{}, never, never> => {
+  const [options, body] = rest.length === 1 ? [{}, rest[0]] : rest
+  return new AgentImpl(definition(name, options), Effect.succeed(body))
+}
+
+/**
+ * The class of an agent that is a service: defined in one place, implemented by a Layer, replaced in tests. `error`
+ * says what its implementations may fail with, beside what their input fails with.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Agent } from "miniagents"
+ *
+ * class Writer extends Agent.Service<Writer>()("Writer", { parameters: { tone: Schema.String } }) {}
+ *
+ * const WriterLive = Writer.toLayer(Effect.fnUntraced(function*(ctx) {
+ *   yield* ctx.reply(`A ${ctx.parameters.tone} text`)
+ * }))
+ *
+ * const program = Effect.gen(function*() {
+ *   return yield* (yield* Writer.trigger("draft", { tone: "dry" })).text
+ * }).pipe(Effect.provide(WriterLive))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Service =
+  <Self>() =>
+  <const Fields extends Schema.Struct.Fields = {}, Err extends Schema.Constraint = Schema.Never>(
+    name: string,
+    options: ServiceOptions<Fields, Err> = {}
+  ): ServiceClass<Self, Schema.Struct<Fields>["Type"], Err["Type"]> => {
+    class Key extends Context.Service<Key, Implementation>()(`miniagents/Agent/${name}`) {}
+    const body = Effect.flatMap(Key, (found) =>
+      found.service === Key ? Effect.succeed(found.body) : Effect.die(new DuplicateName({ agent: name }))
+    )
+    const agent: object = new AgentImpl(definition(name, options), body)
+    const toLayer = (implementation: InteractionContext.Body) =>
+      Layer.effect(
+        Key,
+        Effect.contextWith((context) => Effect.succeed({ service: Key, body: within(implementation, context) }))
+      )
+    const members = {
+      ...Object.getOwnPropertyDescriptors(agent),
+      [TypeId]: { value: TypeId },
+      toLayer: { value: toLayer }
+    }
+    return Object.defineProperties<unknown>(Key, members) as never // its type is what these members add up to
+  }
+
+/**
+ * What an agent that is a service is made with, besides its name.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServiceOptions<
+  Fields extends Schema.Struct.Fields,
+  Err extends Schema.Constraint
+> extends Options<Fields> {
+  /** What its implementations may fail with. */
+  readonly error?: Err
+}
+
+/**
+ * An agent that is a service: its key, and the agent that calls whatever implements it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServiceClass<Self, P, E>
+  extends Context.Service<Self, Implementation>, Omit<Agent<P, E | InteractionContext.Upstream, Self>, "name"> {
+  new (_: never): { readonly [TypeId]: typeof TypeId }
+  readonly name: string
+  /**
+   * The Layer of an implementation. What the body requires is taken from where the Layer is built; its errors, and
+   * those of what it replies with, must be among the service's.
+   */
+  readonly toLayer: <Err extends E | InteractionContext.Upstream, R>(
+    body: (ctx: InteractionContext.InteractionContext<P>) => Effect.Effect<void, Err, R> & Allowed<RepliedErrors<R>, E>
+  ) => Layer.Layer<Self, never, Exclude<RealServices<R>, MiniAgents.MiniAgents>>
+}
+
+/** Refuses a body whose replies can fail with more than the service says. */
+type Allowed<Replied, E> = [Replied] extends [E | InteractionContext.Upstream]
+  ? unknown
+  : { readonly "the replies can fail with": Exclude<Replied, E | InteractionContext.Upstream> }
+
+/**
+ * What stands behind an agent that is a service.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Implementation {
+  readonly service: unknown
+  readonly body: InteractionContext.Body
+}
+
+interface Definition extends InteractionContext.AgentInfo {
+  readonly parameters: Schema.Struct<Schema.Struct.Fields>
+  readonly given: object
+  readonly check: (parameters: unknown) => Exit.Exit<unknown, Schema.SchemaError>
+}
+
+class AgentImpl implements Agent<{}, never, never> {
+  declare readonly [TypeId]: typeof TypeId
+  readonly name: string
+  readonly description: string | undefined
+  readonly parameters: Schema.Struct<Schema.Struct.Fields>
+  readonly trigger: Agent<{}, never, never>["trigger"]
+  readonly call: Agent<{}, never, never>["call"]
+  readonly fork: Agent<{}, never, never>["fork"]
+
+  constructor(self: Definition, body: Effect.Effect<InteractionContext.Body, never, unknown>) {
+    this.name = self.name
+    this.description = self.description
+    this.parameters = self.parameters
+    this.trigger = (input?: unknown, parameters?: object, options?: CallOptions) =>
+      Effect.withFiber((fiber) => {
+        const opened = open(self, fiber, parameters, options)
+        const { call, source } = opened
+        const given = MessageSequence.toSequence(input, { ...source, owner: call }, `${self.name}.trigger`)
+        if (given instanceof MessageSequence.Sequence) call.input = given
+        start(self, body, opened, given instanceof MessageSequence.Sequence ? undefined : given)
+        return Effect.succeed(call.replies as MessageSequence.Sequence<never>)
+      })
+    this.call = (parameters?: object, options?: CallOptions) =>
+      Effect.withFiber((fiber) => {
+        const opened = open(self, fiber, parameters, options)
+        const siblings = InteractionContext.openCallsOf(fiber, opened.source.runtime)
+        const call = new AgentCall.AgentCallImpl<never, never>(opened.call, opened.source, siblings)
+        start(self, body, opened, undefined)
+        return Effect.succeed(call as never) // what its input and replies fail with, the type of `call` says
+      })
+    this.fork = (options = {}) => {
+      const { description = self.description, name = self.name, parameters = {} } = options
+      return new AgentImpl({ ...self, name, description, given: { ...self.given, ...parameters } }, body) as never
+    }
+  }
+}
+Object.defineProperty(AgentImpl.prototype, TypeId, { value: TypeId })
+
+const definition = (name: string, options: Options<Schema.Struct.Fields>): Definition => {
+  const parameters = Schema.Struct(options.parameters ?? {})
+  const check = Schema.decodeUnknownExit(Schema.toType(parameters), { onExcessProperty: "error", errors: "all" })
+  return { name, description: options.description, parameters, given: {}, check }
+}
+
+interface Opened {
+  readonly call: InteractionContext.Call
+  readonly source: MessageSequence.Source
+  readonly startSoon: boolean
+  readonly parameters: Exit.Exit<unknown, Schema.SchemaError>
+}
+
+const open = (
+  self: Definition,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  given: object | undefined,
+  { errorsAsMessages, startSoon }: CallOptions = {}
+): Opened => {
+  const runtime = MiniAgents.current(fiber)
+  const source = { runtime, owner: runtime.activity.ownerOf(fiber), fiber }
+  const parameters = self.check(given === undefined ? self.given : { ...self.given, ...given })
+  const call = new InteractionContext.Call({
+    agent: self,
+    parameters: Exit.isSuccess(parameters) ? parameters.value : given,
+    errorsAsMessages: errorsAsMessages ?? runtime.errorsAsMessages,
+    source
+  })
+  return { call, source, startSoon: startSoon ?? runtime.startSoon, parameters }
+}
+
+const start = (
+  self: Definition,
+  body: Effect.Effect<InteractionContext.Body, never, unknown>,
+  { call, parameters, source, startSoon }: Opened,
+  invalid: Message.InvalidMessage | undefined
+): void => {
+  if (invalid !== undefined) return call.refuse(invalid)
+  if (Exit.isFailure(parameters)) return call.refuse(invalidParameters(self, call.parameters, parameters.cause))
+  call.prepare(body)
+  InteractionContext.record(call, source.runtime, source.fiber)
+  if (startSoon) call.startSoon(source.fiber)
+  else call.replies.start = () => call.startUnsafe()
+}
+
+const invalidParameters = (self: Definition, given: unknown, cause: Cause.Cause<Schema.SchemaError>) => {
+  const { issues } = formatIssues((Cause.squash(cause) as Schema.SchemaError).issue)
+  const reasons = issues.map(({ message, path = [] }) => {
+    const keys = path.map((key) => (typeof key === "object" ? key.key : key))
+    let value = given
+    for (const key of keys) value = Predicate.hasProperty(value, key) ? value[key] : undefined
+    return `\`${keys.join(".")}\` got \`${Json.preview(value)}\`: ${message}`
+  })
+  return new InvalidParameters({ agent: self.name, reason: reasons.join("; ") })
+}
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** A body with the services of the place where its Layer was built; what belongs to the call stays the call's. */
+const within =
+  (body: InteractionContext.Body, built: Context.Context<never>): InteractionContext.Body =>
+  (ctx) =>
+    Effect.provideContext(body(ctx), Context.omit(...ofTheCall)(built))
+const ofTheCall = [
+  CurrentTask,
+  InteractionContext.InteractionContext,
+  MiniAgents.MiniAgents,
+  Tracer.ParentSpan
+] as const

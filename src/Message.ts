@@ -1,0 +1,550 @@
+/**
+ * Messages: immutable, schema-defined values that agents exchange. Two messages with the same content are equal
+ * (`Equal.equals`) and have the same `hashKey`, as commits in git do; a message that holds other messages is hashed
+ * over their hash keys alone, so a history of any length is identified by one key.
+ *
+ * @since 0.1.0
+ */
+import { sha256 } from "@noble/hashes/sha2.js"
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as Json from "./internal/json.ts"
+
+/**
+ * The type id of messages.
+ *
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId = "~miniagents/Message"
+
+/**
+ * Whatever an application wants to say about a message beside its content: a JSON object, empty by default, part of
+ * the message's identity.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Metadata = { readonly [key: string]: Schema.Json }
+
+/**
+ * An immutable value with a tag, frozen at every depth. Make classes of your own with `Message.Class`.
+ *
+ * Laws: **Identity** (equal content means `Equal.equals` and the same `hashKey`; key order does not matter; any change
+ * changes it; encode then decode gives it back) and **Merkle** (nested messages are covered by their hash keys alone).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Message {
+  readonly [TypeId]: typeof TypeId
+  readonly _tag: string
+  readonly metadata: Metadata
+  /** The sha256 (64 hex digits) of the canonical JSON of `Message.serialize`; computed when first asked for. */
+  readonly hashKey: string
+  /** The text of the message: its `content` if it has one, else its fields as a fenced block of JSON. */
+  toString(): string
+}
+
+/**
+ * The static side of a message class: a schema whose instances are messages.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Class<Self, Tag extends string, Fields extends Schema.Struct.Fields> extends Schema.Class<
+  Self,
+  Schema.TaggedStruct<Tag, Fields & { readonly metadata: typeof MetadataField }>,
+  Message
+> {}
+
+/**
+ * Any message class, as `Message.codec` takes them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AnyClass extends Schema.Codec<Message, unknown> {
+  readonly identifier: string
+}
+
+const MetadataField: Schema.withConstructorDefault<
+  Schema.withDecodingDefaultKey<Schema.$Record<Schema.String, Schema.Codec<Schema.Json>>>
+> = Schema.Record(Schema.String, Schema.Json).pipe(
+  Schema.withDecodingDefaultKey(Effect.succeed({})),
+  Schema.withConstructorDefault(Effect.succeed({}))
+)
+
+/**
+ * A value that can be no message, or a place where none is taken: the agent and the operation it was given to, the
+ * path inside the input (`input[1].score`), the value in short, and what to do.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidMessage extends Schema.TaggedError<InvalidMessage>()("InvalidMessage", {
+  operation: Schema.String,
+  path: Schema.String,
+  value: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `\`${this.operation}\` got \`${this.value}\` at \`${this.path}\`: ${this.reason}`
+  }
+}
+
+const Base = <Tag extends string, const Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
+  for (const name of reservedFields) {
+    if (name in fields) throw new Error(`Message class \`${tag}\` must not define \`${name}\`: every message has it`)
+  }
+  // its fields are not known statically here, so the parent is taken for what this class needs of it
+  const Parent = Schema.TaggedClass<object>(tag)(tag, { ...fields, metadata: MetadataField }) as unknown as new (
+    props: unknown,
+    options?: Schema.MakeOptions
+  ) => Message
+  class Base extends Parent {
+    constructor(props: unknown, options?: Schema.MakeOptions) {
+      super(props, options)
+      freezeFields(this, tag)
+    }
+    override get hashKey(): string {
+      let key = hashKeys.get(this)
+      if (key === undefined) {
+        key = bytesToHex(sha256(utf8ToBytes(Json.canonical(serialize(this)))))
+        hashKeys.set(this, key)
+      }
+      return key
+    }
+    override toString(): string {
+      return "content" in this && typeof this.content === "string" ? this.content : jsonBlock(this)
+    }
+  }
+  Object.defineProperty(Base.prototype, TypeId, { value: TypeId })
+  return Base
+}
+const hashKeys = new WeakMap<Message, string>()
+const reservedFields = ["metadata", "hashKey", "_tag"]
+
+/**
+ * Makes a class of messages with fields of its own, any of which may hold other messages.
+ *
+ * **Details**
+ *
+ * Instances are validated and frozen at every depth. A field whose value could still change afterwards (`Date`, `Map`,
+ * `Set`, typed arrays) is refused: take `Schema.DateTimeUtc`, an array or a string.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Message } from "miniagents"
+ *
+ * class Review extends Message.Class<Review>()("Review", {
+ *   draft: Message.Text,
+ *   stars: Schema.Int
+ * }) {}
+ *
+ * const review = new Review({ draft: Message.text("It was a dark night"), stars: 2 })
+ * console.log(review.draft.content, review.hashKey.length)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Class =
+  <Self>() =>
+  <Tag extends string, const Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields): Class<Self, Tag, Fields> =>
+    Base(tag, fields) as never // the class is built for `Self`, which only the caller's `extends` makes true
+
+/**
+ * Whether a value is a message.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isMessage = (value: unknown): value is Message => Predicate.hasProperty(value, TypeId)
+
+/**
+ * The schema of a field that can hold any message. Decoding one takes `Message.codec` with the classes it may be of.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Any: Schema.declare<Message> = Schema.declare(isMessage, {
+  identifier: "Message",
+  toCodecJson: () =>
+    Schema.link<Message>()(Schema.Json, {
+      decode: SchemaGetter.transformEffect((json: Schema.Json) => decodeByTag(json)),
+      encode: SchemaGetter.transform(toJson)
+    })
+})
+
+/**
+ * A plain message: what a bare string becomes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Text extends Class<Text>()("Text", { content: Schema.String }) {}
+
+/**
+ * What a person said.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class User extends Class<User>()("User", { content: Schema.String }) {}
+
+/**
+ * An instruction to a model.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class System extends Class<System>()("System", { content: Schema.String }) {}
+
+/**
+ * What a model said: the agent and the model that did, why it stopped, the id that the provider gave the response, and
+ * how many tokens it took.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Assistant extends Class<Assistant>()("Assistant", {
+  content: Schema.String,
+  agent: Schema.optionalKey(Schema.String),
+  model: Schema.optionalKey(Schema.String),
+  finishReason: Schema.optionalKey(Schema.String),
+  responseId: Schema.optionalKey(Schema.String),
+  usage: Schema.optionalKey(
+    Schema.Struct({ inputTokens: Schema.optionalKey(Schema.Int), outputTokens: Schema.optionalKey(Schema.Int) })
+  )
+}) {}
+
+/**
+ * A failure that became a message, where errors are taken as messages: what was said before it (`content`), the
+ * error's tag and text, and the agents it came through, the innermost first.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Failure extends Class<Failure>()("Failure", {
+  content: Schema.String,
+  error: Schema.String,
+  reason: Schema.String,
+  trace: Schema.Array(Schema.String)
+}) {
+  override toString(): string {
+    return `${this.content}${this.content === "" ? "" : "\n\n"}${this.error}: ${this.reason}`
+  }
+}
+
+/**
+ * Data without a text: what a plain object becomes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Data extends Class<Data>()("Data", { data: Schema.Record(Schema.String, Schema.Json) }) {
+  override toString(): string {
+    return block(this.data)
+  }
+}
+
+/**
+ * A vector that stands for a text, with the model that made it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Embedding extends Class<Embedding>()("Embedding", {
+  content: Schema.String,
+  vector: Schema.Array(Schema.Finite),
+  model: Schema.optionalKey(Schema.String)
+}) {}
+
+/**
+ * Several messages joined into one text, with the originals.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Joined extends Class<Joined>()("Joined", { content: Schema.String, originals: Schema.Array(Any) }) {}
+
+/**
+ * The record of one call: which agent was called with which parameters and messages. Persistence hooks receive it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class CallRecord extends Class<CallRecord>()("CallRecord", {
+  agent: Schema.String,
+  parameters: Schema.Json,
+  messages: Schema.Array(Any)
+}) {}
+
+/**
+ * The record of what an agent replied to a call. Persistence hooks receive it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class ReplyRecord extends Class<ReplyRecord>()("ReplyRecord", {
+  agent: Schema.String,
+  call: CallRecord,
+  replies: Schema.Array(Any)
+}) {}
+
+/**
+ * The messages this library defines.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Builtin = Text | User | System | Assistant | Failure | Data | Embedding | Joined | CallRecord | ReplyRecord
+
+/**
+ * What can be known of a message before its content: the tag of its class (`Text` unless said) and any of its fields
+ * but the content.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Known = { readonly _tag?: "Text" | "User" | "System"; readonly metadata?: Metadata } | KnownAssistant
+
+type KnownAssistant = { readonly _tag: "Assistant" } & Partial<
+  Pick<Assistant, "agent" | "model" | "finishReason" | "responseId" | "usage" | "metadata">
+>
+
+/**
+ * The fields of a message that are known, whatever its class.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type KnownFields = Partial<Omit<KnownAssistant, "_tag">> & { readonly _tag?: string }
+
+/**
+ * A plain message.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const text = (content: string, metadata?: Metadata): Text =>
+  metadata === undefined && typeof content === "string" ? bareText(content) : new Text(fields(content, metadata))
+
+/**
+ * A message from a person.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const user = (content: string, metadata?: Metadata): User => new User(fields(content, metadata))
+
+/**
+ * An instruction to a model.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const system = (content: string, metadata?: Metadata): System => new System(fields(content, metadata))
+
+/**
+ * A message from a model.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const assistant = (content: string, metadata?: Metadata): Assistant => new Assistant(fields(content, metadata))
+
+/**
+ * A message that carries a JSON object. Throws `InvalidMessage` for what is no JSON.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const data = (value: { readonly [key: string]: unknown }, metadata?: Metadata): Data => {
+  const copy = Json.frozenCopy(value)
+  if (copy instanceof Json.NotJson) throw invalid("Message.data", `value${copy.path}`, copy.value, copy.reason)
+  return new Data(
+    metadata === undefined ? { data: copy as Schema.JsonObject } : { data: copy as Schema.JsonObject, metadata }
+  )
+}
+
+/**
+ * The message that a finished text makes, together with what was known before.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromText = (content: string, known: Known = {}): Text | User | System | Assistant => {
+  const { _tag: tag = "Text", ...rest } = known
+  return new textClasses[tag]({ ...rest, content })
+}
+
+/**
+ * The message that a failure becomes: the text that came before it, and the agents it came through.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromCause = (
+  cause: Cause.Cause<unknown>,
+  options: { readonly content?: string; readonly trace?: ReadonlyArray<string> } = {}
+): Failure => {
+  const error: unknown = Cause.squash(cause)
+  const tag = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : "Error"
+  const reason = error instanceof Error ? error.message : Json.preview(error)
+  return new Failure({ content: options.content ?? "", error: String(tag), reason, trace: options.trace ?? [] })
+}
+
+/**
+ * The JSON object a message is stored as: its tag and fields, with every nested message replaced by a reference to its
+ * hash key (`field__hash_key`, and `field__hash_keys` for an array of messages). `hashKey` is the sha256 of its
+ * canonical spelling (RFC 8785).
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const serialize = (message: Message): Schema.JsonObject =>
+  references(message, isPlain(message) ? message : toJson(message)) as Schema.JsonObject
+
+/**
+ * The messages inside a message, depth first: each after the ones it holds itself.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const nested = (message: Message): ReadonlyArray<Message> => {
+  const found: Array<Message> = []
+  const visit = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return
+    if (Array.isArray(value)) return value.forEach(visit)
+    if (isMessage(value)) {
+      if (!isPlain(value)) Object.values(value).forEach(visit)
+      if (value !== message) found.push(value)
+    } else if (Json.isPlainObject(value)) Object.values(value).forEach(visit)
+  }
+  visit(message)
+  return found
+}
+
+/**
+ * The JSON codec of the library's messages and the given classes, nested messages inline: decoding gives back an equal
+ * message. Throws when two classes have the same tag.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const codec = <const Classes extends ReadonlyArray<AnyClass> = []>(
+  classes?: Classes
+): Schema.Codec<Builtin | Classes[number]["Type"], Schema.Json> => {
+  const known = new Map(builtins)
+  for (const added of classes ?? []) {
+    if (known.has(added.identifier)) throw new Error(`Two message classes have the tag \`${added.identifier}\``)
+    known.set(added.identifier, added)
+  }
+  const provided = Schema.toCodecJson(Any).pipe(
+    Schema.middlewareDecoding((effect) => Effect.provideService(effect, CurrentClasses, known))
+  )
+  return provided as never // decoding looks classes up by tag, so it gives instances of these classes only
+}
+
+/** @internal */
+export const invalid = (operation: string, path: string, value: unknown, reason: string): InvalidMessage =>
+  new InvalidMessage({ operation, path, value: Json.preview(value), reason })
+
+const noMetadata: Metadata = Object.freeze({})
+const builtinClasses = { Text, User, System, Assistant, Failure, Data, Embedding, Joined, CallRecord, ReplyRecord }
+const textClasses = { Text, User, System, Assistant }
+const builtins: ReadonlyMap<string, AnyClass> = new Map(Object.entries(builtinClasses))
+
+const CurrentClasses = Context.Reference<ReadonlyMap<string, AnyClass>>("miniagents/Message/CurrentClasses", {
+  defaultValue: () => builtins
+})
+
+const decodeByTag = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue> =>
+  Effect.flatMap(CurrentClasses, (classes) => {
+    const tag = Predicate.hasProperty(json, "_tag") ? json._tag : undefined
+    const found = typeof tag === "string" ? classes.get(tag) : undefined
+    if (found !== undefined) {
+      return Effect.mapError(Schema.decodeEffect(Schema.toCodecJson(found))(json), (error) => error.issue)
+    }
+    const expected = `a message with a \`_tag\` of ${[...classes.keys()].join(", ")}`
+    return Effect.fail(new SchemaIssue.InvalidValue({ expected }, json))
+  })
+
+const toJson = (message: Message): Schema.Json =>
+  isPlain(message) ? ({ ...message } as never) : encoderOf(message.constructor as never)(message)
+
+const encoders = new WeakMap<AnyClass, (message: Message) => Schema.Json>()
+const encoderOf = (self: AnyClass): ((message: Message) => Schema.Json) => {
+  let encode = encoders.get(self)
+  if (encode === undefined) {
+    encode = Schema.encodeSync(Schema.toCodecJson(self)) as (message: Message) => Schema.Json
+    encoders.set(self, encode)
+  }
+  return encode
+}
+
+/** Messages whose fields are JSON and hold no other message: they need no encoding. */
+const isPlain = (message: Message): boolean => plainClasses.has(message.constructor)
+const plainClasses: ReadonlySet<unknown> = new Set([Text, User, System, Assistant, Failure, Data, Embedding])
+
+const references = (value: unknown, encoded: unknown): unknown => {
+  if (Array.isArray(encoded)) {
+    return encoded.map((item, i) => {
+      const original: unknown = Array.isArray(value) ? value[i] : undefined
+      return isMessage(original) ? { __hash_key: original.hashKey } : references(original, item)
+    })
+  }
+  if (typeof encoded !== "object" || encoded === null) return encoded
+  const fields: Record<string, unknown> = {}
+  for (const key of Object.keys(encoded)) {
+    const original = Predicate.hasProperty(value, key) ? value[key] : undefined
+    if (isMessage(original)) fields[`${key}__hash_key`] = original.hashKey
+    else if (Array.isArray(original) && original.length > 0 && original.every(isMessage)) {
+      fields[`${key}__hash_keys`] = original.map((message) => message.hashKey)
+    } else Json.define(fields, escaped(key), references(original, (encoded as Record<string, unknown>)[key]))
+  }
+  return fields
+}
+
+/** Keeps a field that is itself named like a reference apart from one. */
+const escaped = (key: string): string => (key.includes("__hash_key") && /__hash_keys?_*$/.test(key) ? `${key}_` : key)
+
+/** A `Text` without the passes that a string needs none of: most messages begin as bare strings. */
+const bareText = (content: string): Text =>
+  Object.freeze(
+    Object.assign(Object.create(Text.prototype) as Text, { _tag: "Text", content, metadata: noMetadata } as const)
+  )
+
+const fields = (content: string, metadata: Metadata | undefined) =>
+  metadata === undefined ? { content } : { content, metadata }
+
+const block = (json: unknown): string => `\`\`\`json\n${JSON.stringify(json, null, 2)}\n\`\`\``
+
+const jsonBlock = (message: Message): string => {
+  const { _tag: _, metadata, ...rest } = toJson(message) as Schema.JsonObject
+  return block(Predicate.isObject(metadata) && Object.keys(metadata).length > 0 ? { ...rest, metadata } : rest)
+}
+
+const freezeFields = (value: object, path: string): void => {
+  for (const key of Object.keys(value)) {
+    const field = (value as Record<string, unknown>)[key]
+    if (typeof field !== "object" || field === null || Object.isFrozen(field)) continue
+    if (Array.isArray(field) || Json.isPlainObject(field)) freezeFields(field, `${path}.${key}`)
+    else if (isMutable(field)) throw invalid(path, key, field, mutable)
+  }
+  Object.freeze(value)
+}
+const mutable = "a message cannot hold what could still change: take a string, an array or a DateTime"
+
+const isMutable = (value: object): boolean =>
+  value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)

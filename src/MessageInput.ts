@@ -1,0 +1,51 @@
+/**
+ * What can be sent to an agent or replied by one.
+ *
+ * @since 0.1.0
+ */
+import type * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+import type * as Message from "./Message.ts"
+
+/**
+ * A string, a plain JSON object (it becomes a `Message.Data`), a message, a message promise, a sequence of them, a
+ * Stream of any of these, or an Iterable of any of these, nested at will. `E` is what reading it can fail with.
+ *
+ * **Gotchas**
+ *
+ * The elements of a `Stream<string>` are messages, one each. For a stream of tokens that make one message use
+ * `MessagePromise.fromStream`. An Iterable is gone through at once, so it has to be finite.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type MessageInput<E = never> =
+  | string
+  | Message.Message
+  | Schema.JsonObject
+  | Stream.Stream<MessageInput<E>, E>
+  | (Iterable<MessageInput<E>> & NotEffect)
+
+/** An Effect is an Iterable too, for `yield*`; what it succeeds with may be a message, it is none itself. */
+interface NotEffect {
+  readonly "~effect/Effect"?: never
+}
+
+/**
+ * What reading an input can fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ErrorOf<I> =
+  IsAny<I> extends true
+    ? unknown
+    : I extends string | Message.Message
+      ? never
+      : I extends Stream.Stream<infer A, infer E>
+        ? E | ErrorOf<A>
+        : I extends Iterable<infer A>
+          ? ErrorOf<A>
+          : never
+
+type IsAny<T> = 0 extends 1 & T ? true : false

@@ -1,0 +1,257 @@
+/**
+ * The tree of everything that runs in the background: each node is a fiber (or one yet to be started) under the one
+ * that asked for it. The tree says who is interrupted with whom and what a closing runtime has to wait for; a node
+ * stays in it until it and everything below it has ended.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+
+/** The task whose code is running, for its fiber and those it forks. */
+export const CurrentTask = Context.Reference<Task | undefined>("miniagents/CurrentTask", {
+  defaultValue: () => undefined
+})
+
+/** Counts, and wakes who waits for none. */
+export class Counter {
+  count = 0
+  private waiters: Array<() => void> = []
+
+  begin(): void {
+    this.count++
+  }
+
+  done(): void {
+    this.count--
+    if (this.count > 0) return
+    const waiters = this.waiters
+    this.waiters = []
+    for (const waiter of waiters) waiter()
+  }
+
+  readonly none: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.count === 0) return Effect.void
+    const wait = Effect.callback<void>((resume) => {
+      this.waiters.push(() => resume(Effect.void))
+    })
+    return Effect.andThen(wait, this.none)
+  })
+}
+
+/** Everything that runs in one runtime. */
+export class Activity {
+  readonly root: Task = new Task(this, undefined, undefined)
+  /** The fibers that have been asked to run and have not ended. */
+  readonly running = new Counter()
+  /** Once closed, what is asked to run ends as interrupted. */
+  closed = false
+  private readonly callers = new WeakMap<Fiber.Fiber<unknown, unknown>, Caller>()
+
+  /** The task that what this fiber asks for belongs to. */
+  ownerOf(fiber: Fiber.Fiber<unknown, unknown>): Task {
+    const current = Context.get(fiber.context, CurrentTask)
+    const task = current?.activity === this ? current : undefined
+    return task !== undefined && task.fiber === fiber ? task : this.callerOf(fiber, task)
+  }
+
+  private callerOf(fiber: Fiber.Fiber<unknown, unknown>, task: Task | undefined): Caller {
+    let caller = this.callers.get(fiber)
+    if (caller === undefined) {
+      caller = new Caller(this, task ?? this.root)
+      this.callers.set(fiber, caller)
+      fiber.addObserver((exit) => caller!.leave(exit))
+    }
+    return caller
+  }
+}
+
+/** What a task runs: an effect, with the context captured where it was asked for. */
+export interface Work {
+  readonly effect: Effect.Effect<unknown, unknown, unknown>
+  readonly context: Context.Context<never>
+}
+
+export type TaskExit = Exit.Exit<unknown, unknown>
+
+export class Task {
+  readonly activity: Activity
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  ended = false
+  /** Interrupted together with its whole subtree, so that its own end has nothing left to interrupt. */
+  interrupted = false
+  protected work: Work | undefined
+  private readonly atEnd: ((exit: TaskExit) => void) | undefined
+  private left: Array<() => void> | undefined
+  private counted = false
+  private parent: Task | undefined
+  private first: Task | undefined = undefined
+  private next: Task | undefined = undefined
+  private previous: Task | undefined = undefined
+
+  /** `atEnd` is called once: when the fiber has ended, or when the task was interrupted before it had one. */
+  constructor(activity: Activity, parent: Task | undefined, work: Work | undefined, atEnd?: (exit: TaskExit) => void) {
+    this.activity = activity
+    this.work = work
+    this.atEnd = atEnd
+    // a task that has left the tree can be interrupted with nobody: what its stray fibers ask for belongs to the root
+    this.parent = parent?.parent === undefined && parent?.ended === true ? activity.root : parent
+    this.parent?.adopt(this)
+    if (parent?.interrupted === true) this.interrupted = true
+  }
+
+  /** Starts the fiber as soon as the given one gives way. */
+  startSoon(fiber: Fiber.Fiber<unknown, unknown>): void {
+    if (this.refused()) return
+    this.count()
+    fiber.currentDispatcher.scheduleTask(() => this.startUnsafe(), 0)
+  }
+
+  startUnsafe(): void {
+    const work = this.work
+    if (work === undefined || this.ended || this.refused()) return
+    this.work = undefined
+    this.count()
+    this.run(work)
+  }
+
+  /** What this task is called in traces, if anything. */
+  readonly name: string | undefined = undefined
+
+  /** The names from here up to the root; complete while the task is in the tree. */
+  get trace(): ReadonlyArray<string> {
+    const names: Array<string> = []
+    for (let task: Task | undefined = this; task !== undefined; task = task.parent) {
+      if (task.name !== undefined) names.push(task.name)
+    }
+    return names
+  }
+
+  /** What is below this task and must go on although the task itself has failed. */
+  handedOn(): ReadonlySet<Task> {
+    return nothing
+  }
+
+  /** Interrupts what is below this task, but for what was handed on. */
+  interruptUnreadable(): void {
+    const spared = this.handedOn()
+    for (const child of [...this.children()]) child.interruptTree(spared)
+  }
+
+  interruptTree(spared: ReadonlySet<Task> = nothing): void {
+    const tasks = this.subtree(spared)
+    for (const task of tasks) task.interrupted = true
+    for (const task of tasks) task.interruptSelf()
+  }
+
+  protected *children(): Generator<Task> {
+    for (let child = this.first; child !== undefined; child = child.next) yield child
+  }
+
+  /** Waits until this task and everything below it has ended. */
+  get gone(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.ended && this.parent === undefined
+        ? Effect.void
+        : Effect.callback<void>((resume) => void (this.left ??= []).push(() => resume(Effect.void)))
+    )
+  }
+
+  /** Ends everything below that has not started and that nobody will read any more. */
+  endUnstarted(): void {
+    for (const task of this.subtree(nothing)) if (task.work !== undefined) task.end(Exit.interrupt())
+  }
+
+  protected onEnd(exit: TaskExit): void {
+    this.atEnd?.(exit)
+  }
+
+  protected end(exit: TaskExit): void {
+    if (this.ended) return
+    this.ended = true
+    this.work = undefined
+    this.onEnd(exit)
+    this.fiber = undefined
+    this.release()
+    if (this.counted) this.activity.running.done()
+  }
+
+  private run(work: Work): void {
+    const effect = Effect.withFiber((fiber) => {
+      this.fiber = fiber
+      return work.effect as Effect.Effect<unknown, unknown>
+    })
+    const fiber = Effect.runForkWith(Context.add(work.context, CurrentTask, this))(effect)
+    fiber.addObserver((exit) => this.end(exit))
+  }
+
+  private subtree(spared: ReadonlySet<Task>): ReadonlyArray<Task> {
+    const tasks: Array<Task> = []
+    const pending: Array<Task> = [this]
+    for (let task = pending.pop(); task !== undefined; task = pending.pop()) {
+      if (spared.has(task)) continue
+      tasks.push(task)
+      for (let child = task.first; child !== undefined; child = child.next) pending.push(child)
+    }
+    return tasks
+  }
+
+  private refused(): boolean {
+    if (!this.activity.closed && !this.interrupted) return false
+    this.end(Exit.interrupt())
+    return true
+  }
+
+  private count(): void {
+    if (this.counted) return
+    this.counted = true
+    this.activity.running.begin()
+  }
+
+  private interruptSelf(): void {
+    if (this.fiber !== undefined) this.fiber.interruptUnsafe()
+    else if (this.work !== undefined) this.end(Exit.interrupt())
+  }
+
+  private adopt(child: Task): void {
+    child.next = this.first
+    if (this.first !== undefined) this.first.previous = child
+    this.first = child
+  }
+
+  /** Leaves the tree, with every ancestor that was only kept for what is below it. */
+  private release(): void {
+    let task: Task | undefined = this
+    while (task !== undefined && task.ended && task.first === undefined && task.parent !== undefined) {
+      const parent: Task = task.parent
+      if (task.previous === undefined) parent.first = task.next
+      else task.previous.next = task.next
+      if (task.next !== undefined) task.next.previous = task.previous
+      task.parent = task.next = task.previous = undefined
+      task.left?.forEach((resume) => resume())
+      task = parent
+    }
+  }
+}
+
+/** A fiber that is no task but asked for some: its calls are interrupted when it is. */
+class Caller extends Task {
+  private readonly task: Task
+
+  constructor(activity: Activity, task: Task) {
+    super(activity, task, undefined)
+    this.task = task
+  }
+
+  leave(exit: TaskExit): void {
+    if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) this.interruptUnreadable()
+    this.end(exit)
+  }
+
+  override handedOn(): ReadonlySet<Task> {
+    return this.task.handedOn()
+  }
+}
+
+const nothing: ReadonlySet<Task> = new Set()

@@ -1,0 +1,111 @@
+/** The modules of `src` stand in ranks, and each imports its own rank or a lower one. */
+
+import { readdirSync, readFileSync } from "node:fs"
+import { isBuiltin } from "node:module"
+import { posix } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Imports from "../scripts/Imports.ts"
+
+/** A name that ends in `/` is a folder, any other one a module. */
+const ranks: Readonly<Record<string, number>> = {
+  "internal/": 0,
+  Replay: 1,
+  Message: 1,
+  MiniAgents: 2,
+  MessagePromise: 3,
+  MessageSequence: 3,
+  InteractionContext: 4,
+  AgentCall: 4,
+  Agent: 5,
+  "agents/": 6,
+  "llm/": 6,
+  "store/": 6,
+  "serve/": 7,
+  "cluster/": 7,
+  "testing/": 7,
+  "cli/": 8,
+  cli: 8,
+  index: 9
+}
+
+const rankOf = (path: string): number | undefined => {
+  const slash = path.indexOf("/")
+  return ranks[slash < 0 ? path.replace(/\.ts$/, "") : path.slice(0, slash + 1)]
+}
+
+const isPlatform = (name: string) =>
+  isBuiltin(name) || /^(@effect\/(platform|sql)-|bun$|bun:|deno|cloudflare:)/.test(name)
+
+const complaintAbout = (path: string, name: string): string | undefined => {
+  if (name === "effect") return `${path} imports the barrel \`effect\`: import by subpath, as in \`effect/Effect\``
+  if (/^miniagents(\/|$)/.test(name)) return `${path} imports \`${name}\`: import the module by its relative path`
+  if (isPlatform(name) && rankOf(path) !== ranks["cli/"]) {
+    return `${path} imports \`${name}\`: only cli names a platform; ask for a service instead`
+  }
+  if (!name.startsWith(".")) return undefined
+  const target = posix.join(posix.dirname(path), name)
+  const [own, other] = [rankOf(path), rankOf(target)]
+  if (other === undefined) return `${path} imports \`${name}\`, which has no rank`
+  return own !== undefined && other > own ? `${path} (rank ${own}) imports ${target} (rank ${other})` : undefined
+}
+
+/** What is wrong with these modules; paths are relative to `src`. */
+const complaints = (files: Readonly<Record<string, string>>): ReadonlyArray<string> =>
+  Object.entries(files).flatMap(([path, source]) => [
+    ...(rankOf(path) === undefined ? [`${path} has no rank: add it to the table in DESIGN and in this test`] : []),
+    ...Imports.fromSource(path, source).flatMap((name) => complaintAbout(path, name) ?? [])
+  ])
+
+describe("ranks", () => {
+  it("every module of src imports only its own rank or a lower one", () => {
+    const src = new URL("../src/", import.meta.url)
+    const paths = readdirSync(src, { recursive: true, encoding: "utf8" })
+      .map((path) => path.replaceAll("\\", "/"))
+      .filter((path) => path.endsWith(".ts"))
+    assert.include(paths, "index.ts")
+    assert.deepStrictEqual(
+      complaints(Object.fromEntries(paths.map((path) => [path, readFileSync(new URL(path, src), "utf8")]))),
+      []
+    )
+  })
+
+  it.each([
+    [
+      "its own rank and lower ones",
+      "Agent.ts",
+      `import * as M from "./Message.ts"; import { h } from "./internal/h.ts"`
+    ],
+    ["a sibling in its folder", "llm/OpenAi.ts", `import type * as L from "./LlmAgent.ts"`],
+    ["effect by subpath", "Agent.ts", `import * as Effect from "effect/Effect"`],
+    ["a platform in cli", "cli/main.ts", `import { NodeRuntime } from "@effect/platform-node"`],
+    ["everything in the index", "index.ts", `export * as Agent from "./Agent.ts"`]
+  ])("allows %s", (_, path, source) => {
+    assert.deepStrictEqual(complaints({ [path]: source }), [])
+  })
+
+  it.each([
+    ["an import upwards", "Message.ts", `import * as A from "./Agent.ts"`, "rank 1"],
+    ["a type import upwards", "Message.ts", `import type * as A from "./Agent.ts"`, "rank 1"],
+    ["an inline type import upwards", "Message.ts", `export type A = import("./Agent.ts").Agent`, "rank 1"],
+    ["an export from above", "Replay.ts", `export { make } from "./MiniAgents.ts"`, "rank 2"],
+    ["a dynamic import upwards", "Agent.ts", `export const load = () => import("./llm/OpenAi.ts")`, "rank 6"],
+    ["an import upwards out of a folder", "internal/h.ts", `import * as M from "../Message.ts"`, "rank 0"],
+    ["an import of the index", "cli/main.ts", `import { Agent } from "../index.ts"`, "rank 9"],
+    ["an import by the package's own name", "agents/Loop.ts", `import { Agent } from "miniagents"`, "relative path"],
+    ["the barrel of effect", "Agent.ts", `import { Effect } from "effect"`, "by subpath"],
+    [
+      "a platform package below cli",
+      "serve/Http.ts",
+      `import * as N from "@effect/platform-node/NodeHttp"`,
+      "only cli"
+    ],
+    ["a built-in module of Node below cli", "Message.ts", `import { createHash } from "node:crypto"`, "only cli"],
+    ["a module without a rank", "Utils.ts", "export {}", "no rank"],
+    ["a folder without a rank", "helpers/a.ts", "export {}", "no rank"],
+    ["an import of a module without a rank", "Agent.ts", `import "./Utils.ts"`, "no rank"]
+  ])("complains about %s", (_, path, source, complaint) => {
+    const found = complaints({ [path]: source })
+    assert.strictEqual(found.length, 1)
+    assert.include(found[0], complaint)
+  })
+})
