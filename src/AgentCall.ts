@@ -74,9 +74,9 @@ export class AgentCallImpl<E, I> implements AgentCall<E, I> {
     })
   }
 
-  finishUnsafe(): void {
+  finishUnsafe(exit: Exit.Exit<void> = Exit.void): void {
     this.siblings.delete(this)
-    if (this.call.input.isOpen) this.call.input.close(Exit.void)
+    if (this.call.input.isOpen) this.call.input.close(exit)
   }
 
   private put(input: unknown, operation: string, outOfOrder: boolean): Effect.Effect<void> {

@@ -13,7 +13,7 @@ import type * as Tracer from "effect/Tracer"
 import * as Json from "./internal/json.ts"
 import { Log } from "./internal/log.ts"
 import { both, Reader, Rope } from "./internal/rope.ts"
-import { Counter, CurrentTask, Task, type TaskExit, type Work } from "./internal/task.ts"
+import { Counter, Task, type TaskExit, type Work } from "./internal/task.ts"
 import * as Message from "./Message.ts"
 import type { ErrorOf, MessageInput } from "./MessageInput.ts"
 import * as MessagePromise from "./MessagePromise.ts"
@@ -121,7 +121,7 @@ export class Call extends Task implements InteractionContext {
   /** What was sent; the agent's callers fill it, or put the sequence they were given in its place. */
   input = new MessageSequence.Sequence(false)
   /** The calls this one has opened and not finished. */
-  openCalls: Set<Open> | undefined = undefined
+  openCalls: Set<MiniAgents.Open> | undefined = undefined
   private readonly source: MessageSequence.Source
   private waits: Waits | undefined = undefined
 
@@ -191,7 +191,7 @@ export class Call extends Task implements InteractionContext {
 
   protected override onEnd(exit: TaskExit): void {
     this.finishReplies(exit)
-    if (this.openCalls !== undefined) for (const call of this.openCalls) call.finishUnsafe()
+    this.openCalls?.forEach((call) => call.finishUnsafe(Exit.isSuccess(exit) ? Exit.void : Exit.interrupt()))
     if (Exit.isSuccess(exit)) this.leaveInput()
     else if (!Cause.hasInterruptsOnly(exit.cause)) this.interruptUnreadable()
     else if (!this.interrupted) this.interruptTree()
@@ -239,15 +239,10 @@ export class Call extends Task implements InteractionContext {
  *
  * @internal
  */
-export const openCallsOf = (fiber: Fiber.Fiber<unknown, unknown>, runtime: MiniAgents.RuntimeImpl): Set<Open> => {
-  const task = Context.get(fiber.context, CurrentTask)
-  if (!(task instanceof Call) || task.activity !== runtime.activity || task.ended) return runtime.openCalls
-  return (task.openCalls ??= new Set())
-}
-
-/** Something that can be sent to until it is finished. */
-interface Open {
-  readonly finishUnsafe: () => void
+export const openCallsOf = (fiber: Fiber.Fiber<unknown, unknown>, runtime: MiniAgents.RuntimeImpl): Set<MiniAgents.Open> => {
+  const call = Context.getOrUndefined(fiber.context, InteractionContext)
+  if (!(call instanceof Call) || call.activity !== runtime.activity || call.ended) return runtime.openCalls
+  return (call.openCalls ??= new Set())
 }
 
 /**

@@ -128,6 +128,15 @@ export const running: Effect.Effect<number, never, MiniAgents> = MiniAgents.use(
 export const current = (fiber: Fiber.Fiber<unknown, unknown>): RuntimeImpl =>
   Context.getUnsafe(fiber.context, MiniAgents) as RuntimeImpl
 
+/**
+ * Something that can be sent to until it is finished: well, or because who would have sent more cannot any longer.
+ *
+ * @internal
+ */
+export interface Open {
+  readonly finishUnsafe: (exit: Exit.Exit<void>) => void
+}
+
 /** @internal */
 export class RuntimeImpl implements Runtime {
   readonly startSoon: boolean
@@ -139,7 +148,7 @@ export class RuntimeImpl implements Runtime {
   /** The calls that are being recorded for the persistence hook. */
   readonly recording = new Counter()
   /** The calls that no agent made and whose input is still open. */
-  readonly openCalls = new Set<{ readonly finishUnsafe: () => void }>()
+  readonly openCalls = new Set<Open>()
 
   constructor(options: Options, context: Context.Context<never>) {
     this.startSoon = options.startSoon ?? true
@@ -171,7 +180,7 @@ export class RuntimeImpl implements Runtime {
   }
 
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
-    for (const call of this.openCalls) call.finishUnsafe()
+    this.openCalls.forEach((call) => call.finishUnsafe(Exit.void))
     return Effect.andThen(this.activity.running.none, this.settle)
   })
 
@@ -179,6 +188,7 @@ export class RuntimeImpl implements Runtime {
   private readonly interrupt: Effect.Effect<void> = Effect.suspend(() => {
     this.activity.closed = true
     this.activity.root.interruptTree()
+    this.openCalls.forEach((call) => call.finishUnsafe(Exit.interrupt()))
     const settle = this.persister === undefined ? this.settle : Effect.timeoutOrElse(this.settle, lastTry)
     return Effect.andThen(this.activity.running.none, settle)
   })

@@ -59,7 +59,7 @@ export class Activity {
   private callerOf(fiber: Fiber.Fiber<unknown, unknown>, task: Task | undefined): Caller {
     let caller = this.callers.get(fiber)
     if (caller === undefined) {
-      caller = new Caller(this, task ?? this.root)
+      caller = new Caller(this, task ?? this.root, undefined)
       this.callers.set(fiber, caller)
       fiber.addObserver((exit) => caller!.leave(exit))
     }
@@ -130,7 +130,7 @@ export class Task {
 
   /** What is below this task and must go on although the task itself has failed. */
   handedOn(): ReadonlySet<Task> {
-    return nothing
+    return this.parent?.handedOn() ?? nothing
   }
 
   /** Interrupts what is below this task, but for what was handed on. */
@@ -237,20 +237,9 @@ export class Task {
 
 /** A fiber that is no task but asked for some: its calls are interrupted when it is. */
 class Caller extends Task {
-  private readonly task: Task
-
-  constructor(activity: Activity, task: Task) {
-    super(activity, task, undefined)
-    this.task = task
-  }
-
   leave(exit: TaskExit): void {
     if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) this.interruptUnreadable()
     this.end(exit)
-  }
-
-  override handedOn(): ReadonlySet<Task> {
-    return this.task.handedOn()
   }
 }
 
