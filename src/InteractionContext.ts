@@ -239,7 +239,10 @@ export class Call extends Task implements InteractionContext {
  *
  * @internal
  */
-export const openCallsOf = (fiber: Fiber.Fiber<unknown, unknown>, runtime: MiniAgents.RuntimeImpl): Set<MiniAgents.Open> => {
+export const openCallsOf = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  runtime: MiniAgents.RuntimeImpl
+): Set<MiniAgents.Open> => {
   const call = Context.getOrUndefined(fiber.context, InteractionContext)
   if (!(call instanceof Call) || call.activity !== runtime.activity || call.ended) return runtime.openCalls
   return (call.openCalls ??= new Set())

@@ -8,6 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { constVoid } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { Log } from "./internal/log.ts"
@@ -99,13 +100,72 @@ export const fromStream = <E, R, E2 = never, R2 = never>(
   tokens: Stream.Stream<string, E, R>,
   options: Options<E2, R2> = {}
 ): Effect.Effect<MessagePromise<E | E2>, never, MiniAgents.MiniAgents | R | R2> =>
+  start(options, (promise) =>
+    Channel.runForEach(tokens.channel, (chunk) => Effect.suspend(() => takeAll(promise, chunk)))
+  )
+
+/**
+ * `fromStream` for tokens that come as an async iterable, as the SDKs of model providers give them. It costs hardly more
+ * than a `for await` loop. `open` gets a signal that is aborted when the promise's task is interrupted: pass it on to
+ * the request. What the iterable throws becomes an error by `onError`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { MessagePromise } from "miniagents"
+ *
+ * class Broken extends Schema.TaggedError<Broken>()("Broken", { cause: Schema.Defect() }) {}
+ *
+ * async function* answer(_signal: AbortSignal) {
+ *   yield "Hel"
+ *   yield "lo"
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const promise = yield* MessagePromise.fromAsyncIterable(answer, (cause) => new Broken({ cause }))
+ *   return yield* promise.message // fails with `Broken` if the iterable throws
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromAsyncIterable = <E, E2 = never, R2 = never>(
+  open: (signal: AbortSignal) => AsyncIterable<string>,
+  onError: (cause: unknown) => E,
+  options: Options<E2, R2> = {}
+): Effect.Effect<MessagePromise<E | E2>, never, MiniAgents.MiniAgents | R2> =>
+  start(options, (promise) =>
+    Effect.callback<void, E>((resume, signal) => {
+      const fail = (cause: unknown) => resume(Effect.suspend(() => Effect.fail(onError(cause))))
+      const iterator = attempt(() => open(signal)[Symbol.asyncIterator](), fail)
+      if (iterator === undefined) return
+      let running = true
+      const step = (result: IteratorResult<string>): void => {
+        if (!running) return
+        if (result.done === true) return resume(Effect.void)
+        if (!promise.take(result.value)) return resume(Effect.die(notToken(result.value)))
+        attempt(next, fail)
+      }
+      const next = () => iterator.next().then(step, fail)
+      attempt(next, fail)
+      // an iterator that waits for more answers `return` only when that is there, so nothing waits for the answer
+      return Effect.sync(() => {
+        running = false
+        attempt(() => iterator.return?.().then(undefined, constVoid), constVoid)
+      })
+    })
+  )
+
+const start = <E, R, E2, R2>(
+  options: Options<E2, R2>,
+  read: (promise: Streamed<E | E2>) => Effect.Effect<void, E, R>
+): Effect.Effect<MessagePromise<E | E2>, never, MiniAgents.MiniAgents | R | R2> =>
   Effect.withFiber((fiber) => {
     const runtime = MiniAgents.current(fiber)
-    const promise = new Streamed<E | E2>(options.known ?? {})
-    const effect = Effect.flatMap(
-      Channel.runForEach(tokens.channel, (chunk) => Effect.sync(() => promise.take(chunk, runtime.streamTokens))),
-      () => wholeOf(promise.finishText(), options)
-    )
+    const promise = new Streamed<E | E2>(options.known ?? {}, runtime.streamTokens)
+    const effect = Effect.flatMap(read(promise), () => wholeOf(promise.finishText(), options))
     const work = { effect, context: fiber.context }
     const task = new Task(runtime.activity, runtime.activity.ownerOf(fiber), work, (exit) => {
       if (Exit.isFailure(exit)) runtime.reports.watch(promise, exit.cause, task.trace)
@@ -116,6 +176,16 @@ export const fromStream = <E, R, E2 = never, R2 = never>(
     else promise.start = () => task.startUnsafe()
     return Effect.succeed(promise)
   })
+
+/** What a foreign function throws must reach the promise, not the event loop, and an Effect per token would be dear. */
+const attempt = <A>(run: () => A, fail: (cause: unknown) => void): A | undefined => {
+  try {
+    return run()
+  } catch (cause) {
+    fail(cause)
+    return undefined
+  }
+}
 
 /**
  * A promise that reads from others and runs nothing itself.
@@ -193,10 +263,12 @@ class Streamed<E> extends Log<string> {
   result: Exit.Exit<Message.Message, E> | undefined = undefined
   task: Task | undefined = undefined
   absorbed: MessagePromise | undefined = undefined
+  private readonly streams: boolean
   private held = ""
 
-  constructor(known: Message.KnownFields) {
+  constructor(known: Message.KnownFields, streams: boolean) {
     super()
+    this.streams = streams
     this.known = Object.freeze({ _tag: "Text", ...known })
   }
 
@@ -211,13 +283,12 @@ class Streamed<E> extends Log<string> {
     })
   }
 
-  take(tokens: ReadonlyArray<string>, stream: boolean): void {
-    for (const token of tokens) {
-      if (typeof token !== "string")
-        throw Message.invalid("MessagePromise.fromStream", "tokens", token, "a token is a string")
-    }
-    if (stream) this.appendAll(tokens)
-    else this.held += tokens.join("")
+  /** Whether the value is a token, which it then takes. */
+  take(token: unknown): boolean {
+    if (typeof token !== "string") return false
+    if (this.streams) this.append(token)
+    else this.held += token
+    return true
   }
 
   finishText(): string {
@@ -256,6 +327,13 @@ class View<E> {
     this.message = message
   }
 }
+
+const takeAll = (promise: Streamed<unknown>, tokens: ReadonlyArray<unknown>): Effect.Effect<void> => {
+  for (let i = 0; i < tokens.length; i++) if (!promise.take(tokens[i])) return Effect.die(notToken(tokens[i]))
+  return Effect.void
+}
+
+const notToken = (value: unknown) => Message.invalid("MessagePromise", "tokens", value, "a token is a string")
 
 makeStreamable(Streamed.prototype, TypeId, (self) => replay(self))
 makeStreamable(View.prototype, TypeId)
