@@ -10,6 +10,8 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
@@ -121,6 +123,15 @@ const Base = <Tag extends string, const Fields extends Schema.Struct.Fields>(tag
       }
       return key
     }
+    /** Without these two, `Equal` would compare getters too, and so compute hash keys. */
+    [Equal.symbol](that: Equal.Equal): boolean {
+      return Object.getPrototypeOf(that) === Object.getPrototypeOf(this) && sameFields(this, that)
+    }
+    [Hash.symbol](): number {
+      return "content" in this && typeof this.content === "string"
+        ? Hash.string(tag + this.content)
+        : Hash.structureKeys(this, Object.keys(this))
+    }
     override toString(): string {
       return "content" in this && typeof this.content === "string" ? this.content : jsonBlock(this)
     }
@@ -128,6 +139,12 @@ const Base = <Tag extends string, const Fields extends Schema.Struct.Fields>(tag
   Object.defineProperty(Base.prototype, TypeId, { value: TypeId })
   return Base
 }
+const sameFields = (self: object, that: object): boolean => {
+  const keys = Object.keys(self)
+  if (keys.length !== Object.keys(that).length) return false
+  return keys.every((key) => Predicate.hasProperty(that, key) && Equal.equals(self[key as never], that[key]))
+}
+
 const hashKeys = new WeakMap<Message, string>()
 const reservedFields = ["metadata", "hashKey", "_tag"]
 

@@ -1,0 +1,19 @@
+/** The words that scenarios, adapters and the harness share. */
+
+/** What a run took and noticed. Without `ms` the harness takes the time of the whole run. */
+export interface Outcome {
+  readonly ms?: number
+  readonly facts?: Readonly<Record<string, number>>
+}
+
+/**
+ * One way to do the work of a scenario, at a size (calls, tokens, agents: the scenario says what).
+ * It throws when what it read is not exactly what was sent, so a lossy library fails instead of being fast.
+ */
+export type Case = (size: number) => Promise<Outcome | void>
+
+/**
+ * A library under test: makes an agent whose zero-latency model streams what `source` gives.
+ * Each call of the agent runs the model once and shows the reader's tokens to `see` as they come.
+ */
+export type Adapter = (source: () => AsyncIterable<string>) => (see: (token: string) => void) => Promise<void>

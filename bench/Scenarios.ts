@@ -1,0 +1,27 @@
+/** All scenarios, in the order in which they run. */
+import type { Contestant, Scenario } from "./Scenario.ts"
+import { S1 } from "./scenarios/S1.ts"
+import { S2 } from "./scenarios/S2.ts"
+import { S3 } from "./scenarios/S3.ts"
+import { S4 } from "./scenarios/S4.ts"
+import { S5 } from "./scenarios/S5.ts"
+import { S6 } from "./scenarios/S6.ts"
+import { S7 } from "./scenarios/S7.ts"
+import { S8 } from "./scenarios/S8.ts"
+import { S9 } from "./scenarios/S9.ts"
+import { S10 } from "./scenarios/S10.ts"
+import { S11 } from "./scenarios/S11.ts"
+
+export const all: ReadonlyArray<Scenario> = [S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11]
+
+/** The scenarios that have peers, with them. */
+export const withPeers: ReadonlyArray<Scenario> = all.flatMap((scenario) =>
+  scenario.peers === undefined ? [] : [{ ...scenario, contestants: [...scenario.contestants, ...scenario.peers] }]
+)
+
+export const find = (id: string, name: string): Contestant => {
+  const scenario = withPeers.find((one) => one.id === id) ?? all.find((one) => one.id === id)
+  const contestant = scenario?.contestants.find((one) => one.name === name)
+  if (contestant === undefined) throw new Error(`no contestant \`${name}\` in \`${id}\``)
+  return contestant
+}

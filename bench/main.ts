@@ -1,0 +1,41 @@
+/**
+ * Measures the library against its floors, each sample in a process of its own, and writes RESULTS.md.
+ *
+ *     npm run bench                        the library and its floors
+ *     npm run bench:peers                  S1, S2 and S3 with other agent libraries
+ *     npm run bench -- --only S1,S3        some scenarios, whose sections alone are rewritten
+ *     npm run bench -- --rounds 3          5 by default, 3 with peers
+ *     npm run bench -- --quick             a tenth of the size, one round, writes nothing
+ */
+import { parseArgs } from "node:util"
+import * as Report from "./Report.ts"
+import * as Runner from "./Runner.ts"
+import * as Scenarios from "./Scenarios.ts"
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string" },
+    peers: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false }
+  }
+})
+const rounds = Number(values.rounds ?? (values.quick ? 1 : values.peers ? 3 : 5))
+if (!Number.isInteger(rounds) || rounds < 1)
+  throw new Error(`\`--rounds\` must be a positive integer, got \`${values.rounds}\``)
+const given = process.argv.slice(2).filter((arg) => arg !== "--peers")
+const command = [`npm run bench${values.peers ? ":peers" : ""}`, ...(given.length > 0 ? ["--", ...given] : [])].join(
+  " "
+)
+
+const candidates = values.peers ? Scenarios.withPeers : Scenarios.all
+const ids = values.only?.split(",") ?? candidates.map(({ id }) => id)
+for (const id of ids) {
+  const scenario = candidates.find((scenario) => scenario.id === id)
+  if (scenario === undefined)
+    throw new Error(`\`--only\` must name ${candidates.map(({ id }) => id).join(", ")}, got \`${id}\``)
+  const results = await Runner.run(scenario, { rounds, scale: values.quick ? 0.1 : 1, log: console.error })
+  const section = Report.section(scenario, results, { command, rounds, peers: values.peers })
+  console.log(section.text)
+  if (!values.quick) Report.write(section)
+}
