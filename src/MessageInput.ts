@@ -6,6 +6,7 @@
 import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type * as Message from "./Message.ts"
+import type { MessageSequence } from "./MessageSequence.ts"
 
 /**
  * A string, a plain JSON object (it becomes a `Message.Data`), a message, a message promise, a sequence of them, a
@@ -23,7 +24,9 @@ export type MessageInput<E = never> =
   | string
   | Message.Message
   | Schema.JsonObject
+  | MessageSequence<E>
   | Stream.Stream<MessageInput<E>, E>
+  | ReadonlyArray<MessageInput<E>> // an Iterable too, which the compiler sees much faster so
   | (Iterable<MessageInput<E>> & NotEffect)
 
 /** An Effect is an Iterable too, for `yield*`; what it succeeds with may be a message, it is none itself. */
@@ -42,10 +45,14 @@ export type ErrorOf<I> =
     ? unknown
     : I extends string | Message.Message
       ? never
-      : I extends Stream.Stream<infer A, infer E>
-        ? E | ErrorOf<A>
-        : I extends Iterable<infer A>
+      : I extends MessageSequence<infer E>
+        ? E
+        : I extends ReadonlyArray<infer A>
           ? ErrorOf<A>
-          : never
+          : I extends Stream.Stream<infer A, infer E>
+            ? E | ErrorOf<A>
+            : I extends Iterable<infer A>
+              ? ErrorOf<A>
+              : never
 
 type IsAny<T> = 0 extends 1 & T ? true : false
