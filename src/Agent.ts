@@ -197,6 +197,11 @@ export const make: {
     name: string,
     body: (ctx: InteractionContext.InteractionContext<{}>) => Effect.Effect<void, E, R>
   ): Agent<{}, E | RepliedErrors<R>, RealServices<R>>
+  <E, R>(
+    name: string,
+    options: { readonly description?: string; readonly parameters?: never },
+    body: (ctx: InteractionContext.InteractionContext<{}>) => Effect.Effect<void, E, R>
+  ): Agent<{}, E | RepliedErrors<R>, RealServices<R>>
   <const Fields extends Schema.Struct.Fields, E, R>(
     name: string,
     options: Options<Fields>,

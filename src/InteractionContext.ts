@@ -251,7 +251,8 @@ export const openCallsOf = (
 /**
  * What an agent does with a call.
  *
- * @internal
+ * @since 0.1.0
+ * @category models
  */
 export type Body = (ctx: InteractionContext<never>) => Effect.Effect<unknown, unknown, unknown>
 

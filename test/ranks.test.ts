@@ -12,6 +12,7 @@ const ranks: Readonly<Record<string, number>> = {
   Replay: 1,
   Message: 1,
   MiniAgents: 2,
+  MessageInput: 3,
   MessagePromise: 3,
   MessageSequence: 3,
   InteractionContext: 4,

@@ -1,0 +1,48 @@
+/**
+ * The agent that writes messages to a file.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as Stream from "effect/Stream"
+import type * as Agent from "../Agent.ts"
+import type { Upstream } from "../InteractionContext.ts"
+import * as Chain from "./Chain.ts"
+import * as Utf8 from "./Utf8.ts"
+
+/**
+ * Where to write, and how.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The path; folders on the way are made. What was in the file is replaced. */
+  readonly file: string
+  /** What stands between two messages: a blank line, unless said. */
+  readonly delimiter?: string
+}
+
+/**
+ * Makes an agent that passes on what it is sent and writes its text to a file, token by token. Its reply ends when all
+ * of it is written.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): Agent.Agent<{}, Upstream | PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Chain.define("FileOutput", {}, (ctx) =>
+    Effect.gen(function* () {
+      yield* ctx.reply(ctx.messages)
+      const fs = yield* FileSystem.FileSystem
+      const path = yield* Path.Path
+      yield* fs.makeDirectory(path.dirname(options.file), { recursive: true })
+      const text = ctx.messages.single(options.delimiter === undefined ? {} : { delimiter: options.delimiter })
+      // a failure is passed on already; the file keeps what came before it
+      const tokens = Stream.catchCause(text, () => Stream.empty)
+      yield* Stream.run(Utf8.encode(tokens), fs.sink(options.file))
+    })
+  )

@@ -1,0 +1,74 @@
+/**
+ * Users: what shows them messages, what takes their answer, and what remembers both.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Agent from "../Agent.ts"
+import * as Chain from "./Chain.ts"
+
+/**
+ * What a user is made of; each part may be absent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<Output, Input, History> extends Chain.Options {
+  /** Shows the messages it is sent, and passes them on. */
+  readonly output?: Output
+  /** Passes messages on and adds what the person answers. */
+  readonly input?: Input
+  /** Keeps the messages; it is asked for the full history. */
+  readonly history?: History
+}
+
+/**
+ * Makes an agent that shows the messages it is sent, asks for an answer and keeps both in the history. It replies with
+ * the full history, ready to be sent to a model; without a history with what it was sent and the answer.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ConsoleInput, ConsoleOutput, MarkdownHistory, User } from "miniagents/agents"
+ *
+ * const user = Effect.map(MarkdownHistory.make({ file: "CHAT.md" }), (history) =>
+ *   User.make({ output: ConsoleOutput.make(), input: ConsoleInput.make(), history }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <
+  const Output extends Chain.AnyAgent | undefined = undefined,
+  const Input extends Chain.AnyAgent | undefined = undefined,
+  const History extends Chain.AnyAgent | undefined = undefined
+>(
+  options: Options<Output, Input, History> & NoInfer<Checked<Output, Input, History>>
+): Agent.Agent<
+  {},
+  Chain.ErrorsOf<readonly [Output, Input, History]>,
+  Chain.ServicesOf<Output> | Chain.ServicesOf<Input> | Chain.ServicesOf<History>
+> => {
+  // its parameters were checked where it was given
+  const { history, input, output } = options as unknown as Parts
+  const members = [output, input, history?.fork({ parameters: { returnFullHistory: true } })]
+  return Chain.define("User", options, (ctx) =>
+    Effect.flatMap(Chain.pass(members, ctx.messages), (last) => ctx.reply(last as never))
+  )
+}
+
+type Parts = Options<Chain.AnyAgent, Chain.AnyAgent, HistoryAgent>
+type HistoryAgent = Agent.Agent<{ readonly returnFullHistory?: boolean }, unknown, unknown>
+
+type Checked<Output, Input, History> = {
+  readonly output?: Chain.Ready<Output>
+  readonly input?: Chain.Ready<Input>
+  readonly history?: History extends Chain.AnyAgent
+    ? { returnFullHistory?: boolean } extends Chain.ParametersOf<History>
+      ? "returnFullHistory" extends keyof Chain.ParametersOf<History>
+        ? unknown
+        : { readonly "it has no parameter": "returnFullHistory" }
+      : { readonly "give its parameters with `fork`": Chain.ParametersOf<History> }
+    : unknown
+}

@@ -1,0 +1,66 @@
+/** Writing messages to a file, and taps. */
+
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, FileSystem, Schema, Stream } from "effect"
+import { MessagePromise, MiniAgents } from "miniagents"
+import { FileOutput, Tap } from "miniagents/agents"
+import { Folder } from "./Folder.ts"
+
+class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
+const inFolder = Effect.map(Folder, (folder) => `${folder}/some/where/out.txt`)
+const read = Effect.flatMap(inFolder, (file) => FileSystem.FileSystem.use((fs) => fs.readFileString(file)))
+
+describe("FileOutput", () => {
+  it.effect("passes messages on and writes their text, with a blank line between two", () =>
+    Effect.gen(function* () {
+      const agent = FileOutput.make({ file: yield* inFolder })
+      assert.deepStrictEqual((yield* (yield* agent.trigger(["one", "two"])).messages).map(String), ["one", "two"])
+      assert.strictEqual(yield* read, "one\n\ntwo")
+      yield* (yield* FileOutput.make({ file: yield* inFolder, delimiter: "|" }).trigger(["x", "y"])).messages
+      assert.strictEqual(yield* read, "x|y")
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("keeps characters whole whose halves come in two tokens", () =>
+    Effect.gen(function* () {
+      const promise = yield* MessagePromise.fromStream(Stream.rechunk(Stream.make("a\ud83d", "\ude80b", "\ud83d"), 1))
+      yield* (yield* FileOutput.make({ file: yield* inFolder }).trigger(promise)).messages
+      assert.strictEqual(yield* read, "a🚀b\ufffd")
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("keeps what came before a failure, which is met by who reads on", () =>
+    Effect.gen(function* () {
+      const broken = Effect.gen(function* () {
+        const promise = yield* MessagePromise.fromStream(Stream.concat(Stream.make("half"), Stream.fail(new Broken())))
+        const replies = yield* FileOutput.make({ file: yield* inFolder }).trigger(["one", promise])
+        assert.deepStrictEqual(yield* Effect.exit(replies.messages), Exit.fail(new Broken()))
+      })
+      yield* Effect.provide(broken, MiniAgents.layer()) // and waits until all of it has ended
+      assert.strictEqual(yield* read, "one\n\nhalf")
+    }).pipe(Effect.provide(Folder.layer))
+  )
+})
+
+describe("Tap", () => {
+  it.effect("fails with what is done with a message fails with, after the messages", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const tap = Tap.make("Tap", (promise) =>
+        Effect.flatMap(promise.message, (message) =>
+          seen.push(String(message)) === 2 ? Effect.fail(new Broken()) : Effect.void
+        )
+      )
+      const replies = yield* tap.trigger(["a", "b", "c"])
+      const passed: Array<string> = []
+      const exit = yield* Effect.exit(
+        Stream.runForEach(replies, (promise) =>
+          Effect.map(promise.message, (message) => void passed.push(String(message)))
+        )
+      )
+      assert.deepStrictEqual(exit, Exit.fail(new Broken()))
+      assert.deepStrictEqual(passed, ["a", "b", "c"])
+      assert.deepStrictEqual(seen, ["a", "b"])
+    }).pipe(Effect.provide(MiniAgents.layer()))
+  )
+})

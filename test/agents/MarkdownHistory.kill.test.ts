@@ -1,0 +1,61 @@
+/** A process that is killed while it writes loses at most the message that was not finished. */
+
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { assert, it } from "@effect/vitest"
+import { Effect, FileSystem } from "effect"
+import { MiniAgents } from "miniagents"
+import { MarkdownHistory } from "miniagents/agents"
+import { Folder } from "./Folder.ts"
+import { tokensOf } from "./MarkdownHistory.child.ts"
+
+const seed = Number(process.env["SEED"] ?? 20_240_607)
+
+/** Numbers below a limit, the same for the same seed. */
+const numbers = (seed: number) => {
+  let state = seed >>> 0
+  return (limit: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * limit)
+  }
+}
+
+const program = fileURLToPath(new URL("MarkdownHistory.child.ts", import.meta.url))
+
+/** Runs the program until it is killed, and gives the numbers of the messages that it said are kept. */
+const runUntilKilled = (file: string, first: number, bytes: number) =>
+  Effect.sync(() => {
+    const args = ["--conditions=miniagents-source", "--no-warnings", program, file, `${first}`, `${bytes}`]
+    const { signal, stderr, stdout } = spawnSync(process.execPath, args, { encoding: "utf8" })
+    assert.strictEqual(signal, "SIGKILL", stderr)
+    return stdout.split("\n").length - 1
+  })
+
+it.live(
+  `a process killed at random bytes, again and again, loses no finished message (SEED=${seed})`,
+  () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const file = `${yield* Folder}/CHAT.md`
+      const below = numbers(seed)
+      let kept = 0
+      for (let run = 0; run < 8; run++) {
+        const said = kept + (yield* runUntilKilled(file, kept, 1 + below(1_000)))
+        assert.isTrue(yield* fs.exists(`${file}.lock`)) // the dead process has left its lock: the next one takes it over
+        const history = yield* MarkdownHistory.makeHistory({ file }).pipe(
+          Effect.flatMap((history) => history.messages),
+          Effect.scoped
+        )
+        const messages = history.map(String)
+        assert.isAtLeast(messages.length, said)
+        assert.isAtMost(messages.length, said + 1)
+        assert.deepStrictEqual(
+          messages,
+          messages.map((_, number) => tokensOf(number).join(""))
+        )
+        kept = messages.length
+      }
+      assert.isAbove(kept, 0)
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()])),
+  60_000
+)

@@ -1,0 +1,17 @@
+/** The history in memory. */
+
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { Message, MiniAgents } from "miniagents"
+import { MemoryHistory } from "miniagents/agents"
+import { suite } from "./History.contract.ts"
+
+suite("in memory", { make: MemoryHistory.makeHistory(), layer: Layer.empty })
+
+it.effect("a memory history begins with the messages it is given", () =>
+  Effect.gen(function* () {
+    const history = yield* MemoryHistory.make([Message.user("before")])
+    const replies = yield* history.trigger("after", { returnFullHistory: true })
+    assert.deepStrictEqual((yield* replies.messages).map(String), ["before", "after"])
+  }).pipe(Effect.provide(MiniAgents.layer()))
+)

@@ -1,0 +1,73 @@
+/** The examples with dialogs, as a person with a pipe runs them. */
+
+import { spawn } from "node:child_process"
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+
+const examples = fileURLToPath(new URL("../../examples/", import.meta.url))
+const greeting = `
+YOU ARE NOW IN A CHAT WITH AN AI ASSISTANT
+
+Press Enter to send your message.
+Press Ctrl+C (or type "exit") to quit the conversation.
+
+`
+
+describe("examples with dialogs", { timeout: 30_000 }, () => {
+  let folder = ""
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "miniagents-examples-"))
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  const run = (number: number, input: string): Promise<string> => {
+    const [example = ""] = globSync(`${number}-*.ts`, { cwd: examples })
+    const args = ["--conditions=miniagents-source", join(examples, example)]
+    const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, NODE_OPTIONS: "" } })
+    let printed = ""
+    for (const pipe of [child.stdout, child.stderr]) pipe.on("data", (data) => (printed += String(data)))
+    child.stdin.end(input)
+    return new Promise((resolve, reject) => {
+      child.on("error", reject)
+      child.on("close", (code) => (code === 0 ? resolve(printed) : reject(new Error(`exit ${code}: ${printed}`))))
+    })
+  }
+  const read = (file: string) => readFileSync(join(folder, file), "utf8")
+
+  it("20 keeps the conversation in a file, continues it, and logs every prompt", async () => {
+    assert.strictEqual(
+      await run(20, "hi\nexit\n"),
+      `${greeting}USER: \nASSISTANT: "hi" is fine as it is. (1 message so far)\n\nUSER: `
+    )
+    assert.include(await run(20, "again\n"), `ASSISTANT: "again" is fine as it is. (2 messages so far)`)
+    assert.strictEqual(read("CHAT.md").split("<!-- miniagents end -->").length - 1, 4)
+    assert.match(read("llm_logs/prompts.md"), /user\n=+\nhi\n[^]*system\n=+\nImprove the style/)
+  })
+
+  it("21 is a dialog from the ground up", async () => {
+    const turns = ["hi", "nice!", "bye"].map((text) => `USER: ASSISTANT: You said "${text}"\n`)
+    assert.strictEqual(await run(21, "hi\nnice!\nbye\n"), `${turns.join("")}USER: `)
+  })
+
+  it("22 lets agents answer at once", async () => {
+    const tortoise = "TORTOISE: I thought about it for 2 seconds.\n\n"
+    const hare = "HARE: I thought about it for 1 second.\n\n"
+    assert.match(await run(22, ""), new RegExp(`^${tortoise}${hare}${hare}${tortoise}3 seconds of thought`))
+  })
+
+  it("23 fixes sentences", async () => {
+    assert.strictEqual(await run(23, "i has a cat\nexit\n"), `${greeting}USER: \nASSISTANT: I have a cat.\n\nUSER: `)
+  })
+
+  it("24 shows the favourite's answer and writes the others' to files", async () => {
+    rmSync(join(folder, "CHAT.md"), { force: true })
+    const printed = await run(24, "hello\nexit\n")
+    assert.strictEqual(printed, `${greeting}USER: \nOPTIMIST: "hello" is wonderful!\n\nUSER: `)
+    assert.include(read("ALT__Pessimist.md"), `\n"hello" will not end well.\n`)
+    assert.include(read("ALT__Realist.md"), `\n"hello" is what was said.\n`)
+    assert.notInclude(read("CHAT.md"), "not end well")
+  })
+})
