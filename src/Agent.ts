@@ -315,6 +315,7 @@ export interface Implementation {
 interface Definition extends InteractionContext.AgentInfo {
   readonly parameters: Schema.Struct<Schema.Struct.Fields>
   readonly given: object
+  readonly encode: (parameters: unknown) => Schema.Json
   readonly check: (parameters: unknown) => Exit.Exit<unknown, Schema.SchemaError>
 }
 
@@ -359,7 +360,9 @@ Object.defineProperty(AgentImpl.prototype, TypeId, { value: TypeId })
 const definition = (name: string, options: Options<Schema.Struct.Fields>): Definition => {
   const parameters = Schema.Struct(options.parameters ?? {})
   const check = Schema.decodeUnknownExit(Schema.toType(parameters), { onExcessProperty: "error", errors: "all" })
-  return { name, description: options.description, parameters, given: {}, check }
+  const codec = Schema.toCodecJson(parameters as unknown as Schema.Codec<unknown>)
+  const encode = (given: unknown) => Schema.encodeUnknownSync(codec)(given)
+  return { name, description: options.description, parameters, given: {}, check, encode }
 }
 
 interface Opened {
@@ -378,9 +381,10 @@ const open = (
   const runtime = MiniAgents.current(fiber)
   const source = { runtime, owner: runtime.activity.ownerOf(fiber), fiber }
   const parameters = self.check(given === undefined ? self.given : { ...self.given, ...given })
-  const call = new InteractionContext.Call({
+  const call: InteractionContext.Call = new InteractionContext.Call({
     agent: self,
     parameters: Exit.isSuccess(parameters) ? parameters.value : given,
+    encodedParameters: () => self.encode(call.parameters),
     errorsAsMessages: errorsAsMessages ?? runtime.errorsAsMessages,
     source
   })

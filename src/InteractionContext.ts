@@ -10,9 +10,8 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Schema from "effect/Schema"
 import type * as Tracer from "effect/Tracer"
-import * as Json from "./internal/json.ts"
 import { Log } from "./internal/log.ts"
-import { both, Reader, Rope } from "./internal/rope.ts"
+import { both, Rope } from "./internal/rope.ts"
 import { Counter, Task, type TaskExit, type Work } from "./internal/task.ts"
 import * as Message from "./Message.ts"
 import type { ErrorOf, MessageInput } from "./MessageInput.ts"
@@ -104,6 +103,7 @@ export interface AgentInfo {
 export interface CallOptions {
   readonly agent: AgentInfo
   readonly parameters: unknown
+  readonly encodedParameters: () => Schema.Json
   readonly errorsAsMessages: boolean
   readonly source: MessageSequence.Source
 }
@@ -117,6 +117,8 @@ export class Call extends Task implements InteractionContext {
   override readonly name: string
   readonly agent: AgentInfo
   readonly parameters: unknown
+  /** The parameters as JSON, for the record of the call. */
+  readonly encodedParameters: () => Schema.Json
   readonly replies: MessageSequence.Sequence
   /** What was sent; the agent's callers fill it, or put the sequence they were given in its place. */
   input = new MessageSequence.Sequence(false)
@@ -125,11 +127,12 @@ export class Call extends Task implements InteractionContext {
   private readonly source: MessageSequence.Source
   private waits: Waits | undefined = undefined
 
-  constructor({ agent, errorsAsMessages, parameters, source }: CallOptions) {
+  constructor({ agent, encodedParameters, errorsAsMessages, parameters, source }: CallOptions) {
     super(source.runtime.activity, source.owner, undefined)
     this.agent = agent
     this.name = agent.name
     this.parameters = parameters
+    this.encodedParameters = encodedParameters
     this.source = source
     this.replies = new MessageSequence.Sequence(errorsAsMessages)
     this.replies.task = this
@@ -139,22 +142,18 @@ export class Call extends Task implements InteractionContext {
     return this.input as MessageSequence.Sequence<never> // what it can fail with, the caller's type says
   }
 
-  reply(input: unknown): Effect.Effect<void> {
-    return this.put(input, "reply", false)
-  }
+  // fields, so that `const { reply } = ctx` works
+  readonly reply = (input: unknown): Effect.Effect<void> => this.put(input, "reply", false)
 
-  replyOutOfOrder(input: unknown): Effect.Effect<void> {
-    return this.put(input, "replyOutOfOrder", true)
-  }
+  readonly replyOutOfOrder = (input: unknown): Effect.Effect<void> => this.put(input, "replyOutOfOrder", true)
 
-  waitFor<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R | RepliesOf<E>> {
-    return Effect.withFiber<void, never, R>((fiber) => {
+  readonly waitFor = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R | RepliesOf<E>> =>
+    Effect.withFiber<void, never, R>((fiber) => {
       if (this.ended) return Effect.die(Message.invalid(`${this.name}.waitFor`, "effect", effect, ended))
       this.waits ??= new Waits()
       this.waits.add(this, { effect, context: fiber.context }).startSoon(fiber)
       return Effect.void
     })
-  }
 
   get awaitNow(): Effect.Effect<void> {
     return Effect.suspend(() => this.waits?.none ?? Effect.void)
@@ -318,53 +317,28 @@ export const record = (call: Call, runtime: MiniAgents.RuntimeImpl, fiber: Fiber
   if (persister === undefined) return
   const effect = Effect.gen(function* () {
     const offer = (message: Message.Message) =>
-      Effect.withFiber((self) => Effect.succeed(persister.addInBackground([message], self)))
-    const [messages, replies] = yield* Effect.all([wholes(call.input, offer), wholes(call.replies, offer)], {
-      concurrency: "unbounded"
-    })
+      Effect.withFiber((self) => {
+        runtime.steps++
+        persister.addInBackground([message], self)
+        return Effect.void
+      })
+    const both = [MessageSequence.watch(call.input, offer), MessageSequence.watch(call.replies, offer)] as const
+    const [messages, replies] = yield* Effect.all(both, { concurrency: "unbounded" })
     if (messages === undefined || replies === undefined) return
-    const { name: agent, parameters } = call
-    const made = new Message.CallRecord({ agent, parameters: jsonOf(parameters), messages })
+    const { name: agent } = call
+    const made = new Message.CallRecord({ agent, parameters: call.encodedParameters(), messages })
     yield* offer(new Message.ReplyRecord({ agent, call: made, replies }))
   })
-  runtime.recording.begin()
-  new Task(runtime.activity, undefined, { effect, context: fiber.context }, () => runtime.recording.done()).startSoon(
-    fiber
+  const recorder: Recorder = new Recorder(runtime.activity, undefined, { effect, context: fiber.context }, () =>
+    runtime.recorders.delete(recorder)
   )
+  runtime.recorders.add(recorder)
+  recorder.startSoon(fiber)
 }
 
-/** The messages of a sequence, and a failure as one; nothing when it was interrupted. */
-const wholes = (
-  sequence: MessageSequence.Sequence,
-  offer: (message: Message.Message) => Effect.Effect<void>
-): Effect.Effect<ReadonlyArray<Message.Message> | undefined> =>
-  Effect.gen(function* () {
-    const reader = new Reader(sequence, "none")
-    const messages: Array<Message.Message> = []
-    const take = (message: Message.Message) => {
-      messages.push(message)
-      return offer(message)
-    }
-    while (true) {
-      for (const promise of reader.read()) {
-        const exit = yield* MessagePromise.watch(promise)
-        if (Exit.isSuccess(exit)) yield* take(exit.value)
-        else if (Cause.hasInterruptsOnly(exit.cause)) return undefined
-        else yield* take(Message.fromCause(exit.cause))
-      }
-      if (reader.exit === undefined) yield* reader.blocked!.changed
-      else if (Exit.isSuccess(reader.exit)) return messages
-      else if (Cause.hasInterruptsOnly(reader.exit.cause)) return undefined
-      else {
-        yield* take(Message.fromCause(reader.exit.cause, { trace: reader.failed?.trace ?? [] }))
-        return messages
-      }
-    }
-  })
-
-const jsonOf = (value: unknown): Schema.Json => {
-  const copy = Json.frozenCopy(value)
-  return copy instanceof Json.NotJson ? Json.preview(value) : copy
+/** It belongs to no call, so that it outlives the interruption of the one it records; the runtime ends it. */
+class Recorder extends Task {
+  protected override count(): void {}
 }
 
 const ended = "the call has ended: reply before the body does, or keep the call going with `waitFor`"

@@ -417,7 +417,7 @@ export const fromCause = (
 ): Failure => {
   const error: unknown = Cause.squash(cause)
   const tag = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : "Error"
-  const reason = error instanceof Error ? error.message : Json.preview(error)
+  const reason = error instanceof Error ? error.message : typeof error === "string" ? error : Json.preview(error)
   return new Failure({ content: options.content ?? "", error: String(tag), reason, trace: options.trace ?? [] })
 }
 
@@ -429,8 +429,15 @@ export const fromCause = (
  * @since 0.1.0
  * @category encoding
  */
-export const serialize = (message: Message): Schema.JsonObject =>
-  references(message, isPlain(message) ? message : toJson(message)) as Schema.JsonObject
+export const serialize = (message: Message): Schema.JsonObject => {
+  if (isPlain(message)) return references(message, message) as Schema.JsonObject
+  const encoded: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(message)) {
+    // a message that is referenced is not encoded, or hashing a history would cost its square
+    Json.define(encoded, key, isReference(value) ? value : encodeField(message, key))
+  }
+  return references(message, encoded) as Schema.JsonObject
+}
 
 /**
  * The messages inside a message, depth first: each after the ones it holds itself.
@@ -440,13 +447,12 @@ export const serialize = (message: Message): Schema.JsonObject =>
  */
 export const nested = (message: Message): ReadonlyArray<Message> => {
   const found: Array<Message> = []
+  const seen = new Set<unknown>()
   const visit = (value: unknown): void => {
-    if (typeof value !== "object" || value === null) return
-    if (Array.isArray(value)) return value.forEach(visit)
-    if (isMessage(value)) {
-      if (!isPlain(value)) Object.values(value).forEach(visit)
-      if (value !== message) found.push(value)
-    } else if (Json.isPlainObject(value)) Object.values(value).forEach(visit)
+    if (typeof value !== "object" || value === null || seen.has(value)) return
+    seen.add(value)
+    if (!isMessage(value) || !isPlain(value)) Object.values(value).forEach(visit)
+    if (value !== message && isMessage(value)) found.push(value)
   }
   visit(message)
   return found
@@ -498,17 +504,32 @@ const decodeByTag = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issu
   })
 
 const toJson = (message: Message): Schema.Json =>
-  isPlain(message) ? ({ ...message } as never) : encoderOf(message.constructor as never)(message)
+  isPlain(message) ? ({ ...message } as never) : encoderOf(message)(message)
 
-const encoders = new WeakMap<AnyClass, (message: Message) => Schema.Json>()
-const encoderOf = (self: AnyClass): ((message: Message) => Schema.Json) => {
-  let encode = encoders.get(self)
+const encodeField = (message: Message, key: string): unknown => {
+  const encoded = encoderOf(message, key)({ [key]: message[key as never] })
+  return encoded[key]
+}
+
+type Encode = (value: unknown) => { readonly [key: string]: Schema.Json }
+const encoders = new WeakMap<object, Map<string | undefined, Encode>>()
+
+/** The encoder of a message's class, or of one field of it. */
+const encoderOf = ({ constructor: self }: Message, field?: string): Encode => {
+  let known = encoders.get(self)
+  if (known === undefined) encoders.set(self, (known = new Map()))
+  let encode = known.get(field)
   if (encode === undefined) {
-    encode = Schema.encodeSync(Schema.toCodecJson(self)) as (message: Message) => Schema.Json
-    encoders.set(self, encode)
+    const { fields } = self as unknown as { readonly fields: Schema.Struct.Fields }
+    const schema: unknown = field === undefined ? self : Schema.Struct({ [field]: fields[field] })
+    encode = Schema.encodeUnknownSync(Schema.toCodecJson(schema as Schema.Codec<unknown>)) as Encode
+    known.set(field, encode)
   }
   return encode
 }
+
+const isReference = (value: unknown): boolean =>
+  isMessage(value) || (Array.isArray(value) && value.length > 0 && value.every(isMessage))
 
 /** Messages whose fields are JSON and hold no other message: they need no encoding. */
 const isPlain = (message: Message): boolean => plainClasses.has(message.constructor)
@@ -526,8 +547,8 @@ const references = (value: unknown, encoded: unknown): unknown => {
   for (const key of Object.keys(encoded)) {
     const original = Predicate.hasProperty(value, key) ? value[key] : undefined
     if (isMessage(original)) fields[`${key}__hash_key`] = original.hashKey
-    else if (Array.isArray(original) && original.length > 0 && original.every(isMessage)) {
-      fields[`${key}__hash_keys`] = original.map((message) => message.hashKey)
+    else if (isReference(original)) {
+      fields[`${key}__hash_keys`] = (original as ReadonlyArray<Message>).map((message) => message.hashKey)
     } else Json.define(fields, escaped(key), references(original, (encoded as Record<string, unknown>)[key]))
   }
   return fields
@@ -552,14 +573,32 @@ const jsonBlock = (message: Message): string => {
   return block(Predicate.isObject(metadata) && Object.keys(metadata).length > 0 ? { ...rest, metadata } : rest)
 }
 
+/** Freezes at every depth: arrays and plain objects as copies, for those given stay their maker's. */
 const freezeFields = (value: object, path: string): void => {
   for (const key of Object.keys(value)) {
     const field = (value as Record<string, unknown>)[key]
-    if (typeof field !== "object" || field === null || Object.isFrozen(field)) continue
-    if (Array.isArray(field) || Json.isPlainObject(field)) freezeFields(field, `${path}.${key}`)
-    else if (isMutable(field)) throw invalid(path, key, field, mutable)
+    const frozen = freeze(field, `${path}.${key}`)
+    if (frozen !== field) Json.define(value, key, frozen)
   }
   Object.freeze(value)
+}
+
+const freeze = (value: unknown, path: string): unknown => {
+  if (typeof value !== "object" || value === null || isMessage(value)) return value
+  if (Array.isArray(value)) return Object.freeze(value.map((item, i) => freeze(item, `${path}[${i}]`)))
+  if (isMutable(value)) {
+    const [tag, ...rest] = path.split(".")
+    throw invalid(tag, rest.join("."), value, mutable)
+  }
+  if (Json.isPlainObject(value)) {
+    const copy = Object.create(Object.getPrototypeOf(value)) as object
+    for (const key of Object.keys(value)) Json.define(copy, key, value[key])
+    freezeFields(copy, path)
+    return copy
+  }
+  // instances of Effect's own types are immutable, and some of them keep what they have computed
+  if (Schema.isSchema(value.constructor) && !Object.isFrozen(value)) freezeFields(value, path)
+  return value
 }
 const mutable = "a message cannot hold what could still change: take a string, an array or a DateTime"
 

@@ -9,6 +9,7 @@ import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constVoid } from "effect/Function"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { Log } from "./internal/log.ts"
@@ -195,8 +196,9 @@ const attempt = <A>(run: () => A, fail: (cause: unknown) => void): A | undefined
 export const view = <E>(
   known: Message.KnownFields,
   tokens: Stream.Stream<string, E>,
-  message: Effect.Effect<Message.Message, E>
-): MessagePromise<E> => new View(known, tokens.channel, message)
+  message: Effect.Effect<Message.Message, E>,
+  watched: Effect.Effect<Message.Message | undefined>
+): MessagePromise<E> => new View(known, tokens.channel, message, watched)
 
 /**
  * The same promise with its failure taken as a message: the tokens before it are kept, then comes what went wrong. One
@@ -220,17 +222,22 @@ export const wholeUnsafe = (promise: MessagePromise<unknown>): Message.Message |
       : undefined
 
 /**
- * Waits for the end of a promise without starting it and without taking its failure as seen.
+ * Waits for the message of a promise, a failure as one, without starting the promise and without taking a failure as
+ * seen; nothing when it was interrupted.
  *
  * @internal
  */
-export const watch = (promise: MessagePromise<unknown>): Effect.Effect<Exit.Exit<Message.Message, unknown>> => {
-  if (!(promise instanceof Streamed)) return Effect.exit(promise.message)
-  return Effect.suspend(() =>
-    promise.result === undefined
-      ? Effect.flatMap(promise.changed, () => watch(promise))
-      : Effect.succeed(promise.result)
-  )
+export const watch = (promise: MessagePromise<unknown>): Effect.Effect<Message.Message | undefined> => {
+  if (promise instanceof Whole) return Effect.succeed(promise.whole)
+  if (promise instanceof View) return promise.watched
+  if (!(promise instanceof Streamed)) return Effect.option(promise.message).pipe(Effect.map(Option.getOrUndefined))
+  return Effect.suspend(() => {
+    const { items, result, trace } = promise
+    if (result === undefined) return Effect.flatMap(promise.changed, () => watch(promise))
+    if (Exit.isSuccess(result)) return Effect.succeed(result.value)
+    if (Cause.hasInterruptsOnly(result.cause)) return Effect.undefined
+    return Effect.succeed(Message.fromCause(result.cause, { content: items.join(""), trace }))
+  })
 }
 
 /** @internal */
@@ -274,10 +281,8 @@ class Streamed<E> extends Log<string> {
 
   get message(): Effect.Effect<Message.Message, E> {
     return Effect.suspend(() => {
-      if (this.result === undefined) {
-        this.startUnsafe()
-        return Effect.flatMap(this.changed, () => this.message)
-      }
+      this.startUnsafe()
+      if (this.result === undefined) return Effect.flatMap(this.changed, () => this.message)
       if (Exit.isFailure(this.result)) this.onFailureSeen?.()
       return this.result
     })
@@ -315,16 +320,20 @@ class View<E> {
   readonly known: Message.KnownFields
   readonly channel: StreamChannel<string, E>
   readonly message: Effect.Effect<Message.Message, E>
+  /** What `watch` gives. */
+  readonly watched: Effect.Effect<Message.Message | undefined>
   absorbed: MessagePromise | undefined = undefined
 
   constructor(
     known: Message.KnownFields,
     channel: StreamChannel<string, E>,
-    message: Effect.Effect<Message.Message, E>
+    message: Effect.Effect<Message.Message, E>,
+    watched: Effect.Effect<Message.Message | undefined>
   ) {
     this.known = known
     this.channel = channel
     this.message = message
+    this.watched = watched
   }
 }
 
@@ -349,18 +358,26 @@ const absorbing = (promise: MessagePromise<unknown>): MessagePromise => {
     return Effect.map(textBeforeFailure(promise), (content) => Message.fromCause(cause, { content, trace }))
   }
   const rest = (failure: Message.Failure) => String(failure).slice(failure.content.length)
-  return view(
+  const tokens = Stream.catchCause(promise, (cause) => Stream.fromEffect(Effect.map(failureOf(cause), rest)))
+  const absorbed = new View(
     promise.known,
-    Stream.catchCause(promise, (cause) => Stream.fromEffect(Effect.map(failureOf(cause), rest))),
-    Effect.catchCause(promise.message, failureOf)
+    tokens.channel,
+    Effect.catchCause(promise.message, failureOf),
+    watch(promise)
   )
+  absorbed.absorbed = absorbed
+  return absorbed
 }
 
 const textBeforeFailure = (promise: MessagePromise<unknown>): Effect.Effect<string> =>
   Effect.suspend(() => {
-    const tokens: Array<string> = []
-    const read = Stream.runForEachArray(promise, (chunk) => Effect.sync(() => void tokens.push(...chunk)))
-    return Effect.map(Effect.exit(read), () => tokens.join(""))
+    let text = ""
+    const read = Stream.runForEachArray(promise, (chunk) =>
+      Effect.sync(() => {
+        text += chunk.join("")
+      })
+    )
+    return Effect.map(Effect.exit(read), () => text)
   })
 
 const wholeOf = <E, R>(text: string, options: Options<E, R>): Effect.Effect<Message.Message, E, R> =>

@@ -155,7 +155,16 @@ export class Sequence<E = unknown> extends Rope<MessagePromise.MessagePromise<un
       const content = messages.map(String).join(delimiter)
       return originals ? new Message.Joined({ content, originals: messages }) : Message.text(content)
     }
-    return MessagePromise.view({ _tag: originals ? "Joined" : "Text" }, tokens, Effect.map(this.messages, join))
+    const watched = Effect.map(
+      watch(this, () => Effect.void),
+      (messages) => messages && join(messages)
+    )
+    return MessagePromise.view(
+      { _tag: originals ? "Joined" : "Text" },
+      tokens,
+      Effect.map(this.messages, join),
+      watched
+    )
   }
 
   /** Adds an input at its place, or as soon as its elements are there; what is wrong with it, if anything. */
@@ -210,6 +219,38 @@ export const toSequence = (input: unknown, source: Source, operation: string): S
 }
 
 const noTasks: ReadonlyArray<Task> = []
+/**
+ * Waits for the messages of a sequence, a failure as one of them, as `MessagePromise.watch` does, and gives each when it
+ * is there; nothing when the sequence was interrupted.
+ *
+ * @internal
+ */
+export const watch = (
+  sequence: Sequence,
+  each: (message: Message.Message) => Effect.Effect<void>
+): Effect.Effect<ReadonlyArray<Message.Message> | undefined> =>
+  Effect.gen(function* () {
+    const reader = new Reader(sequence, "none")
+    const messages: Array<Message.Message> = []
+    while (true) {
+      for (const promise of reader.read()) {
+        const message = yield* MessagePromise.watch(promise)
+        if (message === undefined) return undefined
+        messages.push(message)
+        yield* each(message)
+      }
+      if (reader.exit === undefined) {
+        yield* reader.blocked!.changed
+        continue
+      }
+      if (Exit.isSuccess(reader.exit)) return messages
+      if (Cause.hasInterruptsOnly(reader.exit.cause)) return undefined
+      const failure = Message.fromCause(reader.exit.cause, { trace: reader.failed?.trace ?? [] })
+      yield* each(failure)
+      return [...messages, failure]
+    }
+  })
+
 const blankLine = "\n\n"
 
 const absorb = {

@@ -15,7 +15,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Fiber from "effect/Fiber"
 import type { Log } from "./internal/log.ts"
-import { Activity, Counter, Task } from "./internal/task.ts"
+import { Activity, Task } from "./internal/task.ts"
 import * as Message from "./Message.ts"
 
 /**
@@ -146,7 +146,9 @@ export class RuntimeImpl implements Runtime {
   readonly reports: FailureReports
   readonly persister: Persister | undefined
   /** The calls that are being recorded for the persistence hook. */
-  readonly recording = new Counter()
+  readonly recorders = new Set<Task>()
+  /** How often one of them had something to do. */
+  steps = 0
   /** The calls that no agent made and whose input is still open. */
   readonly openCalls = new Set<Open>()
 
@@ -181,7 +183,9 @@ export class RuntimeImpl implements Runtime {
 
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
     this.openCalls.forEach((call) => call.finishUnsafe(Exit.void))
-    return Effect.andThen(this.activity.running.none, this.settle)
+    // what a late reader started meanwhile is waited for too: looking and closing are one step
+    const rest = Effect.suspend(() => (this.activity.running.count > 0 ? this.drain : this.settle))
+    return Effect.andThen(this.activity.running.none, rest)
   })
 
   /** Interrupts everything; what is still to be persisted gets a second at most. */
@@ -198,7 +202,17 @@ export class RuntimeImpl implements Runtime {
     this.activity.closed = true
     this.activity.root.endUnstarted()
     const persisted = this.persister?.settle ?? Effect.void
-    return this.recording.none.pipe(Effect.andThen(persisted), Effect.andThen(this.reports.flush))
+    return this.recorded.pipe(Effect.andThen(persisted), Effect.andThen(this.reports.flush))
+  })
+
+  /** Gives the records the time to be finished, but for those that wait for something that other runtimes own. */
+  private readonly recorded: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
+    for (let quiet = 0; this.recorders.size > 0 && quiet < 20; quiet++) {
+      const { steps } = this
+      yield* Effect.yieldNow
+      if (steps !== this.steps) quiet = 0
+    }
+    for (const recorder of this.recorders) recorder.interruptTree()
   })
 }
 
@@ -310,23 +324,20 @@ class Persister {
       this.busy = false
       return Effect.void
     }
-    return Effect.matchCauseEffect(
+    const keep = () => {
+      if (this.waiting[0] !== batch[0]) this.waiting = [...batch, ...this.waiting]
+      this.busy = false
+    }
+    const hooked = Effect.onInterrupt(
       Effect.suspend(() => this.hook(batch)),
-      {
-        onSuccess: () => this.next,
-        onFailure: (cause) => {
-          this.waiting = [...batch, ...this.waiting]
-          this.busy = false
-          return Effect.fail(new PersistError({ waiting: this.waiting.length, cause: Cause.squash(cause) }))
-        }
-      }
-    ).pipe(
-      Effect.onInterrupt(() =>
-        Effect.sync(() => {
-          this.waiting = [...batch, ...this.waiting]
-          this.busy = false
-        })
-      )
+      () => Effect.sync(keep)
     )
+    return Effect.matchCauseEffect(hooked, {
+      onSuccess: () => this.next,
+      onFailure: (cause) => {
+        keep()
+        return Effect.fail(new PersistError({ waiting: this.waiting.length, cause: Cause.squash(cause) }))
+      }
+    })
   })
 }

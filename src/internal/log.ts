@@ -4,7 +4,7 @@
  *
  * Invariants:
  * 1. Items are only ever added, and none after the exit is set.
- * 2. A reader that finds nothing new registers in the same synchronous step, so that no wake-up is lost.
+ * 2. A reader that finds nothing new takes what it waits for in the same synchronous step, so that no wake-up is lost.
  * 3. However many items arrive before the woken readers run, they are woken once.
  */
 import * as Effect from "effect/Effect"
@@ -27,6 +27,7 @@ export class Log<A> {
   /** The agents that a failure came through, the innermost first. */
   trace: ReadonlyArray<string> = noTrace
   private waiters: Array<Waiter> | undefined = undefined
+  private wakes = 0
 
   append(item: A): void {
     this.items.push(item)
@@ -57,6 +58,7 @@ export class Log<A> {
   }
 
   wake(): void {
+    this.wakes++
     const waiters = this.waiters
     if (waiters === undefined) return
     this.waiters = undefined
@@ -65,9 +67,14 @@ export class Log<A> {
     }, 0)
   }
 
-  /** Waits until something was added or the log ended. */
+  /**
+   * Waits until something is added or the log ends. Take it in the step in which nothing new was found: what happens
+   * between that and the waiting wakes it too.
+   */
   get changed(): Effect.Effect<void> {
+    const seen = this.wakes
     return Effect.callback<void>((resume) => {
+      if (this.wakes !== seen) return resume(Effect.void)
       const waiter: Waiter = { resume, dispatcher: Fiber.getCurrent()!.currentDispatcher }
       if (this.waiters === undefined) this.waiters = [waiter]
       else this.waiters.push(waiter)

@@ -33,6 +33,8 @@ export class Rope<A> extends Log<A | Rope<A>> {
   absorb: Absorb<A> | undefined = undefined
   private failures: Map<Rope<A>, A> | undefined = undefined
   private lanes: Lanes<A> | undefined = undefined
+  /** A reader has met a failure in here and left for good: what comes later must not go before that failure. */
+  over = false
 
   get isMerged(): boolean {
     return this.lanes !== undefined
@@ -55,6 +57,7 @@ export class Rope<A> extends Log<A | Rope<A>> {
 
   addOutOfOrder(parts: ReadonlyArray<A | Rope<A>>, fork: Fork): void {
     if (this.lanes === undefined) {
+      if (this.over) return this.appendAll(parts)
       if (!parts.some((part) => isRope(part)) && !this.items.some((part) => isRope(part))) return this.appendAll(parts)
       this.merge(fork)
     }
@@ -114,7 +117,10 @@ export class Rope<A> extends Log<A | Rope<A>> {
     lanes.running++
     const step: Effect.Effect<void> = Effect.suspend(() => {
       const chunk = reader.read()
-      if (chunk.length > 0) this.appendAll(chunk)
+      if (chunk.length > 0) {
+        this.appendAll(chunk)
+        return step
+      }
       return reader.exit === undefined ? Effect.flatMap(reader.blocked!.changed, () => step) : Effect.void
     })
     fork(step, (exit) => {
@@ -181,8 +187,15 @@ export class Reader<A> {
     if (this.seen !== merges) this.resync()
     while (true) {
       const frame = this.frame
+      if (frame.rope.start !== undefined && this.observes !== "none") {
+        // who asked for what is there has not asked for what would have to start first
+        if (out.length > 0) return out
+        // what it starts may run at once, and merge a rope that this reader is inside of
+        frame.rope.startUnsafe()
+        if (this.seen !== merges) this.resync()
+        continue
+      }
       const { items } = frame.rope
-      if (frame.rope.start !== undefined && this.observes !== "none") frame.rope.startUnsafe()
       if (frame.index < items.length) {
         const part = items[frame.index++]
         if (part instanceof Rope) {
@@ -226,6 +239,7 @@ export class Reader<A> {
     const parent = Exit.isSuccess(exit) ? frame.parent : absorbing(frame, exit.cause)
     if (Exit.isFailure(exit)) {
       if (this.observes === "all" || (this.observes === "absorbed" && parent !== undefined)) frame.rope.failureSeen()
+      for (let left = frame.parent; left !== parent; left = left!.parent) left!.rope.over = true
       if (parent === undefined) this.failed = frame.rope
       else out.push(parent.rope.failureOf(frame.rope))
       if (parent !== undefined) this.count++

@@ -32,11 +32,12 @@ export class Counter {
   }
 
   readonly none: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.count === 0) return Effect.void
-    const wait = Effect.callback<void>((resume) => {
-      this.waiters.push(() => resume(Effect.void))
+    const wait = Effect.callback<boolean>((resume) => {
+      // what happens between two steps counts, so this looks when it registers
+      if (this.count === 0) return resume(Effect.succeed(true))
+      this.waiters.push(() => resume(Effect.succeed(false)))
     })
-    return Effect.andThen(wait, this.none)
+    return Effect.flatMap(wait, (none) => (none ? Effect.void : this.none))
   })
 }
 
@@ -151,11 +152,10 @@ export class Task {
 
   /** Waits until this task and everything below it has ended. */
   get gone(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.ended && this.parent === undefined
-        ? Effect.void
-        : Effect.callback<void>((resume) => void (this.left ??= []).push(() => resume(Effect.void)))
-    )
+    return Effect.callback<void>((resume) => {
+      if (this.ended && this.parent === undefined) return resume(Effect.void)
+      ;(this.left ??= []).push(() => resume(Effect.void))
+    })
   }
 
   /** Ends everything below that has not started and that nobody will read any more. */
@@ -173,8 +173,9 @@ export class Task {
     this.work = undefined
     this.onEnd(exit)
     this.fiber = undefined
-    this.release()
+    const waiters = this.release()
     if (this.counted) this.activity.running.done()
+    for (const resume of waiters) resume()
   }
 
   private run(work: Work): void {
@@ -203,7 +204,7 @@ export class Task {
     return true
   }
 
-  private count(): void {
+  protected count(): void {
     if (this.counted) return
     this.counted = true
     this.activity.running.begin()
@@ -220,8 +221,9 @@ export class Task {
     this.first = child
   }
 
-  /** Leaves the tree, with every ancestor that was only kept for what is below it. */
-  private release(): void {
+  /** Leaves the tree, with every ancestor that was only kept for what is below it; gives who waited for that. */
+  private release(): ReadonlyArray<() => void> {
+    const waiters: Array<() => void> = []
     let task: Task | undefined = this
     while (task !== undefined && task.ended && task.first === undefined && task.parent !== undefined) {
       const parent: Task = task.parent
@@ -229,9 +231,10 @@ export class Task {
       else task.previous.next = task.next
       if (task.next !== undefined) task.next.previous = task.previous
       task.parent = task.next = task.previous = undefined
-      task.left?.forEach((resume) => resume())
+      if (task.left !== undefined) waiters.push(...task.left)
       task = parent
     }
+    return waiters
   }
 }
 
