@@ -228,8 +228,8 @@ export class Call extends Task implements InteractionContext {
     const sources = this.input.nested.flatMap((part) =>
       part instanceof MessageSequence.Sequence && !part.shared && !part.hasWaiters ? part.tasks : []
     )
-    for (const child of this.children()) if (!sources.includes(child)) return
-    for (const source of sources) source.interruptTree()
+    const own = [...this.children()]
+    if (own.every((child) => sources.includes(child))) for (const child of own) child.interruptTree()
   }
 }
 
@@ -294,8 +294,10 @@ const readableFrom = (sequence: MessageSequence.Sequence): ReadonlySet<Task> => 
     seen.add(rope)
     pending.push(...rope.nested)
     for (const part of rope.items) {
-      const task = part instanceof Rope ? undefined : MessagePromise.taskOf(part)
+      const source = MessagePromise.sourceOf(part)
+      const task = MessagePromise.taskOf(source)
       if (task !== undefined) tasks.add(task)
+      else pending.push(source)
     }
     if (!(rope instanceof MessageSequence.Sequence)) continue
     for (const task of rope.tasks) {

@@ -197,8 +197,9 @@ export const view = <E>(
   known: Message.KnownFields,
   tokens: Stream.Stream<string, E>,
   message: Effect.Effect<Message.Message, E>,
-  watched: Effect.Effect<Message.Message | undefined>
-): MessagePromise<E> => new View(known, tokens.channel, message, watched)
+  watched: Effect.Effect<Message.Message | undefined>,
+  source: unknown
+): MessagePromise<E> => new View(known, tokens.channel, message, watched, source)
 
 /**
  * The same promise with its failure taken as a message: the tokens before it are kept, then comes what went wrong. One
@@ -240,9 +241,15 @@ export const watch = (promise: MessagePromise<unknown>): Effect.Effect<Message.M
   })
 }
 
+/**
+ * What a promise reads from: itself, unless it runs nothing.
+ *
+ * @internal
+ */
+export const sourceOf = (promise: unknown): unknown => (promise instanceof View ? sourceOf(promise.source) : promise)
+
 /** @internal */
-export const taskOf = (promise: MessagePromise<unknown>): Task | undefined =>
-  promise instanceof Streamed ? promise.task : undefined
+export const taskOf = (promise: unknown): Task | undefined => (promise instanceof Streamed ? promise.task : undefined)
 
 interface Whole extends MessagePromise {}
 class Whole {
@@ -322,18 +329,21 @@ class View<E> {
   readonly message: Effect.Effect<Message.Message, E>
   /** What `watch` gives. */
   readonly watched: Effect.Effect<Message.Message | undefined>
+  readonly source: unknown
   absorbed: MessagePromise | undefined = undefined
 
   constructor(
     known: Message.KnownFields,
     channel: StreamChannel<string, E>,
     message: Effect.Effect<Message.Message, E>,
-    watched: Effect.Effect<Message.Message | undefined>
+    watched: Effect.Effect<Message.Message | undefined>,
+    source: unknown
   ) {
     this.known = known
     this.channel = channel
     this.message = message
     this.watched = watched
+    this.source = source
   }
 }
 
@@ -363,7 +373,8 @@ const absorbing = (promise: MessagePromise<unknown>): MessagePromise => {
     promise.known,
     tokens.channel,
     Effect.catchCause(promise.message, failureOf),
-    watch(promise)
+    watch(promise),
+    promise
   )
   absorbed.absorbed = absorbed
   return absorbed

@@ -163,7 +163,8 @@ export class Sequence<E = unknown> extends Rope<MessagePromise.MessagePromise<un
       { _tag: originals ? "Joined" : "Text" },
       tokens,
       Effect.map(this.messages, join),
-      watched
+      watched,
+      this
     )
   }
 
@@ -353,7 +354,8 @@ const collect = <E>(sequence: Sequence<E>): Effect.Effect<ReadonlyArray<Message.
         next = 0
         if (chunk.length > 0) continue
         if (reader.exit === undefined) return Effect.flatMap(reader.blocked!.changed, () => step)
-        return Exit.isSuccess(reader.exit) ? Effect.succeed(messages) : (reader.exit as Exit.Exit<never, E>)
+        const exit = reader.giveExit()
+        return Exit.isSuccess(exit) ? Effect.succeed(messages) : (exit as Exit.Exit<never, E>)
       }
     })
     const take = (message: Message.Message) => {
@@ -374,7 +376,7 @@ makeStreamable(Sequence.prototype, TypeId, (sequence) =>
       > = Effect.suspend(() => {
         const chunk = reader.read()
         if (chunk.length > 0) return Effect.succeed(chunk as unknown as Arr.NonEmptyArray<(typeof chunk)[number]>)
-        if (reader.exit !== undefined) return ended(reader.exit)
+        if (reader.exit !== undefined) return ended(reader.giveExit())
         return Effect.flatMap(reader.blocked!.changed, () => pull)
       })
       return pull

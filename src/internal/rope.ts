@@ -69,7 +69,7 @@ export class Rope<A> extends Log<A | Rope<A>> {
         lane.append(part)
         lane.end(Exit.void)
         this.lanes!.sources.push(lane)
-        this.follow(new Reader(lane, "absorbed"), fork)
+        this.follow(new Reader(lane, "all"), fork)
       }
     }
   }
@@ -102,7 +102,7 @@ export class Rope<A> extends Log<A | Rope<A>> {
   }
 
   private merge(fork: Fork): void {
-    const reader = new Reader<A>(this, "absorbed")
+    const reader = new Reader<A>(this, "all")
     const prefix = reader.read()
     const ordered = reader.moveRoot()
     this.items = prefix
@@ -158,10 +158,10 @@ interface Frame<A> {
 }
 
 /**
- * Which failures count as seen because this reader met them: all, those that became elements, or none; a reader to whom
- * none counts does not start lazy sources either.
+ * What a reader does to what it reads: it starts lazy sources, and a failure that becomes an element counts as seen. One
+ * that only watches does neither.
  */
-export type Observes = "all" | "absorbed" | "none"
+export type Observes = "all" | "none"
 
 /** One reader's position in a rope. */
 export class Reader<A> {
@@ -216,6 +216,12 @@ export class Reader<A> {
     }
   }
 
+  /** What the whole ended with, as it is given to who reads: having read ahead of them is not having seen it. */
+  giveExit(): Exit.Exit<unknown, unknown> {
+    this.failed?.failureSeen()
+    return this.exit!
+  }
+
   /** Gives the root's parts to a rope of its own, so that this reader goes on while the root is rebuilt. */
   moveRoot(): Rope<A> {
     let root = this.frame
@@ -238,7 +244,7 @@ export class Reader<A> {
     const exit = frame.rope.exit!
     const parent = Exit.isSuccess(exit) ? frame.parent : absorbing(frame, exit.cause)
     if (Exit.isFailure(exit)) {
-      if (this.observes === "all" || (this.observes === "absorbed" && parent !== undefined)) frame.rope.failureSeen()
+      if (this.observes !== "none" && parent !== undefined) frame.rope.failureSeen()
       for (let left = frame.parent; left !== parent; left = left!.parent) left!.rope.over = true
       if (parent === undefined) this.failed = frame.rope
       else out.push(parent.rope.failureOf(frame.rope))
