@@ -341,6 +341,10 @@ export const record = (call: Call, runtime: MiniAgents.RuntimeImpl, fiber: Fiber
 /** It belongs to no call, so that it outlives the interruption of the one it records; the runtime ends it. */
 class Recorder extends Task {
   protected override count(): void {}
+
+  protected override refused(): boolean {
+    return false
+  }
 }
 
 const ended = "the call has ended: reply before the body does, or keep the call going with `waitFor`"

@@ -309,7 +309,7 @@ class Persister {
 
   /** The last try of a closing runtime: what still is not persisted then is named. */
   readonly settle: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.catchCause(this.flush, (cause) => this.report(cause))
+    Effect.catchCause(Effect.retry(this.flush, { times: 1 }), (cause) => this.report(cause))
   )
 
   private report(cause: Cause.Cause<unknown>): Effect.Effect<void> {

@@ -137,7 +137,7 @@ export const load: (options: Options) => Effect.Effect<Corpus, CorpusError, File
 
 /**
  * What a person should know about the load, one sentence each: files read in part and files left out. Files of an
- * unsupported type and empty files are nothing to worry about and are not mentioned.
+ * unsupported type are nothing to worry about and are not mentioned.
  *
  * @since 0.1.0
  * @category combinators
@@ -149,7 +149,7 @@ export const notes = (corpus: Corpus): Array<string> => {
       (document) =>
         `\`${document.path}\` is ${megabytes(document.bytes)}: only its first ${megabytes(document.readBytes)} is searched`
     )
-  for (const reason of ["unreadable", "binary", "minified", "over the limit"] as const) {
+  for (const reason of ["unreadable", "empty", "binary", "minified", "over the limit"] as const) {
     const paths = corpus.skipped.filter((one) => one.reason === reason).map((one) => `\`${one.path}\``)
     if (paths.length > 0) result.push(`${reason}, not searched: ${someOf(paths)}`)
   }

@@ -33,12 +33,12 @@ export const Quote = Schema.Struct({
 export type Quote = typeof Quote.Type
 
 /**
- * Where a quote stands, as `file:line` or `file:first-last`.
+ * Where a quote or a passage stands, as `file:line` or `file:first-last`.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const citation = (quote: Quote): string =>
+export const citation = (quote: Pick<Quote, "path" | "startLine" | "endLine">): string =>
   `${quote.path}:${quote.startLine}${quote.endLine > quote.startLine ? `-${quote.endLine}` : ""}`
 
 /**

@@ -198,7 +198,7 @@ export class Task {
     return tasks
   }
 
-  private refused(): boolean {
+  protected refused(): boolean {
     if (!this.activity.closed && !this.interrupted) return false
     this.end(Exit.interrupt())
     return true

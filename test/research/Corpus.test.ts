@@ -116,6 +116,7 @@ layer(Layer.merge(NodeFileSystem.layer, NodePath.layer))("Corpus", (it) => {
         { path: "picture.md", reason: "binary" }
       ])
       assert.deepStrictEqual(Corpus.notes(corpus), [
+        "empty, not searched: `blank.md`, `empty.md`",
         "binary, not searched: `noise.txt`, `picture.md`",
         "minified, not searched: `packed.js`"
       ])

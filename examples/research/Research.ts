@@ -1,0 +1,73 @@
+/** The agent that answers a question from documents with the help of the others: top to bottom, all in parallel. */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { Agent, Message } from "miniagents"
+import type { MessageSequence } from "miniagents"
+import * as Extract from "./Extract.ts"
+import { Found, Progress, Quoted } from "./Findings.ts"
+import { Planner } from "./Planner.ts"
+import { Reader } from "./Reader.ts"
+import { searcher } from "./Searcher.ts"
+import * as SearchIndex from "./SearchIndex.ts"
+import { Writer } from "./Writer.ts"
+
+/**
+ * Is sent a question and replies with everything there is to see: `Progress` as it happens, then the answer. A reader
+ * that fails is told in its place, and the answer is written from what the others found.
+ */
+export const research = Agent.make(
+  "Research",
+  { description: "Answers a question from documents" },
+  Effect.fnUntraced(function* (ctx) {
+    const question = yield* ctx.messages.text
+    const plan = yield* Planner.trigger(question)
+    const queries = (yield* plan.messages).map(String)
+    yield* ctx.reply(progress(`Searching for ${queries.map((query) => `"${query}"`).join(", ")}`))
+
+    const searches = yield* Effect.forEach(queries, (query) =>
+      searcher.fork({ name: `Searcher ${query}` }).trigger([], { query })
+    )
+    yield* ctx.replyOutOfOrder(searches.map((search) => told(search, found)))
+    const hits = SearchIndex.merge(
+      (yield* Effect.forEach(searches, ({ messages }) => messages)).map((messages) =>
+        messages.flatMap((message) => (message instanceof Found ? message.hits : []))
+      ),
+      mostReaders
+    )
+
+    const readers = yield* Effect.forEach(hits, (hit) =>
+      Reader.fork({ name: `Reader ${place(hit).replace(/^.*\//, "")}` }).trigger(
+        [],
+        { question, hit },
+        { errorsAsMessages: true }
+      )
+    )
+    yield* ctx.replyOutOfOrder(readers.map((reader, i) => told(reader, read(place(hits[i]!)))))
+    yield* Effect.forEach(readers, ({ messages }) => messages)
+
+    yield* ctx.reply(yield* Writer.trigger(readers, { question }))
+  })
+)
+
+const mostReaders = 12
+
+const progress = (content: string) => new Progress({ content })
+
+/** Each message of a sequence as a line about it, as soon as it is there. */
+const told = <E>(replies: MessageSequence.MessageSequence<E>, line: (message: Message.Message) => string) =>
+  Stream.mapEffect(replies, ({ message }) => Effect.map(message, (message) => progress(line(message))))
+
+const found = (message: Message.Message): string =>
+  message instanceof Found ? `Found ${count(message.hits.length, "passage")} for "${message.query}"` : String(message)
+
+const read =
+  (place: string) =>
+  (message: Message.Message): string => {
+    if (message instanceof Message.Failure) return `Could not read ${place}: ${message.reason}`
+    const quotes = message instanceof Quoted ? message.quotes.length : 1
+    return `Read ${place}: ${quotes === 0 ? "nothing about it" : count(quotes, "quote")}`
+  }
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
+
+const place = ({ passage }: SearchIndex.Hit): string => Extract.citation(passage)

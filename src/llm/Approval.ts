@@ -1,0 +1,97 @@
+/**
+ * Who says yes or no to the calls of tools that need approval.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Tool from "effect/ai/Tool"
+import type { ToolCall } from "./LlmMessage.ts"
+
+/**
+ * What is to be decided: the call, its tool, and the agents from the one that calls to the outermost.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Request {
+  readonly call: ToolCall
+  readonly tool: Tool.Any
+  readonly trace: ReadonlyArray<string>
+}
+
+/**
+ * The decision; a reason for a no is told to the model.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Decision = { readonly approved: true } | { readonly approved: false; readonly reason: string }
+
+/**
+ * Decides about the calls of tools made with `needsApproval`. It may take as long as it likes: other calls of the same
+ * step go on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Approve = (request: Request) => Effect.Effect<Decision>
+
+/**
+ * A yes.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const approved: Decision = { approved: true }
+
+/**
+ * A no, with what the model is told.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const denied = (reason: string): Decision => ({ approved: false, reason })
+
+/**
+ * Who decides. Nobody, unless it is set: calls that need approval are then denied.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const CurrentApprove: Context.Reference<Approve> = Context.Reference<Approve>(
+  "miniagents/llm/Approval/CurrentApprove",
+  { defaultValue: () => () => Effect.succeed(denied("nobody is there to approve it")) }
+)
+
+/**
+ * Sets who decides for the agents that are triggered inside an effect.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Console, Effect } from "effect"
+ * import { Approval } from "miniagents/llm"
+ *
+ * const careful = Approval.withApproval(Effect.fnUntraced(function*({ call, trace }) {
+ *   yield* Console.log(`${trace.join(" <- ")} wants ${call}`)
+ *   return call.name === "DeleteFile" ? Approval.denied("nothing is deleted here") : Approval.approved
+ * }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withApproval =
+  (approve: Approve) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.provideService(effect, CurrentApprove, approve)
+
+/**
+ * Sets who decides, as a Layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (approve: Approve): Layer.Layer<never> => Layer.succeed(CurrentApprove, approve)

@@ -1,0 +1,2 @@
+export * as Interleaving from "./Interleaving.ts"
+export * as ScriptedModel from "./ScriptedModel.ts"
