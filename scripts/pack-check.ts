@@ -16,6 +16,7 @@ import * as Imports from "./Imports.ts"
 interface Manifest {
   readonly name: string
   readonly devDependencies: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta: Readonly<Record<string, unknown>>
   readonly exports: Readonly<Record<string, null | string | Readonly<Record<string, string>>>>
 }
 
@@ -73,13 +74,19 @@ const checkSubpaths = (folder: string): string => {
       `\`${name}\` is empty`
     )
   }
+  return `imports ${subpaths.map(({ name }) => name).join(", ")}`
+}
+
+/** Whoever type-checks against the declarations of an optional peer has that peer. */
+const checkDeclarations = (folder: string): string => {
+  install(folder, ...Object.keys(manifest.peerDependenciesMeta).map(exact))
   writeFileSync(join(folder, "subpaths.ts"), subpaths.map(({ name }) => `import "${name}"\n`).join(""))
   // With library checks, as an import that leads nowhere is silently `any` without them. The rest is not ours.
   const complaints = tsc(folder, "subpaths.ts", "--skipLibCheck", "false")
     .split("\n")
     .filter((line) => /^(subpaths\.ts|node_modules\/miniagents\/)/.test(line))
   assert.deepEqual(complaints, [], "what tsc says of the declarations")
-  return `imports ${subpaths.map(({ name }) => name).join(", ")}`
+  return "its declarations type-check"
 }
 
 const checkInternals = (folder: string): string => {
@@ -137,6 +144,7 @@ try {
   install(user, tarball, exact("effect"))
   console.log(checkPackages(user))
   console.log(checkSubpaths(user))
+  console.log(checkDeclarations(user))
   console.log(checkInternals(user))
   console.log(checkHello(user))
 } finally {

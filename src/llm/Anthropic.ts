@@ -9,13 +9,13 @@
  * ```ts
  * import { Anthropic } from "miniagents/llm"
  * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
  * import * as LanguageModel from "effect/ai/LanguageModel"
  *
  * const model = Anthropic.model("claude-sonnet-5-5", { max_tokens: 8192, thinking: { type: "adaptive" } })
  *
  * const program = LanguageModel.generateText({ prompt: "A haiku about rivers" }).pipe(
- *   Effect.provide(model),
- *   Effect.provide(Anthropic.layerConfig({ firstToken: "1 minute" }))
+ *   Effect.provide(Layer.provide(model, Anthropic.layerConfig({ firstToken: "1 minute" })))
  * )
  * ```
  *

@@ -10,17 +10,16 @@
  * ```ts
  * import { OpenAi } from "miniagents/llm"
  * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
  * import * as LanguageModel from "effect/ai/LanguageModel"
  *
  * const haiku = LanguageModel.generateText({ prompt: "A haiku about rivers" })
  *
  * const cloud = haiku.pipe(
- *   Effect.provide(OpenAi.model("gpt-5.2", { reasoning_effort: "low" })),
- *   Effect.provide(OpenAi.layerConfig())
+ *   Effect.provide(Layer.provide(OpenAi.model("gpt-5.2", { reasoning_effort: "low" }), OpenAi.layerConfig()))
  * )
  * const local = haiku.pipe(
- *   Effect.provide(OpenAi.model("qwen3:8b")),
- *   Effect.provide(OpenAi.layer({ baseUrl: "http://localhost:11434/v1" }))
+ *   Effect.provide(Layer.provide(OpenAi.model("qwen3:8b"), OpenAi.layer({ baseUrl: "http://localhost:11434/v1" })))
  * )
  * ```
  *

@@ -73,7 +73,7 @@ export class SeedFailed extends Schema.TaggedError<SeedFailed>()("SeedFailed", {
  * const say = (word: string) => Effect.sync(() => void order.push(word))
  * const program = Effect.all([say("a"), say("b"), say("c")], { concurrency: "unbounded" })
  *
- * Interleaving.withSeed(program, 7) // some order, the same whenever the seed is 7
+ * const replayed = Interleaving.withSeed(program, 7) // some order, the same whenever the seed is 7
  * ```
  *
  * @since 0.1.0

@@ -46,7 +46,7 @@ describe("Law 1, Order", () => {
         assert.strictEqual(yield* replies.text, elements.join("\n\n"))
         assert.strictEqual(String(yield* replies.single().message), elements.join("\n\n"))
       }).pipe((program) => CleanRuntime.run(program, { startSoon, streamTokens })),
-    { seeds: 120 }
+    { seeds: 400 }
   )
 
   law(

@@ -109,7 +109,7 @@ describe("Law 2, Replay", () => {
         for (const sequence of run.sequences.values())
           assertSameSeen(yield* Program.read(sequence), yield* Program.read(sequence))
       }),
-    { seeds: 150 }
+    { seeds: 500 }
   )
 
   law(

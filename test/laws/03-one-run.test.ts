@@ -91,7 +91,7 @@ describe("Law 3, One run", () => {
         assert.strictEqual(yield* settled, 0)
         assertOnce(run)
       }).pipe((program) => CleanRuntime.run(program, { startSoon, errorsAsMessages })),
-    { seeds: 60 }
+    { seeds: 200 }
   )
 
   law(
@@ -109,7 +109,7 @@ describe("Law 3, One run", () => {
           assert.deepStrictEqual(keys(run, kind), all.flatMap(([of, at]) => (of === kind ? [at] : [])).sort())
         }
       }).pipe(CleanRuntime.run),
-    { seeds: 60 }
+    { seeds: 200 }
   )
 
   law(

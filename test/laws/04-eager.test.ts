@@ -86,7 +86,7 @@ describe("Law 4, Eager", () => {
         yield* Interleaving.idle
         assert.deepStrictEqual(notes, ["runs", "ended"])
       }).pipe((program) => CleanRuntime.run(program, { startSoon: runtime })),
-    { seeds: 80 }
+    { seeds: 250 }
   )
 
   law(

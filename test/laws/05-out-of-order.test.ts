@@ -155,7 +155,7 @@ describe("Law 5, Out of order", () => {
         assert.strictEqual(Program.exitKey(yield* Fiber.join(fiber)), "ok")
         assert.deepStrictEqual(seen.toSorted(), [...gated.gates.keys()].sort())
       }).pipe((program) => CleanRuntime.run(program, { startSoon })),
-    { seeds: 100 }
+    { seeds: 300 }
   )
 
   law(
@@ -180,7 +180,7 @@ describe("Law 5, Out of order", () => {
         const expected = met.map(({ index }) => `Broken:${index}`).sort()
         assert.strictEqual(Program.exitKey(yield* Fiber.join(fiber)), expected.length === 0 ? "ok" : expected.join(" "))
       }).pipe(CleanRuntime.run),
-    { seeds: 100 }
+    { seeds: 300 }
   )
 
   law(
@@ -207,6 +207,6 @@ describe("Law 5, Out of order", () => {
           }
         }
       }).pipe((program) => CleanRuntime.run(program, { startSoon })),
-    { seeds: 100 }
+    { seeds: 300 }
   )
 })

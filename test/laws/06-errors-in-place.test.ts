@@ -45,7 +45,7 @@ describe("Law 6, Errors in place", () => {
         assert.strictEqual(Program.exitKey(yield* Effect.exit(replies.text)), failed)
         assert.strictEqual(Program.exitKey(yield* Effect.exit(replies.single().message)), failed)
       }).pipe(CleanRuntime.run),
-    { seeds: 120 }
+    { seeds: 400 }
   )
 
   law(
@@ -63,7 +63,7 @@ describe("Law 6, Errors in place", () => {
           assert.deepStrictEqual(seen, Program.expected(node, false, at))
         }
       }).pipe(CleanRuntime.run),
-    { seeds: 60 }
+    { seeds: 200 }
   )
 
   law(
@@ -101,7 +101,7 @@ describe("Law 6, Errors in place", () => {
         const unread = failures.filter((failure) => !seen[reader].includes(failure))
         assert.deepStrictEqual(reports.toSorted(), unread.map(report).sort())
       }),
-    { seeds: 120 }
+    { seeds: 400 }
   )
 
   law(
@@ -125,7 +125,7 @@ describe("Law 6, Errors in place", () => {
         const unread = [...failures.filter((failure) => failure !== end), ...passedOn]
         assert.deepStrictEqual(reports.toSorted(), unread.map(report).sort())
       }),
-    { seeds: 60 }
+    { seeds: 200 }
   )
 
   for (const read of [false, true]) {

@@ -26,7 +26,7 @@ describe("Law 7, Errors as messages", () => {
         const seen = yield* Program.described(yield* Program.read(replies))
         assert.deepStrictEqual(seen, Program.expected(root, runtime))
       }).pipe((program) => CleanRuntime.run(program, { errorsAsMessages: runtime, startSoon })),
-    { seeds: 150 }
+    { seeds: 500 }
   )
 
   law(
@@ -42,7 +42,7 @@ describe("Law 7, Errors as messages", () => {
           Program.failures(root).map(({ key, trace }) => ({ key, trace }))
         )
       }).pipe((program) => CleanRuntime.run(program, { errorsAsMessages: true })),
-    { seeds: 80 }
+    { seeds: 250 }
   )
 
   law(
@@ -59,7 +59,7 @@ describe("Law 7, Errors as messages", () => {
         const expected = Program.expected(root, true)
         assert.deepStrictEqual([seen.elements.toSorted(), seen.end], [expected.elements.toSorted(), "ok"])
       }).pipe((program) => CleanRuntime.run(program, { errorsAsMessages: true })),
-    { seeds: 80 }
+    { seeds: 250 }
   )
 
   law(

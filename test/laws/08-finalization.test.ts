@@ -167,7 +167,7 @@ describe("Law 8, Finalization", () => {
           assert.strictEqual(waits, closing === "success" || closing === "interrupted while draining")
         }
       }),
-    { seeds: 200 }
+    { seeds: 400 }
   )
 
   law(
@@ -197,7 +197,7 @@ describe("Law 8, Finalization", () => {
         for (const sequence of run.sequences.values()) yield* Program.described(yield* Program.read(sequence))
         assert.strictEqual(yield* opened.runtime.running, 0)
       }),
-    { seeds: 120 }
+    { seeds: 700 }
   )
 
   law(

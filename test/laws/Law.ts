@@ -21,7 +21,7 @@ export const law = <F extends Fields>(
   title: string,
   fields: F,
   property: (values: Values<F>) => Effect.Effect<void, unknown>,
-  { seeds = 40, size = 14 }: { readonly seeds?: number; readonly size?: number } = {}
+  { seeds = 150, size = 14 }: { readonly seeds?: number; readonly size?: number } = {}
 ): void => {
   const arbitrary = Arbitrary.all(
     Object.fromEntries(Object.entries(fields).map(([name, schema]) => [name, Arbitrary.schema(schema)]))
