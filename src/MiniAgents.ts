@@ -184,7 +184,11 @@ export class RuntimeImpl implements Runtime {
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
     this.openCalls.forEach((call) => call.finishUnsafe(Exit.void))
     // what a late reader started meanwhile is waited for too: looking and closing are one step
-    const rest = Effect.suspend(() => (this.activity.running.count > 0 ? this.drain : this.settle))
+    const rest = Effect.suspend(() => {
+      if (this.activity.running.count > 0) return this.drain
+      this.activity.closed = true
+      return this.settle
+    })
     return Effect.andThen(this.activity.running.none, rest)
   })
 
