@@ -3,17 +3,19 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Agent, type MessageSequence } from "miniagents"
+import { Interleaving } from "miniagents/testing"
 import * as CleanRuntime from "../CleanRuntime.ts"
 import { law } from "./Law.ts"
 import * as Program from "./Program.ts"
 
 const Counts = Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4 }))).check(Schema.isMaxLength(6))
 
-/** An input that notes when it is taken: the step in which `reply` looks into it. */
-const noting = (order: Array<string>, label: string): Iterable<string> => ({
+/** An input that notes when it is taken, the step in which `reply` looks into it; half of it is there only later. */
+const noting = (order: Array<string>, label: string): Iterable<string | Stream.Stream<string>> => ({
   *[Symbol.iterator]() {
-    order.push(label)
+    order.push(label, `${label} later`)
     yield label
+    yield Stream.fromEffect(Effect.as(Interleaving.idle, `${label} later`))
   }
 })
 
@@ -60,7 +62,7 @@ describe("Law 1, Order", () => {
         assert.deepStrictEqual(yield* texts(replies), order)
         assert.lengthOf(
           order,
-          counts.reduce((sum, count) => sum + count, 0)
+          counts.reduce((sum, count) => sum + 2 * count, 0)
         )
       }).pipe(CleanRuntime.run)
   )

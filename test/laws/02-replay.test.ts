@@ -142,6 +142,42 @@ describe("Law 2, Replay", () => {
       }).pipe((program) => CleanRuntime.run(program, { errorsAsMessages }))
   )
 
+  law(
+    "Law 2, Replay: success, typed failure, defect and interruption are the same end to every reader",
+    {
+      end: Schema.Literals(["ok", "fail", "die", "interrupt"]),
+      relayed: Schema.Boolean,
+      outOfOrder: Schema.Boolean,
+      readers: Readers
+    },
+    ({ end, outOfOrder, readers, relayed }) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const runtime = yield* Effect.provideService(CleanRuntime.make(), Scope.Scope, scope)
+        const leaf = { _tag: "Leaf", kind: "string" } as const
+        const list = { _tag: "List", kind: "array", items: [leaf, leaf] } as const
+        const agent = (input: Program.Node, end: Program.End): Program.AgentNode => ({
+          _tag: "Agent",
+          steps: [{ mode: outOfOrder ? "replyOutOfOrder" : "reply", input }],
+          pause: "yield",
+          end,
+          ahead: false,
+          startSoon: "default",
+          errorsAsMessages: "default"
+        })
+        const root = relayed ? agent(agent(list, end), "ok") : agent(list, end)
+        const trigger = new Program.Run().trigger(root)
+        const replies = yield* Effect.provideService(trigger, MiniAgents.MiniAgents, runtime)
+        const early = yield* Effect.forEach(readers, (reader) =>
+          Effect.forkChild(Effect.andThen(start(reader), Program.read(replies)))
+        )
+        const expected = Program.expected(root)
+        for (const fiber of early) assert.deepStrictEqual(yield* Program.described(yield* Fiber.join(fiber)), expected)
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(yield* Program.described(yield* Program.read(replies)), expected)
+      })
+  )
+
   const Ends = Schema.Literals(["ok", "fail", "die", "interrupt", "never"])
   law(
     "Law 2, Replay: `Replay.make` replays any stream, eager or lazy, also after its scope has closed",

@@ -167,6 +167,7 @@ describe("Law 6, Errors in place", () => {
           const exit = yield* Effect.exit(replies.messages)
           assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
           yield* Effect.asVoid(agent.trigger())
+          yield* Effect.asVoid(MessagePromise.fromStream(Stream.fromEffect(Effect.interrupt)))
         })
       )
       assert.deepStrictEqual(reports, [])

@@ -46,6 +46,20 @@ describe("Law 7, Errors as messages", () => {
   )
 
   law(
+    "Law 7, Errors as messages: in a call that says so each failure below it says where it came from too",
+    { root: Program.programs({ ends: Ends, relaying: ["hand on"], calls: ["trigger"], errorsAsMessages: ["yes"] }) },
+    ({ root }) =>
+      Effect.gen(function* () {
+        const replies = yield* new Program.Run().trigger(root)
+        const traces = new Map(Program.failures(root).map(({ key, trace }) => [key, trace]))
+        for (const message of yield* replies.messages) {
+          if (!(message instanceof Message.Failure)) continue
+          assert.deepStrictEqual(message.trace, traces.get(`${message.error}:${message.reason}`))
+        }
+      }).pipe(CleanRuntime.run)
+  )
+
+  law(
     "Law 7, Errors as messages: out of order too, no failure ends the replies and none is lost",
     {
       root: Program.programs({ ends: Ends, relaying: ["hand on"], modes: ["reply", "replyOutOfOrder"] }),
