@@ -83,7 +83,9 @@ export class AgentCallImpl<E, I> implements AgentCall<E, I> {
     return Effect.withFiber((fiber) => {
       const name = `${this.call.name}.${operation}`
       if (!this.call.input.isOpen) return Effect.die(Message.invalid(name, "input", input, finished))
-      const source = { ...this.source, owner: this.call, fiber }
+      // a call that only handed its input on has ended: what is sent now goes with who sends it
+      const owner = this.call.isGone ? this.source.runtime.activity.ownerOf(fiber) : this.call
+      const source = { ...this.source, owner, fiber }
       const invalid = this.call.input.put(input, source, name, outOfOrder)
       return invalid === undefined ? Effect.void : Effect.die(invalid)
     })

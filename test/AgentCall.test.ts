@@ -196,4 +196,25 @@ describe("AgentCall", () => {
       assert.strictEqual(yield* (yield* call.replies()).text, "first second")
     }).pipe(CleanRuntime.run)
   )
+
+  it.effect("takes a stream along with its caller when the agent it was sent to has ended", () =>
+    Effect.gen(function* () {
+      const sent = yield* Deferred.make<void>()
+      const relay = Agent.make("Relay", (ctx) => ctx.reply(ctx.messages))
+      const outer = Agent.make(
+        "Outer",
+        Effect.fnUntraced(function* () {
+          const call = yield* relay.call()
+          while ((yield* MiniAgents.running) > 1) yield* Effect.yieldNow
+          yield* call.send(Stream.never)
+          yield* Deferred.succeed(sent, undefined)
+          return yield* Effect.never
+        })
+      )
+      const call = yield* outer.call()
+      yield* Deferred.await(sent)
+      yield* call.interrupt
+      assert.strictEqual(yield* MiniAgents.running, 0)
+    }).pipe(CleanRuntime.run)
+  )
 })

@@ -48,8 +48,10 @@ const bytes = (folder: string): number =>
 const installed = (folder: string, found = new Set<string>()): ReadonlySet<string> => {
   if (found.has(folder)) return found
   found.add(folder)
-  const { dependencies, peerDependencies } = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"))
+  const manifest = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"))
+  const { dependencies, peerDependencies, peerDependenciesMeta } = manifest
   for (const name of Object.keys({ ...dependencies, ...peerDependencies })) {
+    if (peerDependenciesMeta?.[name]?.optional === true) continue
     installed(path.join(Temporary.root, "node_modules", name), found)
   }
   return found

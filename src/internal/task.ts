@@ -97,7 +97,7 @@ export class Task {
     this.work = work
     this.atEnd = atEnd
     // a task that has left the tree can be interrupted with nobody: what its stray fibers ask for belongs to the root
-    this.parent = parent?.parent === undefined && parent?.ended === true ? activity.root : parent
+    this.parent = parent?.isGone === true ? activity.root : parent
     this.parent?.adopt(this)
     if (parent?.interrupted === true) this.interrupted = true
   }
@@ -150,10 +150,15 @@ export class Task {
     for (let child = this.first; child !== undefined; child = child.next) yield child
   }
 
+  /** Whether this task and everything below it has ended, so that it is in the tree no more. */
+  get isGone(): boolean {
+    return this.ended && this.parent === undefined
+  }
+
   /** Waits until this task and everything below it has ended. */
   get gone(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
-      if (this.ended && this.parent === undefined) return resume(Effect.void)
+      if (this.isGone) return resume(Effect.void)
       ;(this.left ??= []).push(() => resume(Effect.void))
     })
   }

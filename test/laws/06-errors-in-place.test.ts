@@ -106,7 +106,11 @@ describe("Law 6, Errors in place", () => {
 
   law(
     "Law 6, Errors in place: an agent that reads what fails and does not care has read it; one that fails of it passes it on",
-    { root: Program.programs({ ends: Ends, relaying: ["hand on"] }), cares: Schema.Boolean, reads: Schema.Boolean },
+    {
+      root: Program.programs({ ends: Ends, relaying: ["hand on"], calls: ["trigger"] }),
+      cares: Schema.Boolean,
+      reads: Schema.Boolean
+    },
     ({ cares, reads, root }) =>
       Effect.gen(function* () {
         const agent = Agent.make("Reader", (ctx): Effect.Effect<void, unknown> => {

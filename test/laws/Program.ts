@@ -138,7 +138,7 @@ export class Run {
       Effect.gen({ self: this }, function* () {
         count(this.bodies, at)
         const make = (index: number) =>
-          Effect.andThen(pausing(node.pause), this.build(node.steps[index].input, `${at}.${index}`))
+          Effect.andThen(pausing(node.pause), this.build(node.steps[index].input, `${at}.${index}`, false))
         const ahead: Array<Input> = []
         if (node.ahead) for (const index of node.steps.keys()) ahead.push(yield* make(index))
         for (const [index, each] of node.steps.entries()) {
@@ -151,7 +151,7 @@ export class Run {
     return this.keep(at, Agent.make(`A${at}`, body).trigger([], {}, options))
   }
 
-  private relay({ call, how, input }: RelayNode, at: string): Made {
+  private relay({ call, how, input }: RelayNode, at: string, streamed: boolean): Made {
     const body = (ctx: Context): Effect.Effect<void, unknown, Required> => {
       count(this.bodies, at)
       if (how === "ignore") return ctx.reply(at)
@@ -160,8 +160,9 @@ export class Run {
     }
     const agent = Agent.make(`R${at}`, body)
     return Effect.gen({ self: this }, function* () {
-      const built = yield* this.build(input, `${at}.0`)
-      if (call === "trigger") return yield* this.keep(at, agent.trigger(built))
+      const built = yield* this.build(input, `${at}.0`, streamed)
+      // the agent that replied the stream may have ended, and with it the input of what the stream opens
+      if (call === "trigger" || streamed) return yield* this.keep(at, agent.trigger(built))
       const open = yield* agent.call<unknown>()
       yield* open.send(built)
       return yield* this.keep(at, open.replies())
@@ -172,17 +173,18 @@ export class Run {
     return Effect.tap(made, (sequence) => Effect.sync(() => void this.sequences.set(at, sequence)))
   }
 
-  private items(items: ReadonlyArray<Node>, at: string) {
-    return Effect.forEach(items, (item, index) => this.build(item, `${at}.${index}`))
+  private items(items: ReadonlyArray<Node>, at: string, streamed: boolean) {
+    return Effect.forEach(items, (item, index) => this.build(item, `${at}.${index}`, streamed))
   }
 
-  private build(node: Node, at: string): Effect.Effect<Input, never, MiniAgents.MiniAgents> {
-    return Effect.map(this.make(node, at), (input) => input as Input)
+  private build(node: Node, at: string, streamed: boolean): Effect.Effect<Input, never, MiniAgents.MiniAgents> {
+    return Effect.map(this.make(node, at, streamed), (input) => input as Input)
   }
 
   private make(
     node: Node,
-    at: string
+    at: string,
+    streamed: boolean
   ): Effect.Effect<MessageInput.MessageInput<unknown>, never, MiniAgents.MiniAgents> {
     switch (node._tag) {
       case "Leaf":
@@ -190,15 +192,17 @@ export class Run {
       case "Promise":
         return MessagePromise.fromStream(this.tokens(node, at))
       case "List":
-        return Effect.map(this.items(node.items, at), (items) => (node.kind === "array" ? items : new Set(items)))
+        return Effect.map(this.items(node.items, at, streamed), (items) =>
+          node.kind === "array" ? items : new Set(items)
+        )
       case "Stream":
         return Effect.map(MiniAgents.MiniAgents, (runtime) =>
           this.stream(node, at).pipe(Stream.provideService(MiniAgents.MiniAgents, runtime))
         )
       case "Sequence":
-        return Effect.flatMap(this.items(node.items, at), (items) => MessageSequence.from(items))
+        return Effect.flatMap(this.items(node.items, at, streamed), (items) => MessageSequence.from(items))
       case "Relay":
-        return this.relay(node, at)
+        return this.relay(node, at, streamed)
       case "Agent":
         return this.agent(node, at)
     }
@@ -219,7 +223,7 @@ export class Run {
     return Stream.suspend(() => {
       count(this.sources, at)
       return Stream.fromIterable(items.entries()).pipe(
-        Stream.mapEffect(([index, item]) => Effect.andThen(pausing(pause), this.build(item, `${at}.${index}`))),
+        Stream.mapEffect(([index, item]) => Effect.andThen(pausing(pause), this.build(item, `${at}.${index}`, true))),
         Stream.concat(Stream.drain(Stream.fromEffect(Effect.suspend(() => ending(end, at)))))
       )
     })
