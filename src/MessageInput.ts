@@ -28,6 +28,14 @@ export type MessageInput<E = never> =
   | Stream.Stream<MessageInput<E>, E>
   | ReadonlyArray<MessageInput<E>> // an Iterable too, which the compiler sees much faster so
   | (Iterable<MessageInput<E>> & NotEffect)
+  | Unsaid<E>
+
+declare const UnsaidId: unique symbol
+
+/** No value is one: it keeps `E` where the compiler finds it, in an input of which no more is said than its type. */
+interface Unsaid<out E> {
+  readonly [UnsaidId]: () => E
+}
 
 /** An Effect is an Iterable too, for `yield*`; what it succeeds with may be a message, it is none itself. */
 interface NotEffect {
@@ -43,16 +51,22 @@ interface NotEffect {
 export type ErrorOf<I> =
   IsAny<I> extends true
     ? unknown
-    : I extends string | Message.Message
-      ? never
-      : I extends MessageSequence<infer E>
-        ? E
-        : I extends ReadonlyArray<infer A>
+    : [Extract<I, Unsaid<unknown>>] extends [never]
+      ? ErrorOfValue<I>
+      : Extract<I, Unsaid<unknown>> extends Unsaid<infer E>
+        ? E | ErrorOfValue<Exclude<I, MessageInput<E>>>
+        : never
+
+type ErrorOfValue<I> = I extends string | Message.Message
+  ? never
+  : I extends MessageSequence<infer E>
+    ? E
+    : I extends ReadonlyArray<infer A>
+      ? ErrorOf<A>
+      : I extends Stream.Stream<infer A, infer E>
+        ? E | ErrorOf<A>
+        : I extends Iterable<infer A>
           ? ErrorOf<A>
-          : I extends Stream.Stream<infer A, infer E>
-            ? E | ErrorOf<A>
-            : I extends Iterable<infer A>
-              ? ErrorOf<A>
-              : never
+          : never
 
 type IsAny<T> = 0 extends 1 & T ? true : false

@@ -31,6 +31,7 @@ class Late extends Schema.TaggedError<Late>()("Late", {}) {}
 class Db extends Context.Service<Db, { readonly get: Effect.Effect<string> }>()("miniagents/test/Db") {}
 
 type Runs = MiniAgents.MiniAgents
+type Replying<E> = Effect.Effect<MessageSequence.MessageSequence<E>, never, Runs>
 type Reads = InteractionContext.Upstream
 
 const echo = Agent.make(
@@ -268,6 +269,24 @@ describe("the types of agents", () => {
       (message: Message.Text) => (message.metadata["a"] = 1)
     ]
     assert.isTrue(refused.every((call) => typeof call === "function"))
+  })
+
+  it("say what an input can fail with of which no more is known than its type", () => {
+    const given = <I extends MessageInput.MessageInput<unknown>>(_: I) => echo.trigger({} as I)
+    const sure = () => given({} as MessageInput.MessageInput)
+    const fails = () => given({} as MessageInput.MessageInput<Boom>)
+    const anything = () => given({} as MessageInput.MessageInput<unknown>)
+    const mixed = () => given({} as MessageInput.MessageInput<Boom> | MessageSequence.MessageSequence<Pow>)
+    const inside = () => given(["x", {} as MessageInput.MessageInput, [{} as MessageInput.MessageInput<Boom>]])
+    const streamed = () => given({} as Stream.Stream<MessageInput.MessageInput<Boom>, Pow>)
+    const anyone = <E>(input: MessageInput.MessageInput<E>): Replying<E> => echo.trigger(input)
+    assertType<ReturnType<typeof sure>, Replying<never>>()
+    assertType<ReturnType<typeof fails>, Replying<Boom>>()
+    assertType<ReturnType<typeof anything>, Replying<unknown>>()
+    assertType<ReturnType<typeof mixed>, Replying<Boom | Pow>>()
+    assertType<ReturnType<typeof inside>, Replying<Boom>>()
+    assertType<ReturnType<typeof streamed>, Replying<Boom | Pow>>()
+    assertType<ReturnType<typeof anyone<Late>>, Replying<Late>>()
   })
 
   it("accept what can be a message, read-only or not, and optional parameters that are left out", () => {
