@@ -344,7 +344,7 @@ class AgentImpl implements Agent<{}, never, never> {
     this.call = (parameters?: object, options?: CallOptions) =>
       Effect.withFiber((fiber) => {
         const opened = open(self, fiber, parameters, options)
-        const siblings = InteractionContext.openCallsOf(fiber, opened.source.runtime)
+        const siblings = opened.source.runtime.activity.openedBy(fiber)
         const call = new AgentCall.AgentCallImpl<never, never>(opened.call, opened.source, siblings)
         start(self, body, opened, undefined)
         return Effect.succeed(call as never) // what its input and replies fail with, the type of `call` says

@@ -122,8 +122,6 @@ export class Call extends Task implements InteractionContext {
   readonly replies: MessageSequence.Sequence
   /** What was sent; the agent's callers fill it, or put the sequence they were given in its place. */
   input = new MessageSequence.Sequence(false)
-  /** The calls this one has opened and not finished. */
-  openCalls: Set<MiniAgents.Open> | undefined = undefined
   private readonly source: MessageSequence.Source
   private waits: Waits | undefined = undefined
 
@@ -190,7 +188,6 @@ export class Call extends Task implements InteractionContext {
 
   protected override onEnd(exit: TaskExit): void {
     this.finishReplies(exit)
-    this.openCalls?.forEach((call) => call.finishUnsafe(Exit.isSuccess(exit) ? Exit.void : Exit.interrupt()))
     if (Exit.isSuccess(exit)) this.leaveInput()
     else if (!Cause.hasInterruptsOnly(exit.cause)) this.interruptUnreadable()
     else if (!this.interrupted) this.interruptTree()
@@ -231,20 +228,6 @@ export class Call extends Task implements InteractionContext {
     const own = [...this.children()]
     if (own.every((child) => sources.includes(child))) for (const child of own) child.interruptTree()
   }
-}
-
-/**
- * The open calls of the agent whose code this fiber runs, or of the runtime where that is none.
- *
- * @internal
- */
-export const openCallsOf = (
-  fiber: Fiber.Fiber<unknown, unknown>,
-  runtime: MiniAgents.RuntimeImpl
-): Set<MiniAgents.Open> => {
-  const call = Context.getOrUndefined(fiber.context, InteractionContext)
-  if (!(call instanceof Call) || call.activity !== runtime.activity || call.ended) return runtime.openCalls
-  return (call.openCalls ??= new Set())
 }
 
 /**

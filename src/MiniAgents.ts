@@ -128,15 +128,6 @@ export const running: Effect.Effect<number, never, MiniAgents> = MiniAgents.use(
 export const current = (fiber: Fiber.Fiber<unknown, unknown>): RuntimeImpl =>
   Context.getUnsafe(fiber.context, MiniAgents) as RuntimeImpl
 
-/**
- * Something that can be sent to until it is finished: well, or because who would have sent more cannot any longer.
- *
- * @internal
- */
-export interface Open {
-  readonly finishUnsafe: (exit: Exit.Exit<void>) => void
-}
-
 /** @internal */
 export class RuntimeImpl implements Runtime {
   readonly startSoon: boolean
@@ -149,8 +140,6 @@ export class RuntimeImpl implements Runtime {
   readonly recorders = new Set<Task>()
   /** How often one of them had something to do. */
   steps = 0
-  /** The calls that no agent made and whose input is still open. */
-  readonly openCalls = new Set<Open>()
 
   constructor(options: Options, context: Context.Context<never>) {
     this.startSoon = options.startSoon ?? true
@@ -182,7 +171,7 @@ export class RuntimeImpl implements Runtime {
   }
 
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
-    this.openCalls.forEach((call) => call.finishUnsafe(Exit.void))
+    this.activity.root.finishOpened(Exit.void)
     // what a late reader started meanwhile is waited for too: looking and closing are one step
     const rest = Effect.suspend(() => {
       if (this.activity.running.count > 0) return this.drain
@@ -196,7 +185,7 @@ export class RuntimeImpl implements Runtime {
   private readonly interrupt: Effect.Effect<void> = Effect.suspend(() => {
     this.activity.closed = true
     this.activity.root.interruptTree()
-    this.openCalls.forEach((call) => call.finishUnsafe(Exit.interrupt()))
+    this.activity.root.finishOpened(Exit.interrupt())
     const settle = this.persister === undefined ? this.settle : Effect.timeoutOrElse(this.settle, lastTry)
     return Effect.andThen(this.activity.running.none, settle)
   })

@@ -132,6 +132,32 @@ describe("AgentCall", () => {
     }).pipe(CleanRuntime.run)
   )
 
+  it.effect("is kept open by the stream that opened it, after the agent's body has ended, and finished with it", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const runtime = yield* MiniAgents.MiniAgents
+      const opener = Agent.make("Opener", (ctx) =>
+        ctx.reply(
+          Stream.fromEffect(echo.call()).pipe(
+            Stream.provideService(MiniAgents.MiniAgents, runtime),
+            Stream.mapEffect((call) =>
+              Effect.gen(function* () {
+                yield* call.send("before")
+                yield* Deferred.await(gate)
+                yield* call.send("after")
+                return yield* call.replies({ finish: false })
+              })
+            )
+          )
+        )
+      )
+      const replies = yield* opener.trigger()
+      yield* CleanRuntime.turns(5)
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* replies.text, "You said: before\n\nYou said: after")
+    }).pipe(CleanRuntime.run)
+  )
+
   it.effect("takes its readers along when the agent that opened it fails, and says nothing more", () =>
     Effect.gen(function* () {
       const opener = Agent.make("Opener", (ctx) =>

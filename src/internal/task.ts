@@ -41,6 +41,11 @@ export class Counter {
   })
 }
 
+/** Something that can be sent to until it is finished: well, or because who would have sent more cannot any longer. */
+export interface Open {
+  readonly finishUnsafe: (exit: Exit.Exit<void>) => void
+}
+
 /** Everything that runs in one runtime. */
 export class Activity {
   readonly root: Task = new Task(this, undefined, undefined)
@@ -55,6 +60,12 @@ export class Activity {
     const current = Context.get(fiber.context, CurrentTask)
     const task = current?.activity === this ? current : undefined
     return task !== undefined && task.fiber === fiber ? task : this.callerOf(fiber, task)
+  }
+
+  /** The calls kept open by the code that this fiber runs; they are finished when that ends. */
+  openedBy(fiber: Fiber.Fiber<unknown, unknown>): Set<Open> {
+    const current = Context.get(fiber.context, CurrentTask)
+    return (current?.activity === this && !current.ended ? current : this.root).opened
   }
 
   private callerOf(fiber: Fiber.Fiber<unknown, unknown>, task: Task | undefined): Caller {
@@ -82,6 +93,7 @@ export class Task {
   ended = false
   /** Interrupted together with its whole subtree, so that its own end has nothing left to interrupt. */
   interrupted = false
+  private openCalls: Set<Open> | undefined = undefined
   protected work: Work | undefined
   private readonly atEnd: ((exit: TaskExit) => void) | undefined
   private left: Array<() => void> | undefined
@@ -115,6 +127,14 @@ export class Task {
     this.work = undefined
     this.count()
     this.run(work)
+  }
+
+  get opened(): Set<Open> {
+    return (this.openCalls ??= new Set())
+  }
+
+  finishOpened(exit: TaskExit): void {
+    this.openCalls?.forEach((call) => call.finishUnsafe(Exit.isSuccess(exit) ? Exit.void : Exit.interrupt()))
   }
 
   /** What this task is called in traces, if anything. */
@@ -177,6 +197,7 @@ export class Task {
     this.ended = true
     this.work = undefined
     this.onEnd(exit)
+    this.finishOpened(exit)
     this.fiber = undefined
     const waiters = this.release()
     if (this.counted) this.activity.running.done()
