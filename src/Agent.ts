@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Tracer from "effect/Tracer"
@@ -331,28 +332,21 @@ class AgentImpl implements Agent<{}, never, never> {
   constructor(self: Definition, body: Effect.Effect<InteractionContext.Body, never, unknown>) {
     this.name = self.name
     this.description = self.description
-    this.parameters = self.parameters
+    this.parameters = optional(self.parameters, self.given)
     this.trigger = (input?: unknown, parameters?: object, options?: CallOptions) =>
       Effect.withFiber((fiber) => {
-        const opened = open(self, fiber, parameters, options)
-        const { call, source } = opened
-        const given = MessageSequence.toSequence(input, { ...source, owner: call }, `${self.name}.trigger`)
-        if (given instanceof MessageSequence.Sequence) call.input = given
-        start(self, body, opened, given instanceof MessageSequence.Sequence ? undefined : given)
+        const { call, start } = open(self, body, fiber, parameters, options)
+        start(MessageSequence.toSequence(input, { ...call.source, owner: call }, `${self.name}.trigger`))
         return Effect.succeed(call.replies as MessageSequence.Sequence<never>)
       })
     this.call = (parameters?: object, options?: CallOptions) =>
       Effect.withFiber((fiber) => {
-        const opened = open(self, fiber, parameters, options)
-        const siblings = opened.source.runtime.activity.openedBy(fiber)
-        const call = new AgentCall.AgentCallImpl<never, never>(opened.call, opened.source, siblings)
-        start(self, body, opened, undefined)
-        return Effect.succeed(call as never) // what its input and replies fail with, the type of `call` says
+        const { call, start } = open(self, body, fiber, parameters, options)
+        start(call.input)
+        return Effect.succeed(new AgentCall.AgentCallImpl(call, call.activity.openedBy(fiber)) as never) // its errors are in the type of `call`
       })
-    this.fork = (options = {}) => {
-      const { description = self.description, name = self.name, parameters = {} } = options
-      return new AgentImpl({ ...self, name, description, given: { ...self.given, ...parameters } }, body) as never
-    }
+    this.fork = ({ description = self.description, name = self.name, parameters = {} } = {}) =>
+      new AgentImpl({ ...self, name, description, given: { ...self.given, ...parameters } }, body) as never
   }
 }
 Object.defineProperty(AgentImpl.prototype, TypeId, { value: TypeId })
@@ -365,45 +359,39 @@ const definition = (name: string, options: Options<Schema.Struct.Fields>): Defin
   return { name, description: options.description, parameters, given: {}, check, encode }
 }
 
-interface Opened {
-  readonly call: InteractionContext.Call
-  readonly source: MessageSequence.Source
-  readonly startSoon: boolean
-  readonly parameters: Exit.Exit<unknown, Schema.SchemaError>
-}
-
+/** A call that is to start, once it is clear what it was sent. */
 const open = (
   self: Definition,
+  body: Effect.Effect<InteractionContext.Body, never, unknown>,
   fiber: Fiber.Fiber<unknown, unknown>,
   given: object | undefined,
-  { errorsAsMessages, startSoon }: CallOptions = {}
-): Opened => {
+  options: CallOptions = {}
+) => {
   const runtime = MiniAgents.current(fiber)
   const source = { runtime, owner: runtime.activity.ownerOf(fiber), fiber }
-  const parameters = self.check(given === undefined ? self.given : { ...self.given, ...given })
-  const call: InteractionContext.Call = new InteractionContext.Call({
-    agent: self,
-    parameters: Exit.isSuccess(parameters) ? parameters.value : given,
-    encodedParameters: () => self.encode(call.parameters),
-    errorsAsMessages: errorsAsMessages ?? runtime.errorsAsMessages,
-    source
-  })
-  return { call, source, startSoon: startSoon ?? runtime.startSoon, parameters }
+  const checked = self.check(given === undefined ? self.given : { ...self.given, ...given })
+  const parameters = Exit.isSuccess(checked) ? checked.value : given
+  const { errorsAsMessages = runtime.errorsAsMessages, startSoon = runtime.startSoon } = options
+  const call = new InteractionContext.Call(self, parameters, source, errorsAsMessages)
+  const start = (input: MessageSequence.Sequence | Message.InvalidMessage): void => {
+    if (!(input instanceof MessageSequence.Sequence)) return call.refuse(input)
+    call.input = input
+    if (Exit.isFailure(checked)) return call.refuse(invalidParameters(self, given, checked.cause))
+    call.prepare(body)
+    InteractionContext.record(call, self.encode)
+    if (startSoon) call.startSoon(fiber)
+    else call.replies.start = () => call.startUnsafe()
+  }
+  return { call, start }
 }
 
-const start = (
-  self: Definition,
-  body: Effect.Effect<InteractionContext.Body, never, unknown>,
-  { call, parameters, source, startSoon }: Opened,
-  invalid: Message.InvalidMessage | undefined
-): void => {
-  if (invalid !== undefined) return call.refuse(invalid)
-  if (Exit.isFailure(parameters)) return call.refuse(invalidParameters(self, call.parameters, parameters.cause))
-  call.prepare(body)
-  InteractionContext.record(call, source.runtime, source.fiber)
-  if (startSoon) call.startSoon(source.fiber)
-  else call.replies.start = () => call.startUnsafe()
-}
+/** A schema in which the fields that are given already need not be given. */
+const optional = (parameters: Schema.Struct<Schema.Struct.Fields>, given: object) =>
+  Schema.Struct(
+    Record.map(parameters.fields, (field, key) =>
+      Predicate.hasProperty(given, key) ? Schema.optionalKey(field) : field
+    )
+  )
 
 const invalidParameters = (self: Definition, given: unknown, cause: Cause.Cause<Schema.SchemaError>) => {
   const { issues } = formatIssues((Cause.squash(cause) as Schema.SchemaError).issue)

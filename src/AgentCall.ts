@@ -38,12 +38,10 @@ export interface AgentCall<out E = never, in I = never> {
 /** @internal */
 export class AgentCallImpl<E, I> implements AgentCall<E, I> {
   private readonly call: Call
-  private readonly source: MessageSequence.Source
   private readonly siblings: Set<unknown>
 
-  constructor(call: Call, source: MessageSequence.Source, siblings: Set<unknown>) {
+  constructor(call: Call, siblings: Set<unknown>) {
     this.call = call
-    this.source = source
     this.siblings = siblings
     siblings.add(this)
   }
@@ -84,8 +82,8 @@ export class AgentCallImpl<E, I> implements AgentCall<E, I> {
       const name = `${this.call.name}.${operation}`
       if (!this.call.input.isOpen) return Effect.die(Message.invalid(name, "input", input, finished))
       // a call that only handed its input on has ended: what is sent now goes with who sends it
-      const owner = this.call.isGone ? this.source.runtime.activity.ownerOf(fiber) : this.call
-      const source = { ...this.source, owner, fiber }
+      const owner = this.call.isGone ? this.call.activity.ownerOf(fiber) : this.call
+      const source = { ...this.call.source, owner, fiber }
       const invalid = this.call.input.put(input, source, name, outOfOrder)
       return invalid === undefined ? Effect.void : Effect.die(invalid)
     })

@@ -7,7 +7,6 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import type * as Schema from "effect/Schema"
 import type * as Tracer from "effect/Tracer"
 import { Log } from "./internal/log.ts"
@@ -17,7 +16,6 @@ import * as Message from "./Message.ts"
 import type { ErrorOf, MessageInput } from "./MessageInput.ts"
 import * as MessagePromise from "./MessagePromise.ts"
 import * as MessageSequence from "./MessageSequence.ts"
-import type * as MiniAgents from "./MiniAgents.ts"
 
 declare const UpstreamId: unique symbol
 declare const RepliesId: unique symbol
@@ -99,15 +97,6 @@ export interface AgentInfo {
   readonly description: string | undefined
 }
 
-/** @internal */
-export interface CallOptions {
-  readonly agent: AgentInfo
-  readonly parameters: unknown
-  readonly encodedParameters: () => Schema.Json
-  readonly errorsAsMessages: boolean
-  readonly source: MessageSequence.Source
-}
-
 /**
  * A running call.
  *
@@ -117,21 +106,20 @@ export class Call extends Task implements InteractionContext {
   override readonly name: string
   readonly agent: AgentInfo
   readonly parameters: unknown
-  /** The parameters as JSON, for the record of the call. */
-  readonly encodedParameters: () => Schema.Json
+  /** Where it was called from. */
+  readonly source: MessageSequence.Source
   readonly replies: MessageSequence.Sequence
   /** What was sent; the agent's callers fill it, or put the sequence they were given in its place. */
-  input = new MessageSequence.Sequence(false)
-  private readonly source: MessageSequence.Source
+  input: MessageSequence.Sequence
   private waits: Waits | undefined = undefined
 
-  constructor({ agent, encodedParameters, errorsAsMessages, parameters, source }: CallOptions) {
+  constructor(agent: AgentInfo, parameters: unknown, source: MessageSequence.Source, errorsAsMessages: boolean) {
     super(source.runtime.activity, source.owner, undefined)
     this.agent = agent
     this.name = agent.name
     this.parameters = parameters
-    this.encodedParameters = encodedParameters
     this.source = source
+    this.input = new MessageSequence.Sequence(source.runtime.errorsAsMessages)
     this.replies = new MessageSequence.Sequence(errorsAsMessages)
     this.replies.task = this
   }
@@ -297,8 +285,9 @@ const readableFrom = (sequence: MessageSequence.Sequence): ReadonlySet<Task> => 
  *
  * @internal
  */
-export const record = (call: Call, runtime: MiniAgents.RuntimeImpl, fiber: Fiber.Fiber<unknown, unknown>): void => {
-  const persister = runtime.persister
+export const record = (call: Call, encode: (parameters: unknown) => Schema.Json): void => {
+  const { fiber, runtime } = call.source
+  const { persister } = runtime
   if (persister === undefined) return
   const effect = Effect.gen(function* () {
     const offer = (message: Message.Message) =>
@@ -311,7 +300,7 @@ export const record = (call: Call, runtime: MiniAgents.RuntimeImpl, fiber: Fiber
     const [messages, replies] = yield* Effect.all(both, { concurrency: "unbounded" })
     if (messages === undefined || replies === undefined) return
     const { name: agent } = call
-    const made = new Message.CallRecord({ agent, parameters: call.encodedParameters(), messages })
+    const made = new Message.CallRecord({ agent, parameters: encode(call.parameters), messages })
     yield* offer(new Message.ReplyRecord({ agent, call: made, replies }))
   })
   const recorder: Recorder = new Recorder(runtime.activity, undefined, { effect, context: fiber.context }, () =>

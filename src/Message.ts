@@ -116,12 +116,10 @@ const Base = <Tag extends string, const Fields extends Schema.Struct.Fields>(tag
       freezeFields(this, tag)
     }
     override get hashKey(): string {
-      let key = hashKeys.get(this)
-      if (key === undefined) {
-        key = bytesToHex(sha256(utf8ToBytes(Json.canonical(serialize(this)))))
-        hashKeys.set(this, key)
-      }
-      return key
+      const known = hashKeys.get(this)
+      if (known !== undefined) return known
+      for (const inside of nestedBut(this, (message) => hashKeys.has(message))) hash(inside)
+      return hash(this)
     }
     /** Without these two, `Equal` would compare getters too, and so compute hash keys. */
     [Equal.symbol](that: Equal.Equal): boolean {
@@ -145,6 +143,12 @@ const sameFields = (self: object, that: object): boolean => {
   return keys.every((key) => Predicate.hasProperty(that, key) && Equal.equals(self[key as never], that[key]))
 }
 
+/** The hash key of a message; those of the messages inside are known already. */
+const hash = (message: Message): string => {
+  const key = bytesToHex(sha256(utf8ToBytes(Json.canonical(serialize(message)))))
+  hashKeys.set(message, key)
+  return key
+}
 const hashKeys = new WeakMap<Message, string>()
 const reservedFields = ["metadata", "hashKey", "_tag"]
 
@@ -445,16 +449,30 @@ export const serialize = (message: Message): Schema.JsonObject => {
  * @since 0.1.0
  * @category getters
  */
-export const nested = (message: Message): ReadonlyArray<Message> => {
+export const nested = (message: Message): ReadonlyArray<Message> => nestedBut(message, () => false)
+
+/**
+ * The messages inside a message, but for those to be left out, and what only they hold.
+ *
+ * @internal
+ */
+export const nestedBut = (message: Message, leaveOut: (message: Message) => boolean): ReadonlyArray<Message> => {
   const found: Array<Message> = []
   const seen = new Set<unknown>()
+  // a stack of our own: a long conversation may be as deep as it is long
+  const pending: Array<() => void> = []
   const visit = (value: unknown): void => {
     if (typeof value !== "object" || value === null || seen.has(value)) return
     seen.add(value)
-    if (!isMessage(value) || !isPlain(value)) Object.values(value).forEach(visit)
-    if (value !== message && isMessage(value)) found.push(value)
+    if (isMessage(value) && value !== message) {
+      if (leaveOut(value)) return
+      pending.push(() => found.push(value))
+    }
+    if (isMessage(value) && isPlain(value)) return
+    for (const field of Object.values(value).reverse()) pending.push(() => visit(field))
   }
   visit(message)
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) next()
   return found
 }
 

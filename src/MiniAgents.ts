@@ -255,7 +255,8 @@ class FailureReports {
     return Effect.suspend(() => {
       if (!this.unread.delete(report)) return Effect.void
       this.garbage.unregister(report)
-      return Effect.logError(`Nobody read this failure of ${report.trace.join(" <- ")}`, report.cause)
+      const agents = report.trace.length === 0 ? "" : ` of ${report.trace.join(" <- ")}`
+      return Effect.logError(`Nobody read this failure${agents}`, report.cause)
     })
   }
 }
@@ -276,10 +277,11 @@ class Persister {
 
   /** Queues messages that are new, nested ones first. */
   add(messages: Iterable<Message.Message>): void {
+    const isKnown = ({ hashKey }: Message.Message) => this.known.has(hashKey)
     for (const message of messages) {
-      if (this.known.has(message.hashKey)) continue
-      for (const each of [...Message.nested(message), message]) {
-        if (this.known.has(each.hashKey)) continue
+      if (isKnown(message)) continue
+      for (const each of [...Message.nestedBut(message, isKnown), message]) {
+        if (isKnown(each)) continue // two equal messages inside of one
         this.known.add(each.hashKey)
         this.waiting.push(each)
       }

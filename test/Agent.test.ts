@@ -187,6 +187,14 @@ describe("Agent", () => {
       }).pipe(CleanRuntime.run)
     )
 
+    it("needs none of the parameters it was given, for a model that is to call it as well", () => {
+      const loud = shout.fork({ parameters: { mark: "!" } })
+      const schemaOf = (agent: typeof shout | typeof loud) => Schema.toJsonSchemaDocument(agent.parameters).schema
+      assert.deepStrictEqual(schemaOf(shout)["required"], ["mark", "times"])
+      assert.deepStrictEqual(schemaOf(loud)["required"], ["times"])
+      assert.deepStrictEqual(schemaOf(loud)["properties"], schemaOf(shout)["properties"])
+    })
+
     it.effect("can be called too, and its name stands in traces", () =>
       Effect.gen(function* () {
         const tracing = Agent.make("Tracing", { parameters: { a: Schema.Int } }, (ctx) => ctx.reply(ctx.trace.join()))

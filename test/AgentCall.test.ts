@@ -119,6 +119,15 @@ describe("AgentCall", () => {
     }).pipe(CleanRuntime.run)
   )
 
+  it.effect("gives the agent what fails as a message, in a runtime that takes errors so", () =>
+    Effect.gen(function* () {
+      const call = yield* echo.call<string>()
+      yield* call.send(yield* MessagePromise.fromStream(Stream.concat(Stream.make("half"), Stream.fail("broken"))))
+      yield* call.send("well")
+      assert.strictEqual(yield* (yield* call.replies()).text, "You said: half\n\nError: broken\n\nYou said: well")
+    }).pipe((program) => CleanRuntime.run(program, { errorsAsMessages: true }))
+  )
+
   it.effect("is finished when the agent that opened it ends", () =>
     Effect.gen(function* () {
       const opener = Agent.make("Opener", (ctx) =>

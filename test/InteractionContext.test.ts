@@ -44,6 +44,18 @@ describe("InteractionContext", () => {
     }).pipe(CleanRuntime.run)
   )
 
+  it.effect("can be taken apart", () =>
+    Effect.gen(function* () {
+      const agent = Agent.make("Apart", ({ messages, parameters, reply, replyOutOfOrder, waitFor }) =>
+        Effect.gen(function* () {
+          yield* reply([messages, parameters])
+          yield* waitFor(replyOutOfOrder("out of order"))
+        })
+      )
+      assert.strictEqual((yield* (yield* agent.trigger(["one", "two"])).messages).length, 4)
+    }).pipe(CleanRuntime.run)
+  )
+
   it.effect("is a service that code called from an agent can ask for, in forked fibers and nested calls too", () =>
     Effect.gen(function* () {
       const say = (text: string) =>

@@ -114,6 +114,15 @@ describe("Message", () => {
     assert.strictEqual(Message.fromCause(Cause.fail(long)).reason, long)
   })
 
+  it("may be nested as deep as a conversation is long", () => {
+    let last: Message.Message = Message.text("first")
+    const all = [last]
+    for (let i = 0; i < 20_000; i++) all.push((last = new Message.Joined({ content: `${i}`, originals: [last] })))
+    assert.strictEqual(last.hashKey.length, 64)
+    const nested = Message.nested(last)
+    assert.isTrue(nested.length === 20_000 && nested.every((message, i) => message === all[i]))
+  })
+
   it("`nested` gives the messages inside, each after the ones it holds itself", () => {
     const steps = [Message.text("boil"), Message.text("wait")]
     const recipe = new Recipe({ title: "Tea", steps })
