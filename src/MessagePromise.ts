@@ -194,12 +194,12 @@ const attempt = <A>(run: () => A, fail: (cause: unknown) => void): A | undefined
  * @internal
  */
 export const view = <E>(
+  source: unknown,
   known: Message.KnownFields,
   tokens: Stream.Stream<string, E>,
   message: Effect.Effect<Message.Message, E>,
-  watched: Effect.Effect<Message.Message | undefined>,
-  source: unknown
-): MessagePromise<E> => new View(known, tokens.channel, message, watched, source)
+  watched: Effect.Effect<Message.Message | undefined>
+): MessagePromise<E> => new View<E>({ source, known, channel: tokens.channel, message, watched })
 
 /**
  * The same promise with its failure taken as a message: the tokens before it are kept, then comes what went wrong. One
@@ -322,28 +322,22 @@ class Streamed<E> extends Log<string> {
   }
 }
 
-interface View<E> extends MessagePromise<E> {}
-class View<E> {
+interface Reads<E> {
+  /** What it reads from. */
+  readonly source: unknown
   readonly known: Message.KnownFields
   readonly channel: StreamChannel<string, E>
   readonly message: Effect.Effect<Message.Message, E>
   /** What `watch` gives. */
   readonly watched: Effect.Effect<Message.Message | undefined>
-  readonly source: unknown
+}
+
+interface View<E> extends MessagePromise<E>, Reads<E> {}
+class View<E> {
   absorbed: MessagePromise | undefined = undefined
 
-  constructor(
-    known: Message.KnownFields,
-    channel: StreamChannel<string, E>,
-    message: Effect.Effect<Message.Message, E>,
-    watched: Effect.Effect<Message.Message | undefined>,
-    source: unknown
-  ) {
-    this.known = known
-    this.channel = channel
-    this.message = message
-    this.watched = watched
-    this.source = source
+  constructor(reads: Reads<E>) {
+    void Object.assign(this, reads)
   }
 }
 
@@ -369,13 +363,8 @@ const absorbing = (promise: MessagePromise<unknown>): MessagePromise => {
   }
   const rest = (failure: Message.Failure) => String(failure).slice(failure.content.length)
   const tokens = Stream.catchCause(promise, (cause) => Stream.fromEffect(Effect.map(failureOf(cause), rest)))
-  const absorbed = new View(
-    promise.known,
-    tokens.channel,
-    Effect.catchCause(promise.message, failureOf),
-    watch(promise),
-    promise
-  )
+  const message = Effect.catchCause(promise.message, failureOf)
+  const absorbed = view(promise, promise.known, tokens, message, watch(promise)) as View<never>
   absorbed.absorbed = absorbed
   return absorbed
 }

@@ -159,21 +159,17 @@ export class Sequence<E = unknown> extends Rope<MessagePromise.MessagePromise<un
       watch(this, () => Effect.void),
       (messages) => messages && join(messages)
     )
-    return MessagePromise.view(
-      { _tag: originals ? "Joined" : "Text" },
-      tokens,
-      Effect.map(this.messages, join),
-      watched,
-      this
-    )
+    const known = { _tag: originals ? "Joined" : "Text" }
+    return MessagePromise.view(this, known, tokens, Effect.map(this.messages, join), watched)
   }
 
   /** Adds an input at its place, or as soon as its elements are there; what is wrong with it, if anything. */
   put(input: unknown, source: Source, operation: string, outOfOrder = false): Message.InvalidMessage | undefined {
-    const parts = toParts(input, source, operation)
-    if (parts instanceof Message.InvalidMessage) return parts
-    if (outOfOrder) this.addOutOfOrder(parts, this.forkFrom(source))
-    else this.add(parts)
+    const parts = new Parts(source, operation)
+    parts.add(input, "input", [])
+    if (parts.invalid !== undefined) return parts.invalid
+    if (outOfOrder) this.addOutOfOrder(parts.list, this.forkFrom(source))
+    else this.add(parts.list)
     return undefined
   }
 
@@ -260,64 +256,56 @@ const absorb = {
     MessagePromise.of(Message.fromCause(cause, { trace }))
 }
 
-const toParts = (input: unknown, source: Source, operation: string): ReadonlyArray<Part> | Message.InvalidMessage => {
-  const parts: Array<Part> = []
-  const invalid = collectParts(input, source, { operation, path: "input", parents: [], parts })
-  return invalid ?? parts
-}
+/** What an input is made of, in order, or why it can be none. */
+class Parts {
+  readonly list: Array<Part> = []
+  invalid: Message.InvalidMessage | undefined = undefined
+  private readonly source: Source
+  private readonly operation: string
 
-interface Place {
-  readonly operation: string
-  readonly path: string
-  readonly parents: ReadonlyArray<unknown>
-  readonly parts: Array<Part>
-}
-
-const collectParts = (input: unknown, source: Source, place: Place): Message.InvalidMessage | undefined => {
-  const refuse = (reason: string) => Message.invalid(place.operation, place.path, input, reason)
-  if (typeof input === "string") place.parts.push(MessagePromise.of(Message.text(input)))
-  else if (typeof input !== "object" || input === null) return refuse(noMessage)
-  else if (Message.isMessage(input)) place.parts.push(MessagePromise.of(input))
-  else if (MessagePromise.isMessagePromise(input)) place.parts.push(input)
-  else if (input instanceof Sequence) {
-    input.shared = true
-    place.parts.push(input)
-  } else if (Stream.isStream(input)) place.parts.push(fromStream(input, source, place.operation))
-  else if (Effect.isEffect(input)) return refuse("it is an Effect: `yield*` it, and give what it succeeds with")
-  else if (Symbol.iterator in input) return collectIterable(input as Iterable<unknown>, source, place)
-  else {
-    const data = Json.frozenCopy(input)
-    if (data instanceof Json.NotJson) {
-      const path = `${place.path}${data.path}`
-      return Message.invalid(
-        place.operation,
-        path,
-        data.value,
-        `${data.reason}. ${data.path === "" ? noMessage : ""}`.trim()
-      )
-    }
-    place.parts.push(MessagePromise.of(new Message.Data({ data: data as {} })))
+  constructor(source: Source, operation: string) {
+    this.source = source
+    this.operation = operation
   }
-  return undefined
+
+  add(input: unknown, path: string, parents: ReadonlyArray<unknown>): void {
+    if (typeof input === "string") this.list.push(MessagePromise.of(Message.text(input)))
+    else if (typeof input !== "object" || input === null) this.refuse(path, input, noMessage)
+    else if (Message.isMessage(input)) this.list.push(MessagePromise.of(input))
+    else if (MessagePromise.isMessagePromise(input)) this.list.push(input)
+    else if (input instanceof Sequence) {
+      input.shared = true
+      this.list.push(input)
+    } else if (Stream.isStream(input)) this.list.push(fromStream(input, this.source, this.operation))
+    else if (Effect.isEffect(input))
+      this.refuse(path, input, "it is an Effect: `yield*` it, and give what it succeeds with")
+    else if (Symbol.iterator in input) this.addAll(input as Iterable<unknown>, path, parents)
+    else this.addData(input, path)
+  }
+
+  private addAll(inputs: Iterable<unknown>, path: string, parents: ReadonlyArray<unknown>): void {
+    if (parents.includes(inputs)) return this.refuse(path, inputs, "it contains itself")
+    const inside = [...parents, inputs]
+    let index = 0
+    for (const input of inputs) {
+      this.add(input, `${path}[${index++}]`, inside)
+      if (this.invalid !== undefined) return
+    }
+  }
+
+  private addData(input: object, path: string): void {
+    const data = Json.frozenCopy(input, path)
+    if (!(data instanceof Json.NotJson)) this.list.push(MessagePromise.of(new Message.Data({ data: data as {} })))
+    else this.refuse(data.path, data.value, data.path === path ? `${data.reason}. ${noMessage}` : `${data.reason}.`)
+  }
+
+  private refuse(path: string, value: unknown, reason: string): void {
+    this.invalid = Message.invalid(this.operation, path, value, reason)
+  }
 }
 
 const noMessage =
   "a message is a string, a plain JSON object or a `Message`, a sequence of them a Stream or an Iterable"
-
-const collectIterable = (
-  input: Iterable<unknown>,
-  source: Source,
-  place: Place
-): Message.InvalidMessage | undefined => {
-  if (place.parents.includes(input)) return Message.invalid(place.operation, place.path, input, "it contains itself")
-  const parents = [...place.parents, input]
-  let index = 0
-  for (const item of input) {
-    const invalid = collectParts(item, source, { ...place, path: `${place.path}[${index++}]`, parents })
-    if (invalid !== undefined) return invalid
-  }
-  return undefined
-}
 
 /** Reads a stream of inputs in the background into a sequence of its own. */
 const fromStream = (stream: Stream.Stream<unknown, unknown, unknown>, source: Source, operation: string): Sequence => {
