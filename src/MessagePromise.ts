@@ -48,12 +48,18 @@ export interface MessagePromise<out E = never> extends Stream.Stream<string, E> 
  * @since 0.1.0
  * @category models
  */
-export interface Options<E = never, R = never> {
-  /** The class of the message (`Text` unless said) and what is known of it before its content. */
-  readonly known?: Message.Known
-  /** Makes the message of the whole text when the tokens have ended; by default from `known` and the text. */
-  readonly whole?: (text: string) => Effect.Effect<Message.Message, E, R>
-}
+export type Options<E = never, R = never> =
+  | {
+      /** The class of the message (`Text` unless said) and what is known of it before its content. */
+      readonly known?: Message.Known
+      readonly whole?: undefined
+    }
+  | {
+      /** What is known of the message before its content. */
+      readonly known?: Message.KnownFields
+      /** Makes the message, of any class, of the whole text when the tokens have ended. */
+      readonly whole: (text: string) => Effect.Effect<Message.Message, E, R>
+    }
 
 /**
  * Whether a value is a message promise.

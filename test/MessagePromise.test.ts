@@ -76,6 +76,18 @@ describe("MessagePromise", () => {
     }).pipe(CleanRuntime.run)
   )
 
+  it.effect("can be of any class, when `whole` makes it", () =>
+    Effect.gen(function* () {
+      class Note extends Message.Class<Note>()("Note", { note: Schema.String }) {}
+      const promise = yield* MessagePromise.fromStream(Stream.make("a", "b"), {
+        known: { _tag: "Note", metadata: { by: "me" } },
+        whole: (note) => Effect.succeed(new Note({ note, metadata: { by: "me" } }))
+      })
+      assert.deepStrictEqual(promise.known, { _tag: "Note", metadata: { by: "me" } })
+      assert.deepStrictEqual(yield* promise.message, new Note({ note: "ab", metadata: { by: "me" } }))
+    }).pipe(CleanRuntime.run)
+  )
+
   it.effect("fails with what its source fails with, after the tokens before that, for every reader", () =>
     Effect.gen(function* () {
       const ends = { fail: Stream.fail("no"), die: Stream.die("bug"), interrupt: Stream.fromEffect(Effect.interrupt) }

@@ -261,6 +261,8 @@ describe("the types of agents", () => {
       () => Agent.make("Bad", (ctx) => ctx.reply(() => 1)),
       // @ts-expect-error input that can fail, where the call was not told so
       () => Effect.flatMap(echo.call(), (call) => call.send(Stream.fail(new Boom()))),
+      // @ts-expect-error a class that nothing says how to make
+      () => MessagePromise.fromStream(Stream.make("x"), { known: { _tag: "Mine" } }),
       // @ts-expect-error a field that every message has
       () => Message.text("x", { f: () => 1 }),
       // @ts-expect-error messages do not change
