@@ -13,12 +13,11 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import * as Tracer from "effect/Tracer"
 import type * as Types from "effect/Types"
 import * as AgentCall from "./AgentCall.ts"
 import * as InteractionContext from "./InteractionContext.ts"
-import * as Json from "./internal/json.ts"
+import { describe, misfits } from "./internal/misfit.ts"
 import { CurrentTask } from "./internal/task.ts"
 import type * as Message from "./Message.ts"
 import type { ErrorOf, MessageInput } from "./MessageInput.ts"
@@ -393,17 +392,10 @@ const optional = (parameters: Schema.Struct<Schema.Struct.Fields>, given: object
     )
   )
 
-const invalidParameters = (self: Definition, given: unknown, cause: Cause.Cause<Schema.SchemaError>) => {
-  const { issues } = formatIssues((Cause.squash(cause) as Schema.SchemaError).issue)
-  const reasons = issues.map(({ message, path = [] }) => {
-    const keys = path.map((key) => (typeof key === "object" ? key.key : key))
-    let value = given
-    for (const key of keys) value = Predicate.hasProperty(value, key) ? value[key] : undefined
-    return `\`${keys.join(".")}\` got \`${Json.preview(value)}\`: ${message}`
-  })
-  return new InvalidParameters({ agent: self.name, reason: reasons.join("; ") })
+const invalidParameters = ({ name }: Definition, given: unknown, cause: Cause.Cause<Schema.SchemaError>) => {
+  const { issue } = Cause.squash(cause) as Schema.SchemaError
+  return new InvalidParameters({ agent: name, reason: misfits(issue, given).map(describe).join("; ") })
 }
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /** A body with the services of the place where its Layer was built; what belongs to the call stays the call's. */
 const within =

@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Json from "./internal/json.ts"
+import { type Misfit, misfits } from "./internal/misfit.ts"
 
 /**
  * The type id of messages.
@@ -112,7 +113,12 @@ const Base = <Tag extends string, const Fields extends Schema.Struct.Fields>(tag
   ) => Message
   class Base extends Parent {
     constructor(props: unknown, options?: Schema.MakeOptions) {
-      super(props, options)
+      // what the parent throws says neither which field is wrong nor what it got
+      try {
+        super(props, options)
+      } catch (error) {
+        throw misfit(tag, props, error)
+      }
       freezeFields(this, tag)
     }
     override get hashKey(): string {
@@ -141,6 +147,13 @@ const sameFields = (self: object, that: object): boolean => {
   const keys = Object.keys(self)
   if (keys.length !== Object.keys(that).length) return false
   return keys.every((key) => Predicate.hasProperty(that, key) && Equal.equals(self[key as never], that[key]))
+}
+
+const misfit = (tag: string, props: unknown, error: unknown): unknown => {
+  const issue = error instanceof Error ? error.cause : undefined
+  if (!SchemaIssue.isIssue(issue)) return error
+  const [{ path, reason, value }] = misfits(issue, props) as [Misfit]
+  return invalid(`new ${tag}`, path, value, reason)
 }
 
 /** The hash key of a message; those of the messages inside are known already. */

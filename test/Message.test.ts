@@ -53,8 +53,16 @@ describe("Message", () => {
     assert.deepStrictEqual([recipe._tag, recipe.title, recipe.length, recipe.rating], ["Recipe", "Tea", 2, 5])
     assert.instanceOf(recipe, Recipe)
     assert.isTrue(Message.isMessage(recipe))
-    assert.throws(() => new Recipe({ title: "Tea", steps: [], rating: 0.5 }))
-    assert.throws(() => new Recipe({ title: "Tea", steps: ["boil" as unknown as Message.Text] }))
+    assert.throws(
+      () => new Recipe({ title: "Tea", steps: [], rating: 0.5 }),
+      /`new Recipe` got `0.5` at `rating`: .*int/
+    )
+    assert.throws(
+      () => new Recipe({ title: "Tea", steps: ["boil" as unknown as Message.Text] }),
+      /`new Recipe` got `"boil"` at `steps\[0\]`: Expected object/
+    )
+    assert.throws(() => new Recipe({} as never), /`new Recipe` got `undefined` at `title`: Missing key/)
+    assert.throws(() => Message.text(1 as never), /`new Text` got `1` at `content`: Expected string/)
   })
 
   it.each(["metadata", "hashKey", "_tag"])("refuses a class that defines `%s`, which every message has", (name) => {
