@@ -24,6 +24,7 @@ const ranks: Readonly<Record<string, number>> = {
   "serve/": 7,
   "cluster/": 7,
   "testing/": 7,
+  "sqlite/": 8,
   "cli/": 8,
   cli: 8,
   index: 9
@@ -41,7 +42,7 @@ const complaintAbout = (path: string, name: string): string | undefined => {
   if (name === "effect") return `${path} imports the barrel \`effect\`: import by subpath, as in \`effect/Effect\``
   if (/^miniagents(\/|$)/.test(name)) return `${path} imports \`${name}\`: import the module by its relative path`
   if (isPlatform(name) && rankOf(path) !== ranks["cli/"]) {
-    return `${path} imports \`${name}\`: only cli names a platform; ask for a service instead`
+    return `${path} imports \`${name}\`: only cli and drivers name a platform; ask for a service instead`
   }
   if (!name.startsWith(".")) return undefined
   const target = posix.join(posix.dirname(path), name)

@@ -30,6 +30,35 @@ export interface History<out E = never> {
 }
 
 /**
+ * A history with branches. A point of it is a number of messages: the ones before it.
+ *
+ * Laws: those of `History`, and **Branches** (a branch begins with the messages before the point it was forked at, and
+ * what is appended to one branch is in no other).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Branching<out E = never> extends History<E> {
+  /** The messages before a point. */
+  readonly messagesBefore: (at: number) => Effect.Effect<ReadonlyArray<Message.Message>, HistoryError>
+  /** Begins another branch at a point, the end unless said; no message is copied. */
+  readonly fork: (options?: ForkOptions) => Effect.Effect<Branching<E>, HistoryError>
+}
+
+/**
+ * Where a branch begins, and what it is called.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ForkOptions {
+  /** How many messages it begins with, all of them unless said. */
+  readonly at?: number
+  /** The name by which a history that outlives the program is opened again; an id that is new unless said. */
+  readonly branch?: string
+}
+
+/**
  * The parameters of a history agent.
  *
  * @since 0.1.0
@@ -56,7 +85,7 @@ export type HistoryAgent<E = never> = Agent.Agent<Parameters, E | Upstream, neve
  * @category errors
  */
 export class HistoryError extends Schema.TaggedError<HistoryError>()("HistoryError", {
-  operation: Schema.Literals(["open", "append to", "read"]),
+  operation: Schema.Literals(["open", "append to", "read", "fork"]),
   history: Schema.String,
   reason: Schema.String,
   cause: Schema.optionalKey(Schema.Defect())
@@ -103,5 +132,16 @@ export const agent = <E>(
     ctx.parameters.returnFullHistory === true ? replyWithAll(ctx) : Tap.run(ctx, keep)
   ) as never // what `ctx.reply` adds is `Upstream`
 }
+
+/** @internal A point that a history of this length has; its end, where none is said. */
+export const pointWithin = <E>(
+  at: number | undefined,
+  length: Effect.Effect<number, E>
+): Effect.Effect<number, E | { readonly message: string }> =>
+  Effect.flatMap(length, (length) =>
+    at === undefined || (Number.isInteger(at) && at >= 0 && at <= length)
+      ? Effect.succeed(at ?? length)
+      : Effect.fail({ message: `\`at\` must be a whole number from 0 to ${length}, its length; got \`${at}\`` })
+  )
 
 const parameters = { returnFullHistory: Schema.optionalKey(Schema.Boolean) }

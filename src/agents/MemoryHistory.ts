@@ -36,12 +36,19 @@ export const make = (messages: Iterable<Message.Message> = []): Effect.Effect<Hi
  * @since 0.1.0
  * @category constructors
  */
-export const makeHistory = (messages: Iterable<Message.Message> = []): Effect.Effect<History.History> =>
+export const makeHistory = (messages: Iterable<Message.Message> = []): Effect.Effect<History.Branching> =>
   Effect.gen(function* () {
     const kept = [...messages]
     const turn = yield* Semaphore.make(1)
+    const before = (operation: "read" | "fork", at: number | undefined) =>
+      History.pointWithin(at, Effect.succeed(kept.length)).pipe(
+        Effect.map((at) => kept.slice(0, at)),
+        Effect.mapError(({ message }) => new History.HistoryError({ operation, history: "in memory", reason: message }))
+      )
     return {
       append: (promise) => turn.withPermit(Effect.map(promise.message, (message) => void kept.push(message))),
-      messages: Effect.sync(() => [...kept])
+      messages: Effect.sync(() => [...kept]),
+      messagesBefore: (at) => before("read", at),
+      fork: ({ at } = {}) => Effect.flatMap(before("fork", at), makeHistory)
     }
   })

@@ -14,6 +14,8 @@ export interface Subject<R> {
   readonly layer: Layer.Layer<R>
   /** The history again, as the next start of the program finds it; for one that outlives the program. */
   readonly reopen?: Effect.Effect<History.History<History.HistoryError>, History.HistoryError, R | Scope.Scope>
+  /** A history that is empty and can be forked. */
+  readonly branching?: Effect.Effect<History.Branching<History.HistoryError>, History.HistoryError, R | Scope.Scope>
 }
 
 const chat = [
@@ -74,6 +76,8 @@ const nasty = [
 ]
 /** Texts that Markdown, lines or encodings could trip over; tokens may be cut anywhere. */
 const Tokens = Schema.Array(Schema.Literals(pieces))
+const Small = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 }))
+const Step = Schema.Struct({ fork: Schema.Boolean, branch: Small, at: Small })
 const Turn = Schema.Struct({ tag: Schema.Literals(tags), tokens: Tokens })
 
 export const suite = <R>(name: string, subject: Subject<R>): void => {
@@ -238,7 +242,86 @@ export const suite = <R>(name: string, subject: Subject<R>): void => {
       )
     )
 
-    const { reopen } = subject
+    const { branching, reopen } = subject
+    if (branching !== undefined) {
+      const shared = chat.slice(0, 3)
+      const started = Effect.tap(branching, (history) => appendAll(history, shared))
+
+      it.effect("can be forked at every message, and both branches go on", () =>
+        run(
+          Effect.gen(function* () {
+            const history = yield* started
+            const forks = yield* Effect.forEach([0, 1, 2, 3], (at) => history.fork({ at }))
+            yield* appendAll(history, [Message.user("there")])
+            for (const [at, fork] of forks.entries()) {
+              assert.deepStrictEqual(keys(yield* fork.messages), keys(shared.slice(0, at)))
+              yield* appendAll(fork, [Message.user(`here ${at}`), Message.user("more")])
+            }
+            for (const [at, fork] of forks.entries()) {
+              const expected = [...shared.slice(0, at), Message.user(`here ${at}`), Message.user("more")]
+              assert.deepStrictEqual(keys(yield* fork.messages), keys(expected))
+            }
+            assert.deepStrictEqual(keys(yield* history.messages), keys([...shared, Message.user("there")]))
+          })
+        )
+      )
+
+      it.effect("is forked at its end unless a point is said, and can be read up to any point", () =>
+        run(
+          Effect.gen(function* () {
+            const history = yield* started
+            const fork = yield* history.fork()
+            yield* appendAll(fork, [Message.user("after")])
+            const all = [...shared, Message.user("after")]
+            for (let at = 0; at <= all.length; at++) {
+              assert.deepStrictEqual(keys(yield* fork.messagesBefore(at)), keys(all.slice(0, at)))
+            }
+          })
+        )
+      )
+
+      it.effect.each([-1, 0.5, 4, Number.NaN])("says that it has no point %s", (at) =>
+        run(
+          Effect.gen(function* () {
+            const history = yield* started
+            const reason = `\`at\` must be a whole number from 0 to 3, its length; got \`${at}\``
+            const read = yield* Effect.flip(history.messagesBefore(at))
+            const forked = yield* Effect.flip(history.fork({ at }))
+            assert.deepStrictEqual([read.operation, read.reason], ["read", reason])
+            assert.deepStrictEqual([forked.operation, forked.reason], ["fork", reason])
+          })
+        )
+      )
+
+      it.effect.prop(
+        "law Branches: a branch has what came before its point, and what was appended to it since",
+        { steps: Schema.Array(Step) },
+        ({ steps }) =>
+          run(
+            Effect.gen(function* () {
+              const branches = [{ history: yield* branching, model: [] as ReadonlyArray<Message.Message> }]
+              for (const [i, { at, branch, fork }] of steps.entries()) {
+                const chosen = branches[branch % branches.length]!
+                if (fork) {
+                  const point = at % (chosen.model.length + 1)
+                  const history = yield* chosen.history.fork({ at: point })
+                  branches.push({ history, model: chosen.model.slice(0, point) })
+                } else {
+                  const message = Message.user(`${at % 3 === 0 ? "again" : i}`)
+                  yield* appendAll(chosen.history, [message])
+                  chosen.model = [...chosen.model, message]
+                }
+              }
+              for (const { history, model } of branches) {
+                assert.deepStrictEqual(keys(yield* history.messages), keys(model))
+                const middle = Math.floor(model.length / 2)
+                assert.deepStrictEqual(keys(yield* history.messagesBefore(middle)), keys(model.slice(0, middle)))
+              }
+            })
+          )
+      )
+    }
+
     if (reopen === undefined) return
     it.effect("opened anew it has what was kept, and goes on", () =>
       run(

@@ -6,7 +6,8 @@ import { Message, MiniAgents } from "miniagents"
 import { MemoryHistory } from "miniagents/agents"
 import { suite } from "./History.contract.ts"
 
-suite("in memory", { make: MemoryHistory.makeHistory(), layer: Layer.empty })
+const make = MemoryHistory.makeHistory()
+suite("in memory", { make, layer: Layer.empty, branching: make })
 
 it.effect("a memory history begins with the messages it is given", () =>
   Effect.gen(function* () {

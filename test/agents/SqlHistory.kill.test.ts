@@ -1,0 +1,102 @@
+/** Processes that write to one SQLite file: one that is killed again and again, and two at once. */
+
+import { type ChildProcess, spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { SqlHistory } from "miniagents/agents"
+import { SqliteClient } from "miniagents/sqlite"
+import { Folder } from "./Folder.ts"
+import { tokensOf } from "./SqlHistory.child.ts"
+
+const seed = Number(process.env["SEED"] ?? 20_240_607)
+
+/** Numbers below a limit, the same for the same seed. */
+const numbers = (seed: number) => {
+  let state = seed >>> 0
+  return (limit: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * limit)
+  }
+}
+
+const program = fileURLToPath(new URL("SqlHistory.child.ts", import.meta.url))
+
+/** Runs the program to its end, and gives the numbers of the messages that it said are kept; `watch` may kill it. */
+const run = (args: ReadonlyArray<string | number>, watch: (child: ChildProcess, said: number) => void = () => {}) =>
+  Effect.callback<{ readonly said: number; readonly ended: string }>((resume) => {
+    const options = ["--conditions=miniagents-source", "--no-warnings", program, ...args.map(String)]
+    const child = spawn(process.execPath, options, { stdio: ["ignore", "pipe", "pipe"] })
+    let [said, errors] = [0, ""]
+    child.stdout.on("data", (data) => watch(child, (said += String(data).split("\n").length - 1)))
+    child.stderr.on("data", (data) => (errors += String(data)))
+    child.on("close", (code, signal) => resume(Effect.succeed({ said, ended: signal ?? `${code}${errors}` })))
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+const load = (filename: string) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    assert.deepStrictEqual(yield* sql`PRAGMA integrity_check`.values, [["ok"]])
+    assert.deepStrictEqual(yield* sql`PRAGMA foreign_key_check`.values, [])
+    const history = yield* SqlHistory.makeHistory({ conversation: "one" })
+    return (yield* history.messages).map(String)
+  }).pipe(Effect.provide(SqliteClient.layer({ filename })))
+
+it.live(
+  `a process killed at random moments, again and again, loses no finished message (SEED=${seed})`,
+  () =>
+    Effect.gen(function* () {
+      const filename = `${yield* Folder}/chats.db`
+      const below = numbers(seed)
+      let kept = 0
+      for (let round = 0; round < 8; round++) {
+        // by its own hand between two statements, or by another one, which can be in the middle of anything
+        const [enough, spins, statements] = [1 + below(40), below(300_000), 1 + below(120)]
+        const byItself = round % 2 === 0
+        const { ended, said } = yield* run(
+          [filename, "a", kept, "Infinity", byItself ? statements : "Infinity"],
+          (child, said) => {
+            if (byItself || said < enough) return
+            for (let left = spins; left > 0; left--);
+            child.kill("SIGKILL")
+          }
+        )
+        assert.strictEqual(ended, "SIGKILL")
+        const messages = yield* load(filename)
+        assert.isAtLeast(messages.length, kept + said)
+        assert.isAtMost(messages.length, kept + said + 1)
+        assert.deepStrictEqual(
+          messages,
+          messages.map((_, number) => tokensOf("a", number).join(""))
+        )
+        kept = messages.length
+      }
+      assert.isAbove(kept, 8)
+    }).pipe(Effect.provide(Folder.layer)),
+  60_000
+)
+
+it.live(
+  "two processes that begin a database and append to one branch at once lose nothing",
+  () =>
+    Effect.gen(function* () {
+      const filename = `${yield* Folder}/chats.db`
+      const end = 60
+      const both = Effect.forEach(["a", "b"], (who) => run([filename, who, 0, end]), { concurrency: "unbounded" })
+      assert.deepStrictEqual(yield* both, [
+        { said: end, ended: "0" },
+        { said: end, ended: "0" }
+      ])
+      const messages = yield* load(filename)
+      assert.strictEqual(messages.length, 2 * end)
+      for (const who of ["a", "b"]) {
+        assert.deepStrictEqual(
+          messages.filter((message) => message.startsWith(who)),
+          Array.from({ length: end }, (_, number) => tokensOf(who, number).join(""))
+        )
+      }
+    }).pipe(Effect.provide(Folder.layer)),
+  60_000
+)
