@@ -10,6 +10,7 @@
  * 3. Nothing is ever changed but `length`.
  */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -39,17 +40,17 @@ export class Tables {
   /** Makes the tables that are missing; any number of processes may do so at once. */
   get migrate(): Effect.Effect<void, SqlError | Migrator.MigrationError | Refusal> {
     const { sql } = this
-    const identity = sql.onDialectOrElse({
+    const id = sql.onDialectOrElse({
       sqlite: () => "INTEGER PRIMARY KEY",
       pg: () => "INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
       orElse: () => undefined
     })
-    if (identity === undefined) return Effect.fail({ message: "it takes a `SqlClient` for SQLite or Postgres" })
+    if (id === undefined) return Effect.fail({ message: "it takes a `SqlClient` for SQLite or Postgres" })
     const [messages, branches, turns] = [sql(this.messages), sql(this.branches), sql(this.turns)]
     const create = Effect.gen(function* () {
       yield* sql`CREATE TABLE ${messages} (hash_key TEXT PRIMARY KEY, body TEXT NOT NULL)`
       yield* sql`CREATE TABLE ${branches} (
-        id ${sql.literal(identity)}, conversation TEXT NOT NULL, name TEXT NOT NULL,
+        id ${sql.literal(id)}, conversation TEXT NOT NULL, name TEXT NOT NULL,
         parent INTEGER REFERENCES ${branches} (id), forked_at INTEGER NOT NULL, length INTEGER NOT NULL,
         UNIQUE (conversation, name)
       )`
@@ -61,7 +62,11 @@ export class Tables {
     const loader = Migrator.fromRecord({ "1_conversations": create })
     return Migrator.make({})({ loader, table: this.migrations }).pipe(
       Effect.provideService(SqlClient.SqlClient, sql),
-      this.writing
+      // it reads before it writes: SQLite would refuse the write if another process wrote in between
+      sql.onDialectOrElse({
+        sqlite: () => Effect.provideService(SqlClient.BeginTransaction, "BEGIN IMMEDIATE"),
+        orElse: () => identity
+      })
     )
   }
 
@@ -102,7 +107,7 @@ export class Tables {
       if (row === undefined) return yield* Effect.fail(gone)
       const turn = { branch, position: row.length - 1, message: message.hashKey }
       yield* sql`INSERT INTO ${sql(this.turns)} ${sql.insert(turn)}`
-    }).pipe(sql.withTransaction, this.writing)
+    }).pipe(sql.withTransaction)
   }
 
   /** The messages before a point, or all of them, in order. */
@@ -145,11 +150,4 @@ export class Tables {
       FROM ${branches} b LEFT JOIN ${branches} p ON p.id = b.parent
       WHERE b.conversation = ${conversation} ORDER BY b.id`
   }
-
-  /** A transaction that writes says so when it begins: SQLite would refuse it midway if another one wrote meanwhile. */
-  private readonly writing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    this.sql.onDialectOrElse({
-      sqlite: () => Effect.provideService(effect, SqlClient.BeginTransaction, "BEGIN IMMEDIATE"),
-      orElse: () => effect
-    })
 }

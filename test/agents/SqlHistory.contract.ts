@@ -216,6 +216,16 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
       )
     )
 
+    it.live("can be opened for the first time by several connections at once", () =>
+      run(
+        Effect.gen(function* () {
+          const begin = Effect.flatMap(open(), (history) => append(history, Message.user("a")))
+          yield* Effect.forEach([1, 2, 3, 4, 5], () => elsewhere(begin), { concurrency: "unbounded" })
+          assert.strictEqual((yield* (yield* open()).messages).length, 5)
+        })
+      )
+    )
+
     it.live("the same messages, with others inside, can be appended at once in any order", () =>
       run(
         Effect.gen(function* () {

@@ -41,7 +41,9 @@ const load = (filename: string) =>
     assert.deepStrictEqual(yield* sql`PRAGMA integrity_check`.values, [["ok"]])
     assert.deepStrictEqual(yield* sql`PRAGMA foreign_key_check`.values, [])
     const history = yield* SqlHistory.makeHistory({ conversation: "one" })
-    return (yield* history.messages).map(String)
+    const messages = (yield* history.messages).map(String)
+    assert.strictEqual((yield* history.branches)[0]?.length, messages.length)
+    return messages
   }).pipe(Effect.provide(SqliteClient.layer({ filename })))
 
 it.live(

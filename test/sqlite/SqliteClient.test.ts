@@ -126,6 +126,9 @@ describe("SqliteClient", () => {
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       // to the last row it would take longer than anyone waits
+      yield* sql`CREATE TABLE t AS SELECT n FROM (${numbers(sql, 1_000)})`
+      assert.strictEqual(yield* sql<{ n: number }>`SELECT n FROM t`.stream.pipe(Stream.take(3), Stream.runCount), 3)
+      yield* sql`DROP TABLE t` // which nobody reads any more
       const some = yield* numbers(sql, 10 ** 12).stream.pipe(Stream.take(3), Stream.runCollect)
       assert.deepStrictEqual(
         some.map(({ n }) => n),
