@@ -10,7 +10,6 @@
  * 3. Nothing is ever changed but `length`.
  */
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -63,10 +62,10 @@ export class Tables {
     return Migrator.make({})({ loader, table: this.migrations }).pipe(
       Effect.provideService(SqlClient.SqlClient, sql),
       // it reads before it writes: SQLite would refuse the write if another process wrote in between
-      sql.onDialectOrElse({
-        sqlite: () => Effect.provideService(SqlClient.BeginTransaction, "BEGIN IMMEDIATE"),
-        orElse: () => identity
-      })
+      Effect.provideService(
+        SqlClient.BeginTransaction,
+        sql.onDialectOrElse({ sqlite: () => "BEGIN IMMEDIATE", orElse: () => undefined })
+      )
     )
   }
 

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch, Layer, Schema, type Scope, Stream } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, Statement } from "effect/sql"
 import { Message, MessagePromise, MiniAgents } from "miniagents"
 import { History, SqlHistory } from "miniagents/agents"
 import * as Contract from "./History.contract.ts"
@@ -220,7 +220,10 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
       run(
         Effect.gen(function* () {
           const begin = Effect.flatMap(open(), (history) => append(history, Message.user("a")))
-          yield* Effect.forEach([1, 2, 3, 4, 5], () => elsewhere(begin), { concurrency: "unbounded" })
+          const taking = Effect.provideService(elsewhere(begin), Statement.CurrentTransformer, (statement) =>
+            Effect.as(Effect.yieldNow, statement)
+          ) // turns, statement by statement
+          yield* Effect.forEach([1, 2, 3, 4, 5], () => taking, { concurrency: "unbounded" })
           assert.strictEqual((yield* (yield* open()).messages).length, 5)
         })
       )
