@@ -18,6 +18,7 @@ import * as Example11 from "../examples/11-agent-as-a-service.ts"
 import * as Example12 from "../examples/12-errors-as-messages.ts"
 import * as Example13 from "../examples/13-spans.ts"
 import * as Example14 from "../examples/14-testing-with-seeds.ts"
+import * as Example31 from "../examples/31-branches.ts"
 
 const flattened = `
 Text: RESEARCHING: Tell me about sequence flattening
@@ -173,6 +174,12 @@ one run: Ordered passed
 one run: Unordered passed
 200 seeds: Ordered passed
 200 seeds: Unordered failed, \`second\` came first`
+  },
+  "31-branches": {
+    ...Example31,
+    prints: `
+main: Name a colour. / Blue. / Another one, please. / Green, then.
+darker (forked from main at 2): Name a colour. / Blue. / Darker, please. / Navy, then.`
   }
 }
 
