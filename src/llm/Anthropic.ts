@@ -29,8 +29,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import type * as Agent from "../Agent.ts"
 import * as AnthropicMessages from "./AnthropicMessages.ts"
 import * as Connection from "./Connection.ts"
+import * as LlmAgent from "./LlmAgent.ts"
+import * as LlmPrompt from "./LlmPrompt.ts"
+import * as ModelParameters from "./ModelParameters.ts"
 import * as Wire from "./Wire.ts"
 
 /**
@@ -40,6 +44,14 @@ import * as Wire from "./Wire.ts"
  * @category models
  */
 export type Config = AnthropicMessages.Config
+
+/**
+ * The parameters of `Anthropic.agent`, besides `system`; `config` has the others of the API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Parameters = ModelParameters.Parameters<Omit<Config, "model">>
 
 /**
  * Where the client connects to and how long it waits; `sdk` has whatever else the SDK's client takes, headers for
@@ -144,6 +156,74 @@ export const model = (name: string, config?: Config): AiModel.Model<"anthropic",
   AiModel.make("anthropic", name, layerLanguageModel(name, config))
 
 /**
+ * The fields of `Parameters`, for an agent of one's own; see `Anthropic.fromParameters`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelParameters.fields()
+
+/**
+ * The model that an agent's parameters ask for, to be given to `LlmAgent.makeWith`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromParameters = ({
+  config,
+  maxTokens,
+  model: name,
+  temperature
+}: Parameters): AiModel.Model<"anthropic", LanguageModel.LanguageModel, Client> =>
+  model(name, {
+    ...config,
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+    ...(temperature !== undefined && { temperature }) // some models take it, though the SDK's types no longer say so
+  })
+
+/**
+ * An agent that speaks with a model of Anthropic's. The model and all that the API takes are parameters: given by a
+ * fork, or with each trigger.
+ *
+ * **Details**
+ *
+ * It is an `LlmAgent` without tools, and its prompts follow `LlmPrompt.anthropic`: what is for the system comes first,
+ * as one text; neighbours of the same role are one message, joined by a blank line; and where the first one is not from
+ * the user, `/start` goes before it. It is named as it appears in a console, and so in the Python original. A call
+ * without a model dies with `Agent.InvalidParameters`, before any request.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MiniAgents } from "miniagents"
+ * import { Anthropic } from "miniagents/llm"
+ *
+ * const sonnet = Anthropic.agent.fork({ name: "Sonnet", parameters: { model: "claude-sonnet-5-5" } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* sonnet.trigger("Hello, how are you?", {
+ *     system: "You are a helpful assistant.",
+ *     maxTokens: 8192,
+ *     config: { thinking: { type: "adaptive" } }
+ *   })
+ *   return yield* replies.text
+ * }).pipe(Effect.provide([MiniAgents.layer(), Anthropic.layerConfig()]))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const agent: Agent.Agent<Parameters & LlmAgent.Parameters, LlmAgent.Errors<{}>, Client> = LlmAgent.makeWith(
+  "Anthropic_Agent",
+  {
+    description: "Answers with a model of Anthropic's",
+    parameters,
+    model: (parameters) => Layer.merge(fromParameters(parameters), layerRule)
+  }
+)
+
+/**
  * Runs an effect whose requests have these parameters over those of the model; `model` is one of them.
  *
  * @since 0.1.0
@@ -191,3 +271,14 @@ export const layerLanguageModel = (
     LanguageModel.LanguageModel,
     Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
   )
+
+/** What the caller has set has the last word. */
+const layerRule: Layer.Layer<never> = Layer.effect(
+  LlmPrompt.CurrentRule,
+  Effect.map(
+    LlmPrompt.CurrentRule,
+    (rule): LlmPrompt.Rule =>
+      (prompt) =>
+        rule(LlmPrompt.anthropic(prompt))
+  )
+)

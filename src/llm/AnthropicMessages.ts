@@ -222,7 +222,10 @@ const cacheControl = (options: Prompt.ProviderOptions): { cache_control?: Anthro
   return { cache_control: own.cache_control as unknown as Anthropic.CacheControlEphemeral }
 }
 
-/** Turns alternate; the results of all tools of a step belong into one turn, before what the user says to them. */
+/**
+ * Turns alternate, and the first one is the user's; the results of all tools of a step belong into one turn, before
+ * what the user says to them.
+ */
 const encodeMessages = (
   messages: ReadonlyArray<Prompt.Message>
 ): Effect.Effect<Array<Anthropic.MessageParam>, AiError.AiErrorReason> =>
@@ -239,6 +242,7 @@ const encodeMessages = (
       if (last?.role === role) last.content.push(...content)
       else turns.push({ role, content })
     }
+    if (turns[0]?.role !== "user") turns.unshift({ role: "user", content: [{ type: "text", text: "/start" }] })
     // The beginning of an answer, which the model continues, must not end in white space.
     const last = turns[turns.length - 1]
     const block = last?.role === "assistant" ? last.content[last.content.length - 1] : undefined

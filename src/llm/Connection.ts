@@ -60,6 +60,8 @@ export interface Options {
  */
 export interface Connection<out Sdk, in out Params> {
   readonly profile: Profile<Params>
+  /** The address, without credentials and query. */
+  readonly url: string
   /**
    * Any call of the SDK. Pass it the signal, which aborts the request when the effect is interrupted. Ends in a
    * `NetworkError` after `firstToken`.
@@ -179,6 +181,7 @@ const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping
   const patience = (clock: Clock.Clock) => new Patience(clock, Duration.toMillis(firstToken), failed)
   return {
     profile,
+    url,
     use: (request) =>
       Effect.scoped(
         Effect.gen(function* () {

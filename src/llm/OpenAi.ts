@@ -37,8 +37,11 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { ClientOptions, OpenAI } from "openai"
+import type * as Agent from "../Agent.ts"
 import * as ChatCompletions from "./ChatCompletions.ts"
 import * as Connection from "./Connection.ts"
+import * as LlmAgent from "./LlmAgent.ts"
+import * as ModelParameters from "./ModelParameters.ts"
 import * as Part from "./Part.ts"
 import * as Wire from "./Wire.ts"
 
@@ -57,6 +60,14 @@ export type Config = ChatCompletions.Config
  * @category models
  */
 export type EmbeddingConfig = Partial<Omit<OpenAI.EmbeddingCreateParams, "dimensions" | "encoding_format" | "input">>
+
+/**
+ * The parameters of `OpenAi.agent`, besides `system`; `config` has the others of the API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Parameters = ModelParameters.Parameters<Omit<Config, "model">>
 
 /**
  * Where the client connects to and how long it waits; `sdk` has whatever else the SDK's client takes.
@@ -168,6 +179,86 @@ export const model = (name: string, config?: Config): AiModel.Model<"openai", La
   AiModel.make("openai", name, layerLanguageModel(name, config))
 
 /**
+ * The fields of `Parameters`, for an agent of one's own; see `OpenAi.fromParameters`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelParameters.fields()
+
+/**
+ * The model that an agent's parameters ask for. `maxTokens` is sent as `max_completion_tokens` to OpenAI, and under its
+ * older name, `max_tokens`, to any other server, as those know no other.
+ *
+ * **Example** (An agent with tools whose callers choose the model)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Tool, Toolkit } from "effect/ai"
+ * import { LlmAgent, ModelLayer, OpenAi } from "miniagents/llm"
+ *
+ * const assistant = LlmAgent.makeWith("Assistant", {
+ *   parameters: OpenAi.parameters,
+ *   model: (parameters) => ModelLayer.retry()(OpenAi.fromParameters(parameters)),
+ *   toolkit: Toolkit.make(Tool.make("GetTime", { success: Schema.String }))
+ * })
+ * const program = assistant.trigger("What time is it?", { model: "gpt-4o-mini" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromParameters = (parameters: Parameters): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> =>
+  AiModel.make(
+    "openai",
+    parameters.model,
+    Layer.effect(
+      LanguageModel.LanguageModel,
+      Effect.flatMap(Client, (connection) =>
+        languageModel(connection, parameters.model, configOf(parameters, connection.url))
+      )
+    )
+  )
+
+/**
+ * An agent that speaks with a model of OpenAI's, or of the server that the client connects to. The model and all that
+ * the API takes are parameters: given by a fork, or with each trigger.
+ *
+ * **Details**
+ *
+ * It is an `LlmAgent` without tools: the messages are sent with their roles, and it replies with an `Assistant` (and a
+ * `Reasoning` before it, from a model that shows it). It is named as it appears in a console, and so in the Python
+ * original. A call without a model dies with `Agent.InvalidParameters`, before any request.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MiniAgents } from "miniagents"
+ * import { OpenAi } from "miniagents/llm"
+ *
+ * const mini = OpenAi.agent.fork({ name: "Mini", parameters: { model: "gpt-4o-mini" } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* mini.trigger("Hello, how are you?", {
+ *     system: "You are a helpful assistant.",
+ *     maxTokens: 50,
+ *     temperature: 0.7,
+ *     config: { top_p: 0.9, seed: 7 }
+ *   })
+ *   return yield* replies.text
+ * }).pipe(Effect.provide([MiniAgents.layer(), OpenAi.layerConfig()]))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const agent: Agent.Agent<Parameters & LlmAgent.Parameters, LlmAgent.Errors<{}>, Client> = LlmAgent.makeWith(
+  "OpenAI_Agent",
+  { description: "Answers with a model that speaks OpenAI's protocol", parameters, model: fromParameters }
+)
+
+/**
  * A model for embeddings, as an `effect/ai` Model. It also provides the number of dimensions it is asked for.
  *
  * @since 0.1.0
@@ -253,6 +344,16 @@ export const layerEmbeddingModel = (
       })
     )
   )
+
+const configOf = ({ config = {}, maxTokens, temperature }: Parameters, url: string): Config => {
+  const given = temperature === undefined ? config : { ...config, temperature }
+  if (maxTokens === undefined) return given
+  const { max_completion_tokens: _, max_tokens: __, ...rest } = given
+  return isOpenAi(url) ? { ...rest, max_completion_tokens: maxTokens } : { ...rest, max_tokens: maxTokens }
+}
+
+/** Whether a server wants the newer name of the limit, which models that think do not do without. */
+const isOpenAi = (url: string): boolean => /^https?:\/\/([^/]+\.)?openai(\.azure)?\.com(:\d+)?(\/|$)/i.test(url)
 
 const embed = (
   connection: Connected,

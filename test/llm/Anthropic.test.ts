@@ -4,51 +4,9 @@ import { ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { LanguageModel, Model, Prompt } from "effect/ai"
 import type { Response } from "effect/ai"
 import { Anthropic } from "miniagents/llm"
+import { block, event, finish, say, start, stop, whole } from "./Anthropic.wire.ts"
 import * as Loopback from "./Loopback.ts"
 import * as Contract from "./Wire.contract.ts"
-
-const event = (type: string, data: object = {}): string =>
-  `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
-
-const block = (index: number, content_block: object, ...deltas: ReadonlyArray<object>): ReadonlyArray<string> => [
-  event("content_block_start", { index, content_block }),
-  ...deltas.map((delta) => event("content_block_delta", { index, delta })),
-  event("content_block_stop", { index })
-]
-
-const start = (usage: object = {}) =>
-  event("message_start", { message: { id: "response-1", model: "model-1", role: "assistant", content: [], usage } })
-
-const finish = (stop_reason: string, usage: object = {}) => event("message_delta", { delta: { stop_reason }, usage })
-
-const stop = event("message_stop")
-
-const reasons = { stop: "end_turn", length: "max_tokens", refused: "refusal" }
-
-const say: Contract.Provider["say"] = ({ calls = [], reason = "stop", reasoning = [], text = [], usage }) => {
-  const blocks: Array<readonly [object, ReadonlyArray<object>]> = []
-  if (reasoning.length > 0) {
-    blocks.push([
-      { type: "thinking", thinking: "" },
-      reasoning.map((thinking) => ({ type: "thinking_delta", thinking }))
-    ])
-  }
-  if (text.length > 0) blocks.push([{ type: "text", text: "" }, text.map((text) => ({ type: "text_delta", text }))])
-  for (const { json, ...call } of calls) {
-    const deltas = json.map((partial_json) => ({ type: "input_json_delta", partial_json }))
-    blocks.push([{ type: "tool_use", input: {}, ...call }, deltas])
-  }
-  const events = blocks.flatMap(([content_block, deltas], index) => block(index, content_block, ...deltas))
-  return {
-    // What comes after the last piece of content belongs to the end.
-    content: [start(usage && { input_tokens: usage[0], output_tokens: 1 }), ...events.slice(0, -1)],
-    finish: [
-      ...events.slice(-1),
-      finish(calls.length > 0 ? "tool_use" : reasons[reason], usage && { output_tokens: usage[1] })
-    ],
-    end: [stop]
-  }
-}
 
 Contract.suite({
   name: "anthropic",
@@ -78,8 +36,6 @@ Contract.suite({
   ],
   schemaOf: (body) => (body as { output_config: { format: { schema: unknown } } }).output_config.format.schema
 })
-
-const whole = (said: Contract.Said) => Object.values(say(said)).flat()
 
 const model = (server: Loopback.Loopback, config?: Anthropic.Config) =>
   Layer.provide(Anthropic.model("claude", config), Anthropic.layer({ baseUrl: server.url }))
@@ -186,6 +142,24 @@ describe("Anthropic", () => {
         ]
       })
     })
+  )
+
+  it.effect(
+    "begins with the user, whoever speaks first, as the API wants at least one turn, and one of the user's",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* Loopback.serve(Loopback.stream(whole({ text: ["a"] })))
+        const prompts: ReadonlyArray<Prompt.RawInput> = [
+          [{ role: "assistant", content: "Welcome" }],
+          [{ role: "system", content: "Be brief" }]
+        ]
+        for (const prompt of prompts) yield* Effect.provide(LanguageModel.generateText({ prompt }), model(server))
+        const begin = { role: "user", content: [{ type: "text", text: "/start" }] }
+        assert.deepStrictEqual(
+          server.received.map(({ body }) => (body as { readonly messages: unknown }).messages),
+          [[begin, { role: "assistant", content: [{ type: "text", text: "Welcome" }] }], [begin]]
+        )
+      })
   )
 
   it.effect("sends tools with their schemas, and the choice among them", () =>

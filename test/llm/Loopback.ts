@@ -26,6 +26,10 @@ export interface Loopback {
 
 export type Handler = (response: ServerResponse, request: Received, count: number) => void
 
+/** A field of the body of a request, the first one unless said. */
+export const bodyField = ({ received }: Pick<Loopback, "received">, name: string, index = 0): unknown =>
+  new Map(Object.entries(received[index]?.body ?? {})).get(name)
+
 /** A server for the current scope. */
 export const serve = (handler: Handler): Effect.Effect<Loopback, never, Scope.Scope> =>
   Effect.gen(function* () {

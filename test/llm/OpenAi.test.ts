@@ -4,30 +4,8 @@ import { ConfigProvider, Effect, Layer, Redacted, Schema, Stream } from "effect"
 import { EmbeddingModel, LanguageModel, Model, Prompt, Tool, Toolkit } from "effect/ai"
 import { OpenAi } from "miniagents/llm"
 import * as Loopback from "./Loopback.ts"
+import { chunk, event, say, whole } from "./OpenAi.wire.ts"
 import * as Contract from "./Wire.contract.ts"
-
-const chunk = (delta: unknown, finish_reason: string | null = null, more: object = {}): string =>
-  event({ choices: [{ index: 0, delta, finish_reason }], ...more })
-
-const event = (data: object): string =>
-  `data: ${JSON.stringify({ id: "response-1", object: "chat.completion.chunk", created: 1, model: "model-1", ...data })}\n\n`
-
-const say: Contract.Provider["say"] = ({ calls = [], reason = "stop", reasoning = [], text = [], usage }) => ({
-  content: [
-    chunk({ role: "assistant", content: "" }),
-    ...reasoning.map((piece) => chunk({ reasoning_content: piece })),
-    ...text.map((piece) => chunk({ content: piece })),
-    ...calls.flatMap(({ id, json, name }, index) => [
-      chunk({ tool_calls: [{ index, id, type: "function", function: { name, arguments: "" } }] }),
-      ...json.map((piece) => chunk({ tool_calls: [{ index, function: { arguments: piece } }] }))
-    ])
-  ],
-  finish: [
-    chunk({}, { stop: calls.length > 0 ? "tool_calls" : "stop", length: "length", refused: "content_filter" }[reason]),
-    ...(usage ? [event({ choices: [], usage: { prompt_tokens: usage[0], completion_tokens: usage[1] } })] : [])
-  ],
-  end: ["data: [DONE]\n\n"]
-})
 
 Contract.suite({
   name: "openai",
@@ -53,8 +31,6 @@ Contract.suite({
 })
 
 const layer = (server: Loopback.Loopback) => OpenAi.layer({ baseUrl: `${server.url}/v1` })
-
-const whole = (said: Contract.Said) => Object.values(say(said)).flat()
 
 describe("OpenAi", () => {
   it.effect("sends the prompt as the API wants it, and every parameter as it is", () =>

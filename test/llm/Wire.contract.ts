@@ -19,17 +19,21 @@ export interface Said {
   readonly usage?: readonly [number, number]
 }
 
-export interface Provider {
-  readonly name: string
-  /** What the address needs after the host. */
-  readonly path: string
-  readonly layer: (options: Connection.Options) => Layer.Layer<LanguageModel.LanguageModel>
+/** How a protocol says what a model says. */
+export interface Wire {
   /** The server-sent events: those up to the last piece of content, those that say why it finished, the end marker. */
   readonly say: (said: Said) => {
     readonly content: ReadonlyArray<string>
     readonly finish: ReadonlyArray<string>
     readonly end: ReadonlyArray<string>
   }
+}
+
+export interface Provider extends Wire {
+  readonly name: string
+  /** What the address needs after the host. */
+  readonly path: string
+  readonly layer: (options: Connection.Options) => Layer.Layer<LanguageModel.LanguageModel>
   /** An event that adds nothing. */
   readonly nothing: ReadonlyArray<string>
   /** What the server sends to keep the connection alive. */
