@@ -210,7 +210,7 @@ export class Call extends Task implements InteractionContext {
   /** Streams that were sent to this call alone need not run on when nothing of it is left to read them. */
   private leaveInput(): void {
     if (this.input.shared) return
-    const sources = this.input.nested.flatMap((part) =>
+    const sources = this.input.parts.flatMap((part) =>
       part instanceof MessageSequence.Sequence && !part.shared && !part.hasWaiters ? part.tasks : []
     )
     const own = [...this.children()]
@@ -260,18 +260,17 @@ const readableFrom = (sequence: MessageSequence.Sequence): ReadonlySet<Task> => 
   const seen = new Set<unknown>()
   const pending: Array<unknown> = [sequence]
   while (pending.length > 0) {
-    const rope = pending.pop()
-    if (!(rope instanceof Rope) || seen.has(rope)) continue
-    seen.add(rope)
-    pending.push(...rope.nested)
-    for (const part of rope.items) {
-      const source = MessagePromise.sourceOf(part)
-      const task = MessagePromise.taskOf(source)
+    const part = pending.pop()
+    if (seen.has(part)) continue
+    seen.add(part)
+    if (part instanceof Rope) for (const each of part.parts) pending.push(each)
+    if (MessagePromise.isMessagePromise(part)) {
+      const { source, task } = MessagePromise.inside(part)
       if (task !== undefined) tasks.add(task)
-      else pending.push(source)
+      pending.push(source)
     }
-    if (!(rope instanceof MessageSequence.Sequence)) continue
-    for (const task of rope.tasks) {
+    if (!(part instanceof MessageSequence.Sequence)) continue
+    for (const task of part.tasks) {
       tasks.add(task)
       if (task instanceof Call) pending.push(task.input)
     }

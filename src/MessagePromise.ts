@@ -9,7 +9,6 @@ import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constVoid } from "effect/Function"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import { Log } from "./internal/log.ts"
@@ -208,56 +207,33 @@ export const view = <E>(
 ): MessagePromise<E> => new View<E>({ source, known, channel: tokens.channel, message, watched })
 
 /**
- * The same promise with its failure taken as a message: the tokens before it are kept, then comes what went wrong. One
- * and the same for every reader; an interruption stays one.
+ * What the library itself wants of a promise, beside what everyone does.
  *
  * @internal
  */
-export const absorb = (promise: MessagePromise<unknown>): MessagePromise => {
-  if (promise instanceof Whole) return promise
-  const known = promise as Streamed<unknown> | View<unknown>
-  if (known.absorbed === undefined && wholeUnsafe(promise) !== undefined) return promise as MessagePromise
-  return (known.absorbed ??= absorbing(promise))
+export interface Inside<out E = unknown> extends MessagePromise<E> {
+  /** The message, once it is there. */
+  readonly whole: Message.Message | undefined
+  /**
+   * Waits for the message, a failure as one, without starting the promise and without taking a failure as seen; nothing
+   * when it was interrupted.
+   */
+  readonly watched: Effect.Effect<Message.Message | undefined>
+  /** What fills it, while it does. */
+  readonly task: Task | undefined
+  /** What it reads from, if nothing fills it. */
+  readonly source: unknown
+  /**
+   * The same promise with its failure taken as a message: the tokens before it are kept, then comes what went wrong. One
+   * and the same for every reader; an interruption stays one.
+   */
+  readonly absorbed: MessagePromise
 }
 
 /** @internal */
-export const wholeUnsafe = (promise: MessagePromise<unknown>): Message.Message | undefined =>
-  promise instanceof Whole
-    ? promise.whole
-    : promise instanceof Streamed && promise.result !== undefined && Exit.isSuccess(promise.result)
-      ? promise.result.value
-      : undefined
+export const inside = (promise: MessagePromise<unknown>): Inside => promise as Inside // all promises are made here
 
-/**
- * Waits for the message of a promise, a failure as one, without starting the promise and without taking a failure as
- * seen; nothing when it was interrupted.
- *
- * @internal
- */
-export const watch = (promise: MessagePromise<unknown>): Effect.Effect<Message.Message | undefined> => {
-  if (promise instanceof Whole) return Effect.succeed(promise.whole)
-  if (promise instanceof View) return promise.watched
-  if (!(promise instanceof Streamed)) return Effect.option(promise.message).pipe(Effect.map(Option.getOrUndefined))
-  return Effect.suspend(() => {
-    const { items, result, trace } = promise
-    if (result === undefined) return Effect.flatMap(promise.changed, () => watch(promise))
-    if (Exit.isSuccess(result)) return Effect.succeed(result.value)
-    if (Cause.hasInterruptsOnly(result.cause)) return Effect.undefined
-    return Effect.succeed(Message.fromCause(result.cause, { content: items.join(""), trace }))
-  })
-}
-
-/**
- * What a promise reads from: itself, unless it runs nothing.
- *
- * @internal
- */
-export const sourceOf = (promise: unknown): unknown => (promise instanceof View ? sourceOf(promise.source) : promise)
-
-/** @internal */
-export const taskOf = (promise: unknown): Task | undefined => (promise instanceof Streamed ? promise.task : undefined)
-
-interface Whole extends MessagePromise {}
+interface Whole extends Inside<never> {}
 class Whole {
   declare readonly channel: StreamChannel<string, never>
   readonly whole: Message.Message
@@ -274,15 +250,23 @@ class Whole {
     const { content: _, ...fields } = this.whole as Message.Message & { readonly content?: unknown }
     return fields
   }
+
+  get watched(): Effect.Effect<Message.Message> {
+    return this.message
+  }
+
+  get absorbed(): MessagePromise {
+    return this
+  }
 }
 
-interface Streamed<E> extends MessagePromise<E> {}
+interface Streamed<E> extends Inside<E> {}
 class Streamed<E> extends Log<string> {
   declare readonly channel: StreamChannel<string, E>
   readonly known: Message.KnownFields
   result: Exit.Exit<Message.Message, E> | undefined = undefined
   task: Task | undefined = undefined
-  absorbed: MessagePromise | undefined = undefined
+  private asMessage: MessagePromise | undefined = undefined
   private readonly streams: boolean
   private held = ""
 
@@ -299,6 +283,27 @@ class Streamed<E> extends Log<string> {
       if (Exit.isFailure(this.result)) this.onFailureSeen?.()
       return this.result
     })
+  }
+
+  get whole(): Message.Message | undefined {
+    return this.result?._tag === "Success" ? this.result.value : undefined
+  }
+
+  get watched(): Effect.Effect<Message.Message | undefined> {
+    return Effect.suspend(() => {
+      const { items, result, trace } = this
+      if (result === undefined) return Effect.flatMap(this.changed, () => this.watched)
+      if (Exit.isSuccess(result)) return Effect.succeed(result.value)
+      if (Cause.hasInterruptsOnly(result.cause)) return Effect.undefined
+      return Effect.succeed(Message.fromCause(result.cause, { content: items.join(""), trace }))
+    })
+  }
+
+  get absorbed(): MessagePromise {
+    if (this.asMessage !== undefined) return this.asMessage
+    return this.whole === undefined
+      ? (this.asMessage = absorbing(this))
+      : (this as MessagePromise<unknown> as MessagePromise)
   }
 
   /** Whether the value is a token, which it then takes. */
@@ -328,22 +333,24 @@ class Streamed<E> extends Log<string> {
   }
 }
 
-interface Reads<E> {
-  /** What it reads from. */
-  readonly source: unknown
-  readonly known: Message.KnownFields
-  readonly channel: StreamChannel<string, E>
-  readonly message: Effect.Effect<Message.Message, E>
-  /** What `watch` gives. */
-  readonly watched: Effect.Effect<Message.Message | undefined>
-}
+type Reads<E> = Pick<Inside<E>, "source" | "known" | "channel" | "message" | "watched">
 
-interface View<E> extends MessagePromise<E>, Reads<E> {}
+interface View<E> extends Inside<E> {}
 class View<E> {
-  absorbed: MessagePromise | undefined = undefined
+  private asMessage: MessagePromise | undefined = undefined
 
   constructor(reads: Reads<E>) {
     void Object.assign(this, reads)
+  }
+
+  get absorbed(): MessagePromise {
+    return (this.asMessage ??= absorbing(this))
+  }
+
+  /** One that cannot fail is already what its failure would be taken as. */
+  static infallible(reads: Reads<never>): MessagePromise {
+    const view = new View(reads)
+    return (view.asMessage = view)
   }
 }
 
@@ -361,7 +368,7 @@ makeStreamable(Whole.prototype, TypeId, (self) => {
   return text === "" ? Channel.empty : Channel.succeed([text] as const)
 })
 
-const absorbing = (promise: MessagePromise<unknown>): MessagePromise => {
+const absorbing = (promise: Inside): MessagePromise => {
   const failureOf = (cause: Cause.Cause<unknown>) => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
     const trace = promise instanceof Streamed ? promise.trace : []
@@ -370,9 +377,8 @@ const absorbing = (promise: MessagePromise<unknown>): MessagePromise => {
   const rest = (failure: Message.Failure) => String(failure).slice(failure.content.length)
   const tokens = Stream.catchCause(promise, (cause) => Stream.fromEffect(Effect.map(failureOf(cause), rest)))
   const message = Effect.catchCause(promise.message, failureOf)
-  const absorbed = view(promise, promise.known, tokens, message, watch(promise)) as View<never>
-  absorbed.absorbed = absorbed
-  return absorbed
+  const { known, watched } = promise
+  return View.infallible({ source: promise, known, channel: tokens.channel, message, watched })
 }
 
 const textBeforeFailure = (promise: MessagePromise<unknown>): Effect.Effect<string> =>

@@ -231,7 +231,7 @@ export const watch = (
     const messages: Array<Message.Message> = []
     while (true) {
       for (const promise of reader.read()) {
-        const message = yield* MessagePromise.watch(promise)
+        const message = yield* MessagePromise.inside(promise).watched
         if (message === undefined) return undefined
         messages.push(message)
         yield* each(message)
@@ -251,7 +251,7 @@ export const watch = (
 const blankLine = "\n\n"
 
 const absorb = {
-  element: MessagePromise.absorb,
+  element: (promise: MessagePromise.MessagePromise<unknown>) => MessagePromise.inside(promise).absorbed,
   failure: (cause: Cause.Cause<unknown>, { trace }: { readonly trace: ReadonlyArray<string> }) =>
     MessagePromise.of(Message.fromCause(cause, { trace }))
 }
@@ -334,7 +334,7 @@ const collect = <E>(sequence: Sequence<E>): Effect.Effect<ReadonlyArray<Message.
     const step: Effect.Effect<ReadonlyArray<Message.Message>, E> = Effect.suspend(() => {
       while (true) {
         for (; next < chunk.length; next++) {
-          const whole = MessagePromise.wholeUnsafe(chunk[next])
+          const whole = MessagePromise.inside(chunk[next]).whole
           if (whole === undefined) return Effect.flatMap(chunk[next].message as Effect.Effect<Message.Message, E>, take)
           messages.push(whole)
         }

@@ -40,9 +40,9 @@ export class Rope<A> extends Log<A | Rope<A>> {
     return this.lanes !== undefined
   }
 
-  /** The ropes that this one refers to. */
-  get nested(): ReadonlyArray<Rope<A>> {
-    return [...this.items.filter((part) => isRope(part)), ...(this.lanes?.sources ?? [])]
+  /** The elements in here, and the ropes that this one refers to. */
+  get parts(): ReadonlyArray<A | Rope<A>> {
+    return this.lanes === undefined ? this.items : [...this.items, ...this.lanes.sources]
   }
 
   /** Whether the owner can still add parts. */
