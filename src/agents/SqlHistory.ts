@@ -194,4 +194,10 @@ const noBranch = (place: Place): Effect.Effect<History.HistoryError, History.His
 const failed =
   (operation: History.HistoryError["operation"], { branch, conversation }: Place) =>
   (cause: { readonly message: string }): History.HistoryError =>
-    new History.HistoryError({ operation, history: `${conversation} (${branch})`, reason: cause.message, cause })
+    new History.HistoryError({ operation, history: `${conversation} (${branch})`, reason: reasonOf(cause), cause })
+
+/** Some drivers say only that a query failed, and have what the database said as the cause of that. */
+const reasonOf = (error: { readonly message: string; readonly cause?: unknown }): string => {
+  const inner = error.cause instanceof Error ? reasonOf(error.cause) : ""
+  return inner === "" || error.message.includes(inner) ? error.message : `${error.message}: ${inner}`
+}

@@ -232,11 +232,19 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
     it.live("the same messages, with others inside, can be appended at once in any order", () =>
       run(
         Effect.gen(function* () {
-          const originals = Array.from({ length: 40 }, (_, i) => Message.text(`${i}`))
+          const originals = Array.from({ length: 3_000 }, (_, i) => Message.text(`${i}`))
           const joined = new Message.Joined({ content: "", originals })
           const reversed = new Message.Joined({ content: "", originals: originals.toReversed() })
+          const both = yield* Latch.make()
           const branch = (conversation: string, messages: ReadonlyArray<Message.Message>) =>
-            elsewhere(Effect.flatMap(open({ conversation }), (history) => append(history, ...messages)))
+            elsewhere(
+              Effect.gen(function* () {
+                const history = yield* open({ conversation })
+                if (conversation === "two") yield* both.open
+                yield* both.await
+                yield* append(history, ...messages)
+              })
+            )
           yield* Effect.all([branch("one", [joined, reversed]), branch("two", [reversed, joined])], { concurrency: 2 })
           assert.deepStrictEqual([...(yield* (yield* open({ conversation: "two" })).messages)], [reversed, joined])
         })
@@ -309,6 +317,7 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
             assert.include(error.reason, "turns")
             assert.include(error.cause, { _tag: "SqlError" })
           }
+          assert.strictEqual((yield* history.branches)[0]?.length, 1) // nothing of what failed is kept
         })
       )
     )
