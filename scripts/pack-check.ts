@@ -15,6 +15,7 @@ import * as Imports from "./Imports.ts"
 
 interface Manifest {
   readonly name: string
+  readonly version: string
   readonly devDependencies: Readonly<Record<string, string>>
   readonly peerDependenciesMeta: Readonly<Record<string, unknown>>
   readonly exports: Readonly<Record<string, null | string | Readonly<Record<string, string>>>>
@@ -61,6 +62,25 @@ const checkPackages = (folder: string): string => {
   const names = Object.keys(packages).map((path) => path.replace(/^node_modules\//, ""))
   assert.deepEqual(names.sort(), ["@noble/hashes", "effect", manifest.name].sort(), "what gets installed")
   return `installs ${names.join(", ")} and nothing else`
+}
+
+/** The program has all it needs in it: no SDK and no platform package is installed here. */
+const checkProgram = (folder: string): string => {
+  const npx = (...words: ReadonlyArray<string>) => {
+    const settings = { ...env, OPENAI_BASE_URL: "http://127.0.0.1:1/v1", ANTHROPIC_BASE_URL: "http://127.0.0.1:1" }
+    return spawnSync("npx", ["--no-install", manifest.name, ...words], {
+      cwd: folder,
+      env: settings,
+      encoding: "utf8",
+      input: ""
+    })
+  }
+  assert.equal(npx("--version").stdout.trimEnd(), `${manifest.name} v${manifest.version}`, "what the program says")
+  for (const provider of ["openai", "anthropic"]) {
+    const { stderr } = npx("ask", "--provider", provider, "--model", "some-model", "Hello?")
+    assert.match(stderr, /bad port|ECONNREFUSED/, "what the program says where no server is")
+  }
+  return `runs as \`npx ${manifest.name}\``
 }
 
 const checkSubpaths = (folder: string): string => {
@@ -143,6 +163,7 @@ try {
   writeFileSync(join(user, "package.json"), `{ "private": true, "type": "module" }`)
   install(user, tarball, exact("effect"))
   console.log(checkPackages(user))
+  console.log(checkProgram(user))
   console.log(checkSubpaths(user))
   console.log(checkDeclarations(user))
   console.log(checkInternals(user))

@@ -24,6 +24,28 @@ export const painter: Effect.Effect<Paint, never, Stdio.Stdio> = Effect.gen(func
 const painted: Paint = (text, style) => (text === "" ? "" : `\x1b[${style}m${text}\x1b[0m`)
 const plain: Paint = (text) => text
 
+/**
+ * What shows a text on a terminal without letting it steer it: every control character but a tab and a line break is
+ * shown as its picture. A carriage return, which would let a line overwrite itself, is left out. For a pipe or a file
+ * texts stay as they are.
+ */
+export const visible: Effect.Effect<(text: string) => string, never, Stdio.Stdio> = Effect.map(
+  Effect.flatMap(Stdio.Stdio, (stdio) => stdio.stdoutIsTerminal),
+  (isTerminal) => (isTerminal ? harmless : (text) => text)
+)
+
+/** A text without anything that a terminal would obey. */
+export const harmless = (text: string): string => text.replaceAll(controls, pictureOf)
+
+// oxlint-disable-next-line no-control-regex
+const controls = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g
+
+const pictureOf = (control: string): string => {
+  if (control === "\r") return ""
+  const code = control.charCodeAt(0)
+  return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "\u2421" : "\ufffd"
+}
+
 export const write = (text: string): Effect.Effect<void, PlatformError, Stdio.Stdio> => writeAll(Stream.make(text))
 
 export const writeAll = <E>(texts: Stream.Stream<string, E>): Effect.Effect<void, E | PlatformError, Stdio.Stdio> =>

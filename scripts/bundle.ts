@@ -1,0 +1,54 @@
+/**
+ * Puts the program `miniagents` together: `dist/cli/main.js` and the parts it loads when they are needed, with all they
+ * import, so that it runs where nothing is installed and starts fast. The licences of what is inside stand beside it.
+ *
+ * Run: node scripts/bundle.ts [folder]
+ */
+
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { rolldown } from "rolldown"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+/** The folders of the packages these modules are of. */
+const packagesOf = (modules: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const folders = modules.flatMap((id) => /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? [])
+  return [...new Set(folders)].toSorted()
+}
+
+const licenceOf = (folder: string): string => {
+  const { license, name, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    readonly name: string
+    readonly version: string
+    readonly license: string
+  }
+  const file = readdirSync(folder).find((file) => /^licen[cs]e(\.(md|txt))?$/i.test(file))
+  const text = file === undefined ? `Licence: ${license}` : readFileSync(join(folder, file), "utf8").trim()
+  const notice = join(folder, "NOTICE")
+  return `${name} ${version} (${license})\n\n${text}${existsSync(notice) ? `\n\n${readFileSync(notice, "utf8")}` : ""}\n`
+}
+
+export const bundle = async (folder: string): Promise<void> => {
+  const build = await rolldown({
+    input: join(root, "src/cli/main.ts"),
+    cwd: root,
+    platform: "node",
+    logLevel: "warn"
+  })
+  const { output } = await build.write({
+    dir: folder,
+    format: "esm",
+    cleanDir: true,
+    entryFileNames: "main.js",
+    chunkFileNames: "[name]-[hash].js",
+    minify: { compress: true, mangle: { keepNames: { function: false, class: true } }, codegen: true }
+  })
+  await build.close()
+  const modules = output.flatMap((chunk) => (chunk.type === "chunk" ? chunk.moduleIds : []))
+  const rule = `\n${"=".repeat(80)}\n\n`
+  writeFileSync(join(folder, "LICENSES.txt"), packagesOf(modules).map(licenceOf).join(rule))
+}
+
+if (import.meta.main) await bundle(process.argv[2] ?? join(root, "dist/cli"))

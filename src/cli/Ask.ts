@@ -1,0 +1,67 @@
+/** `miniagents ask`: one question, one answer. */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import type { PlatformError } from "effect/PlatformError"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Console from "../agents/Console.ts"
+import * as LlmAgent from "../llm/LlmAgent.ts"
+import * as Message from "../Message.ts"
+import type * as MessageSequence from "../MessageSequence.ts"
+import * as MiniAgents from "../MiniAgents.ts"
+import type { Settings } from "./Command.ts"
+import * as Model from "./Model.ts"
+import { misuse, Refusal, refuse } from "./Refusal.ts"
+
+export interface Question extends Settings {
+  readonly words: ReadonlyArray<string>
+}
+
+export const run = (
+  question: Question
+): Effect.Effect<void, Refusal | PlatformError, FileSystem.FileSystem | Stdio.Stdio> =>
+  Effect.gen(function* () {
+    const choice = yield* Model.choose(question)
+    const text = yield* textOf(question.words)
+    const system = Option.getOrUndefined(question.system)
+    const assistant = LlmAgent.make("Assistant", system === undefined ? {} : { system })
+    yield* assistant
+      .trigger(Message.user(text))
+      .pipe(
+        Effect.flatMap(show),
+        Effect.catchTags({ AiError: fail, BudgetExceeded: fail }),
+        Effect.provide([MiniAgents.layer(), Model.layer(choice, question)])
+      )
+  })
+
+const fail = (error: Error): Effect.Effect<never, Refusal> => Effect.fail(refuse(1)(error))
+
+/** The words, and below them what comes through a pipe. */
+const textOf = (words: ReadonlyArray<string>): Effect.Effect<string, Refusal | PlatformError, Stdio.Stdio> =>
+  Effect.gen(function* () {
+    const stdio = yield* Stdio.Stdio
+    const piped = (yield* stdio.stdinIsTerminal) ? "" : yield* Stream.mkString(Stream.decodeText(stdio.stdin))
+    const text = [words.join(" ").trim(), piped.trim()].filter((part) => part !== "").join("\n\n")
+    if (text !== "") return text
+    return yield* new Refusal({ message: 'There is no question: miniagents ask "What is a monad?"', status: misuse })
+  })
+
+/** Writes the answer as it comes; what the model thinks is no answer. However it ends, its last line does. */
+const show = <E>(
+  replies: MessageSequence.MessageSequence<E>
+): Effect.Effect<void, E | PlatformError, MiniAgents.MiniAgents | Stdio.Stdio> =>
+  Effect.gen(function* () {
+    const visible = yield* Console.visible
+    let answers = 0
+    const tokens = replies.pipe(
+      Stream.filter(({ known }) => known._tag === "Assistant"),
+      Stream.flatMap((promise) => {
+        const before = answers++ === 0 ? "" : "\n\n"
+        return Stream.concat(Stream.make(before), Stream.map(promise, visible))
+      })
+    )
+    const endLine = Effect.suspend(() => (answers === 0 ? Effect.void : Console.write("\n")))
+    yield* Console.writeAll(tokens).pipe(Effect.tapCause(() => Effect.ignore(endLine)))
+    yield* endLine
+  })

@@ -1,0 +1,74 @@
+/** The words that the program understands. What a command does is loaded when it is asked for. */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+
+/** What both commands can be told. */
+export interface Settings {
+  readonly provider: Option.Option<string>
+  readonly model: Option.Option<string>
+  readonly system: Option.Option<string>
+  readonly log: boolean
+}
+
+const flags = {
+  provider: Flag.Literals("provider", ["openai", "anthropic"]).pipe(
+    Flag.withDescription("Whose model; without it, the one the environment has a key or an address for"),
+    Flag.optional
+  ),
+  model: Flag.String("model").pipe(
+    Flag.withAlias("m"),
+    Flag.withDescription("The name of the model; without it, the provider's usual one"),
+    Flag.optional
+  ),
+  system: Flag.String("system").pipe(
+    Flag.withAlias("s"),
+    Flag.withDescription("What the model is told first"),
+    Flag.optional
+  ),
+  log: Flag.Boolean("log").pipe(
+    Flag.withDescription("Write every request and its response to the folder llm_logs"),
+    Flag.withDefault(false)
+  )
+}
+
+const ask = Command.make(
+  "ask",
+  {
+    ...flags,
+    words: Argument.String("question").pipe(
+      Argument.withDescription("What to ask; what comes through a pipe is put below it, or is the question itself"),
+      Argument.variadic()
+    )
+  },
+  (settings) =>
+    Effect.flatMap(
+      load(() => import("./Ask.ts")),
+      ({ run }) => run(settings)
+    )
+).pipe(
+  Command.withDescription("Asks once: the answer, and nothing else, goes to the standard output"),
+  Command.withExamples([
+    { command: 'miniagents ask "What is a monad?"' },
+    { command: 'git diff | miniagents ask "Write a commit message"' }
+  ])
+)
+
+export const command = Command.make("miniagents").pipe(
+  Command.withDescription(
+    [
+      "Talks to a language model: the one that --provider and --model say, or else the environment:",
+      "",
+      "    OPENAI_API_KEY, ANTHROPIC_API_KEY          a key",
+      "    OPENAI_BASE_URL, ANTHROPIC_BASE_URL        a server of your own, with or without a key",
+      "    MINIAGENTS_PROVIDER, MINIAGENTS_MODEL      which one, where there are several",
+      "",
+      "  Exit status: 0 done, 1 no answer, 2 wrong words or configuration, 130 interrupted."
+    ].join("\n")
+  ),
+  Command.withSubcommands([ask])
+)
+
+const load = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module)

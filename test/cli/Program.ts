@@ -1,0 +1,63 @@
+/** The program as a person runs it: put together once, and run in a process of its own. */
+import { spawn } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { bundle } from "../../scripts/bundle.ts"
+
+/** A folder of its own in the system's folder for such, removed by whoever made it. */
+export const makeFolder = (): string => fs.mkdtempSync(path.join(os.tmpdir(), "miniagents-cli-"))
+
+export const removeFolder = (folder: string): void => fs.rmSync(folder, { recursive: true, force: true })
+
+let built: { readonly folder: string; readonly file: Promise<string> } | undefined
+
+/** The file to run; it is put together when the first test asks for it. */
+export const program = (): Promise<string> => {
+  if (built === undefined) {
+    const folder = makeFolder()
+    process.on("exit", () => removeFolder(folder))
+    built = { folder, file: bundle(folder).then(() => path.join(folder, "main.js")) }
+  }
+  return built.file
+}
+
+export type Environment = Readonly<Record<string, string>>
+
+/** What the system needs and what the test says: no key or setting of whoever runs the tests. */
+export const environment = (env: Environment): Environment => ({
+  PATH: process.env["PATH"] ?? "",
+  HOME: os.tmpdir(),
+  TERM: "xterm-256color",
+  ...env
+})
+
+export interface Result {
+  readonly status: number | null
+  readonly out: string
+  readonly err: string
+}
+
+export interface Options {
+  readonly env?: Environment
+  readonly cwd?: string
+  /** What comes through the pipe; without it there is none. */
+  readonly input?: string
+}
+
+/** Runs it to its end, its output a pipe. */
+export const run = async (words: ReadonlyArray<string>, options: Options = {}): Promise<Result> => {
+  const file = await program()
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [file, ...words], {
+      env: environment(options.env ?? {}),
+      cwd: options.cwd ?? os.tmpdir(),
+      stdio: ["pipe", "pipe", "pipe"]
+    })
+    let [out, err] = ["", ""]
+    child.stdout.on("data", (data) => (out += String(data)))
+    child.stderr.on("data", (data) => (err += String(data)))
+    child.stdin.end(options.input ?? "")
+    child.on("close", (status) => resolve({ status, out, err }))
+  })
+}
