@@ -33,13 +33,16 @@ export const Quote = Schema.Struct({
 export type Quote = typeof Quote.Type
 
 /**
- * Where a quote or a passage stands, as `file:line` or `file:first-last`.
+ * Where a quote or a passage stands, as `file:line` or `file:first-last`; for a page of the web, whose lines nobody can
+ * see, its address.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const citation = (quote: Pick<Quote, "path" | "startLine" | "endLine">): string =>
-  `${quote.path}:${quote.startLine}${quote.endLine > quote.startLine ? `-${quote.endLine}` : ""}`
+  /^https?:\/\//.test(quote.path)
+    ? quote.path
+    : `${quote.path}:${quote.startLine}${quote.endLine > quote.startLine ? `-${quote.endLine}` : ""}`
 
 /**
  * The best quotes of one search hit, best first; none when nothing in the passage has to do with the question.

@@ -33,3 +33,10 @@ export class NoAnswer extends Schema.TaggedError<NoAnswer>()("NoAnswer", { quest
     return `Nothing in the documents answers \`${this.question}\`: ask in other words, or search another folder with --docs`
   }
 }
+
+/** None of the passages that were found could be read; `reason` is that of the best one. */
+export class NothingRead extends Schema.TaggedError<NothingRead>()("NothingRead", { reason: Schema.String }) {
+  override get message(): string {
+    return `None of what was found could be read: ${this.reason}`
+  }
+}

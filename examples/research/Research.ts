@@ -4,7 +4,7 @@ import * as Stream from "effect/Stream"
 import { Agent, Message } from "miniagents"
 import type { MessageSequence } from "miniagents"
 import * as Extract from "./Extract.ts"
-import { Found, Progress, Quoted } from "./Findings.ts"
+import { Found, NothingRead, Progress, Quoted } from "./Findings.ts"
 import { Planner } from "./Planner.ts"
 import { Reader } from "./Reader.ts"
 import { searcher } from "./Searcher.ts"
@@ -13,7 +13,7 @@ import { Writer } from "./Writer.ts"
 
 /**
  * Is sent a question and replies with everything there is to see: `Progress` as it happens, then the answer. A reader
- * that fails is told in its place, and the answer is written from what the others found.
+ * that fails is told in its place, and the answer is written from what the others found, if there are others.
  */
 export const research = Agent.make(
   "Research",
@@ -27,7 +27,7 @@ export const research = Agent.make(
     const searches = yield* Effect.forEach(queries, (query) =>
       searcher.fork({ name: `Searcher ${query}` }).trigger([], { query })
     )
-    yield* ctx.replyOutOfOrder(searches.map((search) => told(search, found)))
+    yield* eachAsItComes(searches, (_, message) => ctx.reply(progress(found(message))))
     const hits = SearchIndex.merge(
       (yield* Effect.forEach(searches, ({ messages }) => messages)).map((messages) =>
         messages.flatMap((message) => (message instanceof Found ? message.hits : []))
@@ -42,8 +42,14 @@ export const research = Agent.make(
         { errorsAsMessages: true }
       )
     )
-    yield* ctx.replyOutOfOrder(readers.map((reader, i) => told(reader, read(place(hits[i]!)))))
-    yield* Effect.forEach(readers, ({ messages }) => messages)
+    yield* eachAsItComes(readers, (i, message) => ctx.reply(progress(read(place(hits[i]!), message))))
+    const failures = (yield* Effect.forEach(readers, ({ messages }) => messages)).map((messages) =>
+      messages.find((message) => message instanceof Message.Failure)
+    )
+    const [first] = failures
+    if (first !== undefined && failures.every((failure) => failure !== undefined)) {
+      return yield* new NothingRead({ reason: first.reason })
+    }
 
     yield* ctx.reply(yield* Writer.trigger(readers, { question }))
   })
@@ -53,20 +59,26 @@ const mostReaders = 12
 
 const progress = (content: string) => new Progress({ content })
 
-/** Each message of a sequence as a line about it, as soon as it is there. */
-const told = <E>(replies: MessageSequence.MessageSequence<E>, line: (message: Message.Message) => string) =>
-  Stream.mapEffect(replies, ({ message }) => Effect.map(message, (message) => progress(line(message))))
+/** Does something with each message of each sequence as soon as it is there, and is done when that is done for all. */
+const eachAsItComes = <E, R>(
+  sequences: ReadonlyArray<MessageSequence.MessageSequence<E>>,
+  tell: (index: number, message: Message.Message) => Effect.Effect<void, never, R>
+): Effect.Effect<void, E, R> =>
+  Effect.forEach(
+    sequences,
+    (sequence, i) =>
+      Stream.runForEach(sequence, ({ message }) => Effect.flatMap(message, (message) => tell(i, message))),
+    { concurrency: "unbounded", discard: true }
+  )
 
 const found = (message: Message.Message): string =>
   message instanceof Found ? `Found ${count(message.hits.length, "passage")} for "${message.query}"` : String(message)
 
-const read =
-  (place: string) =>
-  (message: Message.Message): string => {
-    if (message instanceof Message.Failure) return `Could not read ${place}: ${message.reason}`
-    const quotes = message instanceof Quoted ? message.quotes.length : 1
-    return `Read ${place}: ${quotes === 0 ? "nothing about it" : count(quotes, "quote")}`
-  }
+const read = (place: string, message: Message.Message): string => {
+  if (message instanceof Message.Failure) return `Could not read ${place}: ${message.reason}`
+  const quotes = message instanceof Quoted ? message.quotes.length : 1
+  return `Read ${place}: ${quotes === 0 ? "nothing about it" : count(quotes, "quote")}`
+}
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
 

@@ -58,8 +58,18 @@ const showProgress = Effect.fnUntraced(function* <E>(promise: MessagePromise.Mes
 const showAnswer = Effect.fnUntraced(function* <E>(promise: MessagePromise.MessagePromise<E>) {
   const screen = yield* Screen
   yield* screen.aside("")
-  yield* promise.pipe(Wrap.words(screen.textWidth), Stream.runForEach(screen.answer))
-  yield* screen.answer("\n")
+  let said = false
+  yield* promise.pipe(
+    Wrap.words(screen.textWidth),
+    Stream.runForEach((text) =>
+      Effect.andThen(
+        Effect.sync(() => void (said = true)),
+        screen.answer(text)
+      )
+    ),
+    // an error is told on a line of its own, also after half an answer
+    Effect.ensuring(Effect.suspend(() => (said ? screen.answer("\n") : Effect.void)))
+  )
 })
 
 /** One bar for each call. */

@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import { Agent, MessagePromise } from "miniagents"
 import * as Extract from "./Extract.ts"
 import { NoAnswer, Quoted } from "./Findings.ts"
+import { ModelFailed } from "./ModelFailed.ts"
 import * as SearchIndex from "./SearchIndex.ts"
 
 /**
@@ -15,7 +16,7 @@ import * as SearchIndex from "./SearchIndex.ts"
 export class Writer extends Agent.Service<Writer>()("Writer", {
   description: "Answers a question from quotes, with numbered citations",
   parameters: { question: Schema.String },
-  error: NoAnswer
+  error: Schema.Union([NoAnswer, ModelFailed])
 }) {}
 
 /** Lets the best quotes speak for themselves, without a model. */

@@ -1,8 +1,11 @@
 /**
- * Answers a question from real documents, with several agents in parallel and without a model or a key.
+ * Answers a question from real documents, with several agents in parallel: without a model or a key, or with the model
+ * that is configured.
  *
  * Run: npm start -- "How do I share a stream between consumers?"
  *      npm start -- --docs ./docs "What does the retry option do?"
+ *      OPENAI_API_KEY=… npm start -- --model gpt-5.2 "How do I share a stream between consumers?"
+ *      OPENAI_BASE_URL=http://localhost:11434/v1 npm start -- "How do I share a stream between consumers?"
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -17,23 +20,30 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
 import { MiniAgents } from "miniagents"
+import { ModelLayer, Provider } from "miniagents/llm"
 import * as Corpus from "./Corpus.ts"
-import type { NoAnswer, NothingToSearch } from "./Findings.ts"
+import * as ModelPlanner from "./ModelPlanner.ts"
+import * as ModelReader from "./ModelReader.ts"
+import * as ModelWriter from "./ModelWriter.ts"
 import * as Planner from "./Planner.ts"
 import * as Reader from "./Reader.ts"
 import { research } from "./Research.ts"
 import * as Screen from "./Screen.ts"
 import * as SearchIndex from "./SearchIndex.ts"
 import * as Spans from "./Spans.ts"
+import * as Wrap from "./Wrap.ts"
 import * as Writer from "./Writer.ts"
 
 const defaultQuestion = "How can I retry with increasing delays and give up after a few attempts?"
 
-const answer = Effect.fnUntraced(function* (question: string) {
+const answer = Effect.fnUntraced(function* (question: string, choice: Option.Option<Provider.Choice>) {
   const screen = yield* Screen.Screen
   const path = yield* Path.Path
   const { corpus } = yield* SearchIndex.SearchIndex
   yield* screen.aside(`Question: ${question}`)
+  yield* screen.aside(
+    Option.match(choice, { onNone: () => noModel, onSome: (choice) => `Model: ${Provider.describe(choice)}` })
+  )
   yield* screen.aside(`Documents: ${corpus.documents.length} files of ${path.relative("", corpus.root) || "."}`)
   yield* Effect.forEach(Corpus.notes(corpus), screen.aside)
   const spans = yield* Spans.Spans
@@ -51,15 +61,27 @@ const ask = Effect.suspend(() =>
     : Effect.succeed(defaultQuestion)
 )
 
-const layer = (docs: Option.Option<string>) =>
-  Layer.mergeAll(Planner.layerEmbedded, Reader.layerEmbedded, Writer.layerEmbedded).pipe(
-    Layer.provideMerge(
-      Option.match(docs, {
-        onNone: () => SearchIndex.layerEffectDocs,
-        onSome: (root) => SearchIndex.layer({ root })
-      })
+const noModel = "Model: none, the agents do without (--provider and --model in --help choose one)"
+
+const embedded = Layer.mergeAll(Planner.layerEmbedded, Reader.layerEmbedded, Writer.layerEmbedded)
+
+const modelled = (choice: Provider.Choice) =>
+  Layer.mergeAll(ModelPlanner.layer, ModelReader.layer, ModelWriter.layer).pipe(
+    Layer.provide(
+      Provider.layer(choice).pipe(
+        ModelLayer.retry({ times: 2, delay: "500 millis" }),
+        ModelLayer.concurrency(mostRequests)
+      )
     )
   )
+
+const mostRequests = 8
+
+const documents = (docs: Option.Option<string>) =>
+  Option.match(docs, {
+    onNone: () => SearchIndex.layerEffectDocs,
+    onSome: (root) => SearchIndex.layer({ root })
+  })
 
 const command = Command.make(
   "research",
@@ -68,23 +90,40 @@ const command = Command.make(
       Flag.withDescription("A folder of Markdown, text and source files; without it, the documentation of Effect"),
       Flag.optional
     ),
+    provider: Flag.String("provider").pipe(
+      Flag.withDescription(
+        "Whose model: openai, anthropic or none; by default the one with OPENAI_API_KEY, OPENAI_BASE_URL (a server of your own needs no key), ANTHROPIC_API_KEY or ANTHROPIC_BASE_URL in the environment. MINIAGENTS_PROVIDER says the same"
+      ),
+      Flag.optional
+    ),
+    model: Flag.String("model").pipe(
+      Flag.withDescription("The name of the model; without it, a default one. MINIAGENTS_MODEL says the same"),
+      Flag.optional
+    ),
     words: Argument.String("question").pipe(Argument.withDescription("What you want to know"), Argument.variadic())
   },
-  Effect.fnUntraced(function* ({ docs, words }) {
+  Effect.fnUntraced(function* ({ docs, model, provider, words }) {
+    const choice = yield* Provider.choose({
+      provider: Option.getOrUndefined(provider),
+      model: Option.getOrUndefined(model)
+    })
     const given = words.join(" ").trim()
     const question = given === "" ? yield* ask : given
-    yield* answer(question === "" ? defaultQuestion : question).pipe(Effect.provide(layer(docs)))
+    const agents = Option.match(choice, { onNone: () => embedded, onSome: modelled })
+    yield* answer(question === "" ? defaultQuestion : question, choice).pipe(
+      Effect.provide(Layer.provideMerge(agents, documents(docs)))
+    )
   })
 ).pipe(
   Command.withDescription(
-    "Answers a question from documents. Exit status: 0 answered, 1 nothing there answers it or the words are wrong, 2 the documents cannot be read or the output not written, 130 interrupted."
+    "Answers a question from documents. Exit status: 0 answered, 1 nothing there answers it or the words are wrong, 2 the documents cannot be read or the output not written, 3 the model failed or is not configured well, 130 interrupted."
   )
 )
 
 /** Says what is wrong in a sentence; the exit status says which kind it was. */
-const explain = (code: number) => (error: Corpus.CorpusError | NoAnswer | NothingToSearch) =>
+const explain = (code: number) => (error: { readonly message: string }) =>
   Effect.andThen(
-    Console.error(error.message),
+    Console.error(Wrap.printable(error.message)),
     Effect.fail({ [Runtime.errorExitCode]: code, [Runtime.errorReported]: false })
   )
 
@@ -92,8 +131,11 @@ Command.run(command, { version: "0.1.0" }).pipe(
   Effect.onInterrupt(() => Effect.flatMap(Screen.Screen, ({ leave }) => leave)),
   Effect.catchTags({
     CorpusError: explain(2),
+    ModelFailed: explain(3),
     NoAnswer: explain(1),
+    NothingRead: explain(3),
     NothingToSearch: explain(1),
+    ProviderError: explain(3),
     QuitError: () => Effect.interrupt
   }),
   Effect.provide([NodeServices.layer, Screen.layerProcess, Spans.layer]),

@@ -4,12 +4,23 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as ModelServer from "./ModelServer.ts"
 
 const program = path.join(import.meta.dirname, "..", "..", "examples", "research", "main.ts")
 
-const run = (words: ReadonlyArray<string>, stdout: "pipe" | number = "pipe") =>
+/** Nothing of the environment chooses a model but what a test says. */
+const clean = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(?:OPENAI|ANTHROPIC|MINIAGENTS|TAVILY)_/.test(name))
+)
+
+const run = (
+  words: ReadonlyArray<string>,
+  { env = {}, stdout = "pipe" }: { readonly env?: object; readonly stdout?: "pipe" | number } = {}
+) =>
   new Promise<{ readonly status: number | null; readonly out: string; readonly err: string }>((resolve) => {
     const child = spawn(process.execPath, ["--conditions=miniagents-source", program, ...words], {
+      env: { ...clean, ...env },
       stdio: ["ignore", stdout, "pipe"]
     })
     let [out, err] = ["", ""]
@@ -27,6 +38,8 @@ describe("the command line", () => {
       `Press the red button to descale the kettle.\n${"Filler.\n".repeat(6_300_000)}`
     )
     fs.writeFileSync(path.join(folder, "empty.md"), "")
+    fs.mkdirSync(path.join(folder, "small"))
+    fs.writeFileSync(path.join(folder, "small", "kettle.md"), "Press the red button to descale the kettle.\n")
   })
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
@@ -54,10 +67,70 @@ describe("the command line", () => {
 
   it.runIf(fs.existsSync("/dev/full"))("says that the disk is full, without a stack trace", async () => {
     const full = fs.openSync("/dev/full", "w")
-    const { err, status } = await run(["retry delays"], full)
+    const { err, status } = await run(["retry delays"], { stdout: full })
     fs.closeSync(full)
     assert.strictEqual(status, 2)
     assert.match(err, /^The output cannot be written: /m)
     assert.notMatch(err, /^\s+at /m)
+  })
+
+  it.effect.each(ModelServer.protocols)("answers with the model of %s, and says which", (provider) =>
+    Effect.gen(function* () {
+      const server = yield* ModelServer.serve(provider, ({ agent }) => [
+        { planner: '{"queries":["descale"]}', reader: '{"picks":[{"first":1,"last":1}]}', writer: "Press it [1][2]." }[
+          agent
+        ]
+      ])
+      const words = ["--docs", path.join(folder, "small"), "--model", "test-model", "How do I descale it?"]
+      const env = { [`${provider.toUpperCase()}_BASE_URL`]: server.choice.baseUrl }
+      const { err, out, status } = yield* Effect.promise(() => run(words, { env }))
+      assert.strictEqual(status, 0)
+      assert.strictEqual(
+        out,
+        "Press it [1][?].\n\n[1] kettle.md:1\n[?] The model cited something that it was not given.\n"
+      )
+      assert.include(err, `Model: ${provider} test-model at ${new URL(server.choice.baseUrl!).host}\n`)
+      assert.include(err, "Read kettle.md:1: 1 quote")
+    })
+  )
+
+  it("does without a model when told to, and says so", async () => {
+    const words = ["--provider", "none", "--docs", path.join(folder, "small"), "descale the kettle"]
+    const { err, out, status } = await run(words, { env: { OPENAI_API_KEY: "sk-1" } })
+    assert.strictEqual(status, 0)
+    assert.match(err, /^Model: none/m)
+    assert.include(out, "Press the red button to descale the kettle. [1]")
+  })
+
+  it.effect("says in a sentence that the model failed, after what it had said", () =>
+    Effect.gen(function* () {
+      const server = yield* ModelServer.serve("openai", ({ agent }) =>
+        agent === "planner"
+          ? ['{"queries":["descale"]}']
+          : agent === "reader"
+            ? ['{"picks":[{"first":1,"last":1}]}']
+            : { pieces: ["Press the red but"], end: "cut" }
+      )
+      const words = ["--docs", path.join(folder, "small"), "--model", "test-model", "How do I descale it?"]
+      const env = { OPENAI_BASE_URL: server.choice.baseUrl, OPENAI_API_KEY: "sk-secret" }
+      const { err, out, status } = yield* Effect.promise(() => run(words, { env }))
+      assert.strictEqual(status, 3)
+      assert.strictEqual(out, "Press the red but\n")
+      assert.match(err, /^The model openai test-model cannot be reached \(.+\)$/m)
+      assert.notMatch(err, /^\s+at |sk-secret/m)
+    })
+  )
+
+  it.each<readonly [string, object, ReadonlyArray<string>, string]>([
+    ["a provider without a key", {}, ["--provider", "anthropic"], "set ANTHROPIC_API_KEY"],
+    ["an unknown provider", {}, ["--provider", "mistral"], "say `openai`, `anthropic` or `none`"],
+    ["a model without a provider", {}, ["--model", "gpt-5"], "no provider is configured: set OPENAI_API_KEY"],
+    ["a server that is not there", { OPENAI_BASE_URL: "http://127.0.0.1:9/v1" }, [], "does not answer: is it running?"]
+  ])("says in a sentence what is wrong with %s", async (_, env, words, sentence) => {
+    const { err, out, status } = await run([...words, "retry"], { env })
+    assert.strictEqual(status, 3)
+    assert.include(err, sentence)
+    assert.strictEqual(err.trim().split("\n").length, 1)
+    assert.strictEqual(out, "")
   })
 })

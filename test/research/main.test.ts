@@ -8,7 +8,7 @@ import * as pty from "@lydell/node-pty"
 
 const program = path.join(import.meta.dirname, "..", "..", "examples", "research", "main.ts")
 const args = (words: ReadonlyArray<string>) => ["--conditions=miniagents-source", program, ...words]
-const env = { ...process.env, NO_COLOR: "", FORCE_COLOR: "" }
+const env = { ...process.env, NO_COLOR: "", FORCE_COLOR: "", MINIAGENTS_PROVIDER: "none" }
 
 interface Result {
   readonly status: number | null
