@@ -13,8 +13,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as String from "effect/String"
 import * as Failure from "./Failure.ts"
 
 /**
@@ -156,10 +158,13 @@ export const environment = <Params>(
   profile: Profile<Params>
 ): Effect.Effect<Pick<Options, "apiKey" | "baseUrl">, Config.ConfigError> =>
   Effect.gen(function* () {
-    const baseUrl = yield* Config.String(profile.baseUrlVariable).pipe(Config.withDefault(""))
-    const key = Config.Redacted(profile.keyVariable)
-    return { baseUrl, apiKey: yield* baseUrl === "" ? key : Config.withDefault(key, undefined) }
+    const baseUrl = yield* Config.map(Config.withDefault(Config.String(profile.baseUrlVariable), ""), String.trim)
+    const key = Config.schema(Key, profile.keyVariable)
+    return { baseUrl, apiKey: yield* baseUrl === "" ? key : Config.orElse(key, () => Config.succeed(undefined)) }
   })
+
+/** Keys are pasted with line ends, and set to the empty text where there is none. */
+const Key = Schema.Redacted(Schema.Trim.check(Schema.isNonEmpty()))
 
 const quiet = { logLevel: "off", maxRetries: 0, timeout: 2_147_483_647 } as const
 

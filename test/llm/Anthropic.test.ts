@@ -296,11 +296,16 @@ describe("Anthropic", () => {
         )
       yield* ask({ ANTHROPIC_BASE_URL: server.url, ANTHROPIC_API_KEY: "sk-1" })
       yield* ask({ ANTHROPIC_BASE_URL: server.url })
+      yield* ask({ ANTHROPIC_BASE_URL: server.url, ANTHROPIC_API_KEY: " sk-2\n" })
+      yield* ask({ ANTHROPIC_BASE_URL: server.url, ANTHROPIC_API_KEY: "" })
       assert.deepStrictEqual(
         server.received.map(({ headers }) => headers.authorization),
-        ["Bearer sk-1", undefined]
+        ["Bearer sk-1", undefined, "Bearer sk-2", undefined]
       )
-      assert.include(String(yield* ask({})), "ANTHROPIC_API_KEY")
+      for (const key of [{}, { ANTHROPIC_API_KEY: "" }, { ANTHROPIC_API_KEY: " \n" }]) {
+        assert.include(String(yield* ask(key)), "ANTHROPIC_API_KEY")
+      }
+      assert.strictEqual(server.received.length, 4)
     })
   )
 

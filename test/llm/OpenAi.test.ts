@@ -248,11 +248,16 @@ describe("OpenAi", () => {
         )
       yield* ask({ OPENAI_BASE_URL: `${server.url}/v1`, OPENAI_API_KEY: "sk-1" })
       yield* ask({ OPENAI_BASE_URL: `${server.url}/v1` })
+      yield* ask({ OPENAI_BASE_URL: `${server.url}/v1`, OPENAI_API_KEY: " sk-2\n" })
+      yield* ask({ OPENAI_BASE_URL: `${server.url}/v1`, OPENAI_API_KEY: "" })
       assert.deepStrictEqual(
         server.received.map(({ headers }) => headers.authorization),
-        ["Bearer sk-1", undefined]
+        ["Bearer sk-1", undefined, "Bearer sk-2", undefined]
       )
-      assert.include(String(yield* ask({})), "OPENAI_API_KEY")
+      for (const key of [{}, { OPENAI_API_KEY: "" }, { OPENAI_API_KEY: " \n" }]) {
+        assert.include(String(yield* ask(key)), "OPENAI_API_KEY")
+      }
+      assert.strictEqual(server.received.length, 4)
     })
   )
 

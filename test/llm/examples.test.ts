@@ -1,0 +1,239 @@
+/** The examples with models, as a person with a key runs them: against servers on the loopback interface. */
+import { spawn } from "node:child_process"
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Scope } from "effect"
+import * as AnthropicWire from "./Anthropic.wire.ts"
+import * as Loopback from "./Loopback.ts"
+import * as OpenAiWire from "./OpenAi.wire.ts"
+
+const examples = fileURLToPath(new URL("../../examples/", import.meta.url))
+const greeting = `
+YOU ARE NOW IN A CHAT WITH AN AI ASSISTANT
+
+Press Enter to send your message.
+Press Ctrl+C (or type "exit") to quit the conversation.
+
+`
+
+interface Run {
+  readonly folder: string
+  readonly environment?: { readonly [name: string]: string }
+  readonly input?: string
+  /** What has been printed so far, whenever there is more. */
+  readonly onPrint?: (printed: string) => void
+}
+
+/** Runs an example in a folder, without what the environment says of models, and gives what it prints. */
+const run = (number: number, { environment = {}, folder, input = "", onPrint = () => {} }: Run) =>
+  Effect.callback<string>((resume) => {
+    const [example = ""] = globSync(`${number}-*.ts`, { cwd: examples })
+    const inherited = Object.entries(process.env).filter(([name]) => !/^(OPENAI|ANTHROPIC|MINIAGENTS|NODE)_/.test(name))
+    const child = spawn(process.execPath, ["--conditions=miniagents-source", join(examples, example)], {
+      cwd: folder,
+      env: { ...Object.fromEntries(inherited), ...environment }
+    })
+    let printed = ""
+    for (const pipe of [child.stdout, child.stderr]) {
+      pipe.setEncoding("utf8").on("data", (data) => onPrint((printed += String(data))))
+    }
+    child.stdin.end(input)
+    child.on("error", (error) => resume(Effect.die(error)))
+    child.on("close", (code) =>
+      resume(code === 0 ? Effect.succeed(printed) : Effect.die(new Error(`exit ${code}: ${printed}`)))
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "miniagents-examples-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** Text in pieces of a few words. */
+const piecesOf = (text: string): ReadonlyArray<string> => text.split(/(?<=[ \n])/)
+
+const gptSays = (text: string) => OpenAiWire.whole({ text: piecesOf(text), usage: [9, 12] })
+const claudeSays = (text: string) => AnthropicWire.whole({ text: piecesOf(text), usage: [9, 12] })
+
+const openAiAt = ({ url }: Loopback.Loopback) => ({ OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: "sk-1" })
+const anthropicAt = ({ url }: Loopback.Loopback) => ({ ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: "sk-2" })
+
+const job =
+  "Your job is to improve the styling and grammar of the sentences that the user throws at you. Leave the sentences " +
+  "unchanged if they seem fine."
+
+describe("examples with models", { timeout: 60_000 }, () => {
+  it.effect("15 prints what the model says, token by token as it comes", () =>
+    Effect.gen(function* () {
+      const seen = Promise.withResolvers<void>()
+      const [begin, rest] = ["Hello! I'm doing well, ", "thank you for asking."]
+      const { content, end, finish } = OpenAiWire.say({ text: [begin, rest], usage: [9, 12] })
+      // the server goes on only when the beginning has been printed
+      const server = yield* Loopback.serve((response) => {
+        Loopback.startStream(response)
+        for (const event of content.slice(0, -1)) response.write(event)
+        void seen.promise.then(() => response.end([...content.slice(-1), ...finish, ...end].join("")))
+      })
+      const printed = yield* run(15, {
+        folder: yield* folder,
+        environment: openAiAt(server),
+        onPrint: (printed) => {
+          if (printed.includes(begin)) seen.resolve()
+        }
+      })
+      assert.strictEqual(printed, `${begin}${rest}\n\n`)
+      assert.strictEqual(server.received[0]?.headers.authorization, "Bearer sk-1")
+      assert.deepStrictEqual(server.received[0]?.body, {
+        model: "gpt-4o-mini",
+        messages: [
+          { role: "system", content: "You are a helpful assistant." },
+          { role: "user", content: "Hello, how are you?" }
+        ],
+        max_tokens: 50,
+        temperature: 0.7,
+        stream: true,
+        stream_options: { include_usage: true }
+      })
+    })
+  )
+
+  it.effect("16 is a dialog that is kept, goes on when it is started again, and is logged", () =>
+    Effect.gen(function* () {
+      const answers = [
+        'Hello! The greeting "hi" is casual and perfectly acceptable.\nIt\'s grammatically correct.',
+        "You're welcome!",
+        "Goodbye, then."
+      ]
+      const server = yield* Loopback.serve((response, request, count) =>
+        Loopback.stream(gptSays(answers[count - 1] ?? ""))(response, request, count)
+      )
+      const where = { folder: yield* folder, environment: { ...openAiAt(server), MINIAGENTS_MODEL: "qwen3:8b" } }
+      const first = yield* run(16, { ...where, input: "hi\ngot it, thanks!\nexit\n" })
+      const turns = answers.slice(0, 2).map((answer) => `USER: \nOPENAI_AGENT: ${answer}\n\n`)
+      assert.strictEqual(first, `${greeting}${turns.join("")}USER: `)
+      const again = yield* run(16, { ...where, input: "bye\n" })
+      assert.include(again, `OPENAI_AGENT: ${answers[2]}\n\n`)
+
+      const system = { role: "system", content: job }
+      const said = [
+        { role: "user", content: "hi" },
+        { role: "assistant", content: answers[0] },
+        { role: "user", content: "got it, thanks!" },
+        { role: "assistant", content: answers[1] },
+        { role: "user", content: "bye" }
+      ]
+      const sent = server.received.map((_, i) => Loopback.bodyField(server, "messages", i))
+      assert.deepStrictEqual(sent, [
+        [...said.slice(0, 1), system],
+        [...said.slice(0, 3), system],
+        [...said, system]
+      ])
+      assert.deepInclude(server.received[0]?.body, { model: "qwen3:8b", max_tokens: 1000 })
+
+      const logs = join(where.folder, "llm_logs")
+      const names = readdirSync(logs).sort()
+      assert.strictEqual(names.length, 3)
+      for (const [i, name] of names.entries()) {
+        assert.match(name, /^\d{8}_\d{6}__\d{3}__qwen3-8b__[0-9a-f]{6}\.md$/)
+        const log = readFileSync(join(logs, name), "utf8")
+        assert.match(log, /^OpenAI_Agent <- /)
+        assert.include(log, `system\n${"=".repeat(40)}\n${job}\n`)
+        assert.include(log, `assistant / qwen3:8b\n${"=".repeat(40)}\n${answers[i]}\n`)
+        assert.include(log, '"outputTokens": 12')
+        assert.notInclude(log, "sk-1")
+      }
+      assert.notInclude(readFileSync(join(where.folder, "CHAT.md"), "utf8"), "sk-1")
+    })
+  )
+
+  it.effect("17 shows the roles of messages", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(Loopback.stream(gptSays("Jupiter.")))
+      const printed = yield* run(17, { folder: yield* folder, environment: openAiAt(server) })
+      const lines = [
+        "user: Hello!",
+        "system: Answer with one word.",
+        "assistant: Hi.",
+        "user: Which is the largest planet?",
+        "assistant: Jupiter."
+      ]
+      assert.strictEqual(printed, `${lines.join("\n")}\n`)
+      const messages = lines
+        .slice(0, -1)
+        .map((line) => line.split(": "))
+        .map(([role, content]) => ({ role, content }))
+      assert.deepStrictEqual(Loopback.bodyField(server, "messages"), messages)
+    })
+  )
+
+  it.effect("18 asks several models at once, and a third one about what they say", () =>
+    Effect.gen(function* () {
+      const claudeAsked = Promise.withResolvers<void>()
+      // the first one in the code answers only when the second one has been asked
+      const gpt = yield* Loopback.serve((response, request, count) => {
+        const text = count === 1 ? "Tea." : "They disagree."
+        void claudeAsked.promise.then(() => Loopback.stream(gptSays(text))(response, request, count))
+      })
+      const claude = yield* Loopback.serve((response, request, count) => {
+        claudeAsked.resolve()
+        Loopback.stream(claudeSays("Coffee."))(response, request, count)
+      })
+      const environment = { ...openAiAt(gpt), ...anthropicAt(claude) }
+      const printed = yield* run(18, { folder: yield* folder, environment })
+      assert.strictEqual(printed, "GPT: Tea.\n\nCLAUDE: Coffee.\n\nJUDGE: They disagree.\n\n")
+      const question = { role: "user", content: "Tea or coffee?" }
+      assert.deepStrictEqual(Loopback.bodyField(gpt, "messages"), [question])
+      assert.deepStrictEqual(Loopback.bodyField(claude, "messages"), [
+        { role: "user", content: [{ type: "text", text: "Tea or coffee?" }] }
+      ])
+      assert.deepStrictEqual((Loopback.bodyField(gpt, "messages", 1) as ReadonlyArray<unknown>).slice(1), [
+        question,
+        { role: "assistant", content: "Tea." },
+        { role: "assistant", content: "Coffee." }
+      ])
+    })
+  )
+
+  it.effect("19 shows the favourite's answer and writes the other's to a file", () =>
+    Effect.gen(function* () {
+      const gpt = yield* Loopback.serve(Loopback.stream(gptSays("Hello! How can I help you today?")))
+      const claude = yield* Loopback.serve(Loopback.stream(claudeSays("Good day.")))
+      const where = { folder: yield* folder, environment: { ...openAiAt(gpt), ...anthropicAt(claude) } }
+      const printed = yield* run(19, { ...where, input: "hello\nexit\n" })
+      assert.strictEqual(printed, `${greeting}USER: \nGPT-4O-MINI: Hello! How can I help you today?\n\nUSER: `)
+      assert.include(readFileSync(join(where.folder, "ALT__claude-sonnet-5-5.md"), "utf8"), "\nGood day.\n")
+      assert.notInclude(readFileSync(join(where.folder, "CHAT.md"), "utf8"), "Good day")
+      assert.strictEqual(readdirSync(join(where.folder, "llm_logs")).length, 2)
+    })
+  )
+
+  it.effect.each([
+    [15, "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
+    [16, "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
+    [17, "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
+    [18, "Set OPENAI_API_KEY and ANTHROPIC_API_KEY, or addresses of your own, to run this example.\n"],
+    [19, "Set OPENAI_API_KEY and ANTHROPIC_API_KEY, or addresses of your own, to run this example.\n"]
+  ] as const)("%s says in one sentence what it takes", ([number, sentence]) =>
+    Effect.gen(function* () {
+      const where = { folder: yield* folder, input: "hi\n" }
+      const [without, empty] = yield* Effect.all(
+        [run(number, where), run(number, { ...where, environment: { OPENAI_API_KEY: "", ANTHROPIC_API_KEY: " " } })],
+        { concurrency: 2 }
+      )
+      assert.deepStrictEqual([without, empty], [sentence, sentence])
+    })
+  )
+
+  it.each([15, 16, 17, 18, 19])("%s is short, and says how to run it and what it prints", (number) => {
+    const [example = ""] = globSync(`${number}-*.ts`, { cwd: examples })
+    const source = readFileSync(join(examples, example), "utf8")
+    assert.isAtMost(source.trimEnd().split("\n").length, 60)
+    assert.include(source, `\n * Run: node --conditions=miniagents-source examples/${example}\n`)
+    assert.match(source, /\n \* Prints[ ,]/)
+  })
+})
