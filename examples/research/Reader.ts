@@ -26,6 +26,6 @@ export const layerEmbedded: Layer.Layer<Reader, never, SearchIndex.SearchIndex> 
   Effect.fnUntraced(function* (ctx) {
     const { hit, question } = ctx.parameters
     const index = yield* SearchIndex.SearchIndex
-    yield* ctx.reply(new Quoted({ quotes: Extract.fromHit(hit, index.concepts(question)) }))
+    yield* ctx.reply(new Quoted({ quotes: Extract.fromHit(hit, yield* index.concepts(question)) }))
   })
 )

@@ -11,6 +11,7 @@ export class Screen extends Context.Service<
   Screen,
   {
     readonly answer: (text: string) => Effect.Effect<void>
+    /** What happens on the way: a line, broken where the screen ends. */
     readonly aside: (line: string) => Effect.Effect<void>
     /** A line that is coloured already. */
     readonly line: (line: string) => Effect.Effect<void>
@@ -32,14 +33,18 @@ export const layerProcess: Layer.Layer<Screen> = Layer.sync(Screen, () => {
     })
   }
   const colors = process.stderr.isTTY && (process.env["NO_COLOR"] ?? "") === ""
+  const columns = Math.min(process.stderr.columns || 80, 120)
   const dim = (line: string) => (colors && line !== "" ? `\u001b[2m${line}\u001b[22m` : line)
   return {
     answer: (text) => Effect.sync(() => void process.stdout.write(text)),
-    aside: (line) => Effect.sync(() => void process.stderr.write(`${dim(Wrap.printable(line))}\n`)),
+    aside: (text) =>
+      Effect.sync(() => {
+        for (const line of Wrap.line(columns, text)) process.stderr.write(`${dim(line)}\n`)
+      }),
     line: (line) => Effect.sync(() => void process.stderr.write(`${line}\n`)),
     leave: Effect.sync(() => void (process.stderr.isTTY && process.stderr.write("\n"))),
     textWidth: process.stdout.isTTY ? Math.min(process.stdout.columns || 80, 100) : Infinity,
-    columns: Math.min(process.stderr.columns || 80, 120),
+    columns,
     colors
   }
 })

@@ -9,7 +9,8 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
-import MiniSearch from "minisearch"
+import * as Semaphore from "effect/Semaphore"
+import MiniSearch, { type SearchResult } from "minisearch"
 import * as Corpus from "./Corpus.ts"
 import * as Passage from "./Passage.ts"
 import * as Words from "./Words.ts"
@@ -55,13 +56,13 @@ export class SearchIndex extends Context.Service<
     /** The passages that match best, best first; none when no word of the query occurs. `limit` is 12 by default. */
     readonly search: (query: string, options?: { readonly limit?: number }) => Effect.Effect<ReadonlyArray<Hit>>
     /** What the question asks for, stop words left out, each concept once. */
-    readonly concepts: (question: string) => ReadonlyArray<Concept>
+    readonly concepts: (question: string) => Effect.Effect<ReadonlyArray<Concept>>
   }
 >()("miniagents/examples/research/SearchIndex") {}
 
 /**
- * Indexes a corpus. Other fibers get their turn between any two batches of passages, so that an interruption is
- * served at once.
+ * Indexes a corpus. It works in short steps, one at a time however many searches run, and other fibers get their turn
+ * between any two: an interruption is served at once, also over a large corpus.
  *
  * @since 0.1.0
  * @category constructors
@@ -76,41 +77,57 @@ export const make: (corpus: Corpus.Corpus) => Effect.Effect<SearchIndex["Service
     processTerm: (term) => term,
     searchOptions: { boost: fieldBoosts, bm25: { k: 1.2, b: 0.5, d: 0.5 } }
   })
-  for (let from = 0; from < corpus.passages.length; from += batchSize) {
-    const to = Math.min(from + batchSize, corpus.passages.length)
-    for (let id = from; id < to; id++) index.add(indexed(corpus.passages[id]!, id))
-    yield* Effect.yieldNow
+  let characters = 0
+  for (const [id, passage] of corpus.passages.entries()) {
+    const document = indexed(passage, id)
+    characters += document.text.length
+    if (characters > stepCharacters) {
+      characters = document.text.length
+      yield* Effect.yieldNow
+    }
+    index.add(document)
   }
-  const weight = (term: string): number => {
-    const found = index.search(term, { tokenize: (text) => [text] }).length
+  const step = Semaphore.makeUnsafe(1).withPermit
+  const find = (term: string): Effect.Effect<ReadonlyArray<SearchResult>> =>
+    step(Effect.map(Effect.yieldNow, () => index.search(term, { tokenize: (text) => [text] })))
+  const weights = new Map<string, number>()
+  const weight = Effect.fnUntraced(function* (term: string) {
+    const known = weights.get(term)
+    if (known !== undefined) return known
+    const found = (yield* find(term)).length
     // A word that occurs nowhere tells nothing about which passage is best, only that none is perfect.
-    if (found === 0) return unknownWeight
-    return Math.log(1 + (corpus.passages.length - found + 0.5) / (found + 0.5))
-  }
-  const concepts = (question: string): Array<Concept> =>
-    Words.topics(question).map((term) => ({ term, synonyms: Words.synonyms(term), weight: weight(term) }))
-  const search = (query: string, limit: number): Array<Hit> => {
-    const wanted = new Map(
-      Words.topics(query)
-        .flatMap((term) => [
-          [term, 1] as const,
-          ...Words.synonyms(term).map((synonym) => [synonym, synonymBoost] as const)
-        ])
-        // The last entry of a key wins: a word of the query itself outweighs the same word as a synonym.
-        .sort(([, a], [, b]) => a - b)
+    const weight = found === 0 ? unknownWeight : Math.log(1 + (corpus.passages.length - found + 0.5) / (found + 0.5))
+    weights.set(term, weight)
+    return weight
+  })
+  const concepts = (question: string): Effect.Effect<Array<Concept>> =>
+    Effect.forEach(Words.topics(question), (term) =>
+      Effect.map(weight(term), (weight) => ({ term, synonyms: Words.synonyms(term), weight }))
     )
-    const results = index.search([...wanted.keys()].join(" "), {
-      tokenize: (text) => text.split(" "),
-      boostTerm: (term) => wanted.get(term) ?? 1
-    })
-    return results.slice(0, limit).map((result) => ({
-      id: Number(result.id),
-      score: result.score,
-      passage: corpus.passages[Number(result.id)]!
-    }))
-  }
-  return { corpus, concepts, search: (query, options) => Effect.sync(() => search(query, options?.limit ?? 12)) }
+  const search = Effect.fnUntraced(function* (query: string, limit: number) {
+    const scores = new Map<number, { score: number; terms: number }>()
+    for (const [term, boost] of wantedBy(query)) {
+      for (const { id, score } of yield* find(term)) {
+        const before = scores.get(id) ?? { score: 0, terms: 0 }
+        scores.set(id, { score: before.score + score * boost, terms: before.terms + 1 })
+      }
+    }
+    // As MiniSearch does with several terms at once: a passage with more of them is better than their sum.
+    return [...scores]
+      .map(([id, { score, terms }]): Hit => ({ id, score: score * terms, passage: corpus.passages[id]! }))
+      .sort((a, b) => b.score - a.score)
+      .slice(0, limit)
+  })
+  return { corpus, concepts, search: (query, options) => search(query, options?.limit ?? 12) }
 })
+
+/** The terms to search for, with how much each counts: those of the query, and their synonyms for less. */
+const wantedBy = (query: string): ReadonlyMap<string, number> => {
+  const topics = Words.topics(query)
+  const synonyms = topics.flatMap((term) => Words.synonyms(term).map((synonym) => [synonym, synonymBoost] as const))
+  // The last entry of a key wins: a word of the query itself outweighs the same word as a synonym.
+  return new Map([...synonyms, ...topics.map((term) => [term, 1] as const)])
+}
 
 /**
  * Joins what several queries found: each passage once, best first, at most four passages of one file. A passage that
@@ -156,7 +173,8 @@ export const layer = (
 export const layerEffectDocs: Layer.Layer<SearchIndex, Corpus.CorpusError, FileSystem.FileSystem | Path.Path> =
   Layer.unwrap(Effect.map(Corpus.effectDocs, layer))
 
-const batchSize = 64
+/** How much text one step indexes, if a passage is not longer. */
+const stepCharacters = 8_000
 const mostPerFile = 4
 const unknownWeight = 1.5
 const synonymBoost = 0.8

@@ -26,6 +26,22 @@ export const words =
       )
     )
 
+/** A line as lines of at most so many columns: broken at blanks, all but the first one indented. */
+export const line = (width: number, text: string): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  let under = ""
+  for (const word of printable(text).split(/[ \n]+/)) {
+    const longer = under === "" ? word : `${under} ${word}`
+    if (longer.length <= width || under.trim() === "") {
+      under = longer
+    } else {
+      lines.push(under)
+      under = `  ${word}`
+    }
+  }
+  return [...lines, under]
+}
+
 /** Text without what a terminal would take as a command. */
 export const printable = (text: string): string => text.replaceAll("\t", "  ").replace(/(?!\n)\p{Cc}/gu, "")
 

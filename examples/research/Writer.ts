@@ -26,7 +26,7 @@ export const layerEmbedded: Layer.Layer<Writer, never, SearchIndex.SearchIndex> 
     const index = yield* SearchIndex.SearchIndex
     const read = yield* ctx.messages.messages
     const quotes = read.flatMap((message) => (message instanceof Quoted ? message.quotes : []))
-    const cited = Extract.compose(quotes, index.concepts(question))
+    const cited = Extract.compose(quotes, yield* index.concepts(question))
     if (cited.length === 0) return yield* new NoAnswer({ question })
     const answer = yield* MessagePromise.fromStream(Stream.fromIterable(pieces(compose(cited))), {
       known: { _tag: "Assistant", agent: ctx.agent.name }

@@ -32,3 +32,13 @@ it.effect("keeps from the terminal what a document could command it", () =>
     assert.strictEqual(yield* wrapped(40, ["a\u001b[2Jb\u0007\r\tc"]), "a[2Jb  c")
   })
 )
+
+it.each<readonly [string, ReadonlyArray<string>]>([
+  ["", [""]],
+  ["fits in it", ["fits in it"]],
+  ["one two three four", ["one two", "  three", "  four"]],
+  ["extraordinarily long words", ["extraordinarily", "  long", "  words"]],
+  ["a\u001b[2J b\nc", ["a[2J b c"]]
+])("breaks the line %j so that it fits", (text, lines) => {
+  assert.deepStrictEqual(Wrap.line(10, text), lines)
+})
