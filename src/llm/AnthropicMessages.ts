@@ -13,7 +13,7 @@ import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type { Assembler, Metadata, Usage } from "./Assembler.ts"
+import type { Assembler } from "./Assembler.ts"
 import * as Part from "./Part.ts"
 import type * as Wire from "./Wire.ts"
 
@@ -81,6 +81,7 @@ export const codec: Wire.Codec<Config, Params, Anthropic.RawMessageStreamEvent> 
         return response.close(event.index)
       case "message_delta":
         decodeUsage(event.usage, response)
+        decodeStop(event.delta, response)
         if (event.delta.stop_reason) response.finish(reasons[event.delta.stop_reason] ?? "other")
         return
       case "message_stop":
@@ -141,8 +142,7 @@ const startBlock = (
       }
       return
     default:
-      // Events are parsed JSON.
-      response.annotateFinish("blocks", block as unknown as Metadata)
+      return response.other(index, Part.json(block))
   }
 }
 
@@ -157,8 +157,14 @@ const decodeDelta = (index: number, delta: Anthropic.RawContentBlockDeltaEvent["
     case "signature_delta":
       return response.annotate(index, { signature: delta.signature })
     case "citations_delta":
-      return response.annotateFinish("citations", { index, citation: delta.citation as unknown as Metadata })
+      return response.listInFinish("citations", { index, citation: Part.json(delta.citation) })
   }
+}
+
+/** What the reasons leave out. */
+const decodeStop = (delta: Anthropic.RawMessageDeltaEvent["delta"], response: Assembler): void => {
+  const { container, stop_details, stop_sequence } = delta
+  response.annotateFinish({ stop_sequence, stop_details: Part.json(stop_details), container: Part.json(container) })
 }
 
 /** The usage at the end is that of the whole response, but leaves out what has not changed. */
@@ -172,11 +178,14 @@ const decodeUsage = (
   const cacheRead = Part.count(usage.cache_read_input_tokens) ?? inputTokens.cacheRead
   const cacheWrite = Part.count(usage.cache_creation_input_tokens) ?? inputTokens.cacheWrite
   const total = uncached === undefined ? undefined : uncached + (cacheRead ?? 0) + (cacheWrite ?? 0)
-  const next: Usage = {
+  const output = Part.count(usage.output_tokens) ?? outputTokens.total
+  const reasoning = Part.count(usage.output_tokens_details?.thinking_tokens) ?? outputTokens.reasoning
+  const text = output === undefined || reasoning === undefined ? undefined : Math.max(0, output - reasoning)
+  response.usage = {
     inputTokens: { uncached, cacheRead, cacheWrite, total },
-    outputTokens: { ...outputTokens, total: Part.count(usage.output_tokens) ?? outputTokens.total }
+    outputTokens: { total: output, reasoning, text }
   }
-  response.usage = next
+  response.annotateFinish({ server_tool_use: Part.json(usage.server_tool_use) })
 }
 
 const encodeTools = (

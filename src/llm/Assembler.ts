@@ -37,7 +37,8 @@ export type Metadata = { readonly [key: string]: Schema.Json }
 export type Usage = Response.FinishPartEncoded["usage"]
 
 interface Block {
-  readonly kind: "text" | "reasoning" | "tool"
+  /** `other` is what there is no part for: it goes into the metadata of `finish`. */
+  readonly kind: "text" | "reasoning" | "tool" | "other"
   readonly id: string
   readonly name: string
   json: string
@@ -53,7 +54,7 @@ interface Block {
 export class Assembler {
   /** Set once: the stream ends with it, after the parts before it. */
   failure: AiError.AiErrorReason | undefined = undefined
-  /** Set once the model has finished; the usage may still follow. */
+  /** Set once the model has finished; the usage may still follow, and from some servers a piece of content. */
   reason: Response.FinishReason | undefined = undefined
   /** Nothing can follow, as the protocol's end marker says. */
   isComplete = false
@@ -64,6 +65,7 @@ export class Assembler {
   private calls = 0
   private responseId: string | undefined = undefined
   private finishMetadata: Metadata = {}
+  private readonly lists = new Map<string, Array<Schema.Json>>()
   private readonly provider: string
   private readonly tools: ReadonlyArray<Tool.Any>
   private readonly transformer: LanguageModel.CodecTransformer
@@ -116,9 +118,15 @@ export class Assembler {
   /** Adds to the JSON of a tool call's parameters. */
   params(key: string | number, delta: unknown): void {
     const block = this.blocks.get(key)
-    if (block?.kind !== "tool" || typeof delta !== "string" || delta === "") return
+    if (block === undefined || typeof delta !== "string" || delta === "") return
     block.json += delta
-    this.parts.push({ type: "tool-params-delta", id: block.id, delta })
+    if (block.kind === "tool") this.parts.push({ type: "tool-params-delta", id: block.id, delta })
+  }
+
+  /** Opens a block that there is no part for; if it gets parameters, they become its `input`. */
+  other(key: string | number, metadata: Metadata): void {
+    this.close(key)
+    this.blocks.set(key, { kind: "other", id: "", name: "", json: "", metadata })
   }
 
   /** The id and the kind of the block that is open under this key. */
@@ -127,7 +135,7 @@ export class Assembler {
   }
 
   /** Opens an empty block, which may have nothing but metadata. */
-  open(kind: Block["kind"], key: string | number, id = String(this.started), name = ""): void {
+  open(kind: Exclude<Block["kind"], "other">, key: string | number, id = String(this.started), name = ""): void {
     this.close(key)
     this.started++
     this.blocks.set(key, { kind, id, name, json: "", metadata: {} })
@@ -140,10 +148,18 @@ export class Assembler {
     if (block !== undefined) block.metadata = { ...block.metadata, ...metadata }
   }
 
+  /** Adds to the metadata of the `finish` part; what is `null` or not there says nothing. */
+  annotateFinish(metadata: { readonly [key: string]: Schema.Json | undefined }): void {
+    for (const [key, value] of Object.entries(metadata)) {
+      if (value !== undefined && value !== null) this.finishMetadata = { ...this.finishMetadata, [key]: value }
+    }
+  }
+
   /** Adds to a list in the metadata of the `finish` part. */
-  annotateFinish(list: string, item: Schema.Json): void {
-    const items = this.finishMetadata[list]
-    this.finishMetadata = { ...this.finishMetadata, [list]: [...(Array.isArray(items) ? items : []), item] }
+  listInFinish(list: string, ...items: ReadonlyArray<Schema.Json>): void {
+    const listed = this.lists.get(list) ?? []
+    this.lists.set(list, listed)
+    for (const item of items) listed.push(item)
   }
 
   /** Ends the block under this key, if there is one. */
@@ -153,6 +169,7 @@ export class Assembler {
     this.blocks.delete(key)
     const { id, kind } = block
     if (kind === "tool") return this.call(block)
+    if (kind === "other") return this.listInFinish("blocks", withInput(block))
     this.parts.push({ type: `${kind}-end`, id, ...this.metadata(block.metadata) })
   }
 
@@ -163,16 +180,20 @@ export class Assembler {
     }
   }
 
-  /** The model has finished. Some servers say `stop` after tool calls. */
+  /** The model has finished. */
   finish(reason: Response.FinishReason): void {
     this.closeAll()
-    this.reason = reason === "stop" && this.calls > 0 ? "tool-calls" : reason
+    this.reason = reason
   }
 
-  /** Adds the last part. */
+  /** Adds the last part, and ends what is open before it. */
   end(): void {
+    this.closeAll()
     if (this.reason === undefined || this.failure !== undefined) return
-    this.parts.push({ type: "finish", reason: this.reason, usage: this.usage, ...this.metadata(this.finishMetadata) })
+    // Some servers say `stop` after tool calls.
+    const reason = this.reason === "stop" && this.calls > 0 ? "tool-calls" : this.reason
+    const metadata = this.metadata({ ...this.finishMetadata, ...Object.fromEntries(this.lists) })
+    this.parts.push({ type: "finish", reason, usage: this.usage, ...metadata })
   }
 
   /** What the response ends with, after the parts that were added before; only the first counts. */
@@ -217,4 +238,10 @@ export class Assembler {
   private metadata(metadata: Metadata): { readonly metadata?: Metadata } {
     return Object.keys(metadata).length === 0 ? {} : { metadata: { [this.provider]: metadata } }
   }
+}
+
+const withInput = ({ json, metadata }: Block): Metadata => {
+  if (json === "") return metadata
+  const parsed = Result.try(() => Tool.unsafeSecureJsonParse(json) as Schema.Json)
+  return { ...metadata, input: Result.getOrElse(parsed, () => json) }
 }

@@ -38,7 +38,8 @@ export type Config = Partial<Omit<Params, "messages" | "n" | "stream">> & {
 }
 
 /**
- * The codec.
+ * The codec. What it has no part for (log probabilities, citations, sound) is in the metadata with which the response
+ * finishes.
  *
  * @since 0.1.0
  * @category constructors
@@ -73,18 +74,22 @@ export const codec: Wire.Codec<Config, Params, OpenAI.Chat.ChatCompletionChunk> 
   decode: (chunk, response, now) => {
     response.start({ id: chunk.id, model: chunk.model, created: chunk.created ? chunk.created * 1000 : now })
     if (chunk.usage) response.usage = decodeUsage(chunk.usage)
+    const { moderation, service_tier, system_fingerprint } = chunk
+    response.annotateFinish({ service_tier, system_fingerprint, moderation: Part.json(moderation) })
     const choice = chunk.choices?.[0]
     if (choice === undefined) return
     if (choice.delta) decodeDelta(choice.delta, response)
+    if (choice.logprobs) decodeLogprobs(choice.logprobs, response)
     if (choice.finish_reason) response.finish(reasons[choice.finish_reason] ?? "other")
   },
   isToken: (chunk) => {
     const delta: Delta | undefined = chunk?.choices?.[0]?.delta
-    return Boolean(delta?.content || delta?.refusal || thought(delta) || delta?.tool_calls?.length)
+    return Boolean(delta?.content || delta?.refusal || delta?.audio || thought(delta) || delta?.tool_calls?.length)
   }
 }
 
 type Delta = OpenAI.Chat.ChatCompletionChunk.Choice.Delta & {
+  readonly annotations?: ReadonlyArray<Schema.Json> | null
   readonly reasoning?: unknown
   readonly reasoning_content?: unknown
 }
@@ -109,7 +114,8 @@ const decodeDelta = (delta: Delta, response: Assembler): void => {
     response.closeAll("text")
     response.reasoning("reasoning", reasoning)
   }
-  const text = delta.content || delta.refusal
+  // What is said aloud is text as well; the sound itself is in the metadata of the finish.
+  const text = delta.content || delta.refusal || delta.audio?.transcript
   if (text) {
     response.closeAll("reasoning")
     response.text("text", text)
@@ -125,6 +131,14 @@ const decodeDelta = (delta: Delta, response: Assembler): void => {
       response.tool(key, { id: call.id, name: call.function?.name })
     }
     response.params(key, call.function?.arguments)
+  }
+  if (delta.annotations) response.listInFinish("annotations", ...delta.annotations)
+  if (delta.audio) response.listInFinish("audio", { ...delta.audio })
+}
+
+const decodeLogprobs = (logprobs: Partial<OpenAI.Chat.ChatCompletionChunk.Choice.Logprobs>, response: Assembler) => {
+  for (const items of [logprobs.content, logprobs.refusal]) {
+    if (items) response.listInFinish("logprobs", ...items.map((item) => Part.json(item)))
   }
 }
 

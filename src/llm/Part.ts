@@ -140,3 +140,13 @@ const supported = <A>(schema: () => A): Effect.Effect<A, AiError.UnsupportedSche
  */
 export const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+
+/**
+ * A piece of an event as what it is: events are parsed JSON, which the SDKs' types do not say.
+ *
+ * @since 0.1.0
+ * @category converting
+ */
+export const json = <A extends object | null | undefined>(
+  value: A
+): Extract<A, null | undefined> | { readonly [key: string]: Schema.Json } => value as never

@@ -231,20 +231,20 @@ describe("Anthropic", () => {
     })
   )
 
-  it.effect("counts what was read from and written to the cache", () =>
+  it.effect("counts what was read from and written to the cache, and what was thought", () =>
     Effect.gen(function* () {
       const server = yield* Loopback.serve(
         Loopback.stream([
           start({ input_tokens: 5, cache_read_input_tokens: 100, cache_creation_input_tokens: 20, output_tokens: 1 }),
           ...block(0, { type: "text", text: "a" }),
-          finish("pause_turn", { output_tokens: 9, input_tokens: null }),
+          finish("pause_turn", { output_tokens: 9, input_tokens: null, output_tokens_details: { thinking_tokens: 4 } }),
           stop
         ])
       )
       const { finishReason, usage } = yield* Effect.provide(LanguageModel.generateText({ prompt: "Hi" }), model(server))
       assert.strictEqual(finishReason, "pause")
       assert.deepStrictEqual({ ...usage.inputTokens }, { uncached: 5, cacheRead: 100, cacheWrite: 20, total: 125 })
-      assert.strictEqual(usage.outputTokens.total, 9)
+      assert.deepStrictEqual({ ...usage.outputTokens }, { total: 9, reasoning: 4, text: 5 })
     })
   )
 
@@ -252,23 +252,38 @@ describe("Anthropic", () => {
     Effect.gen(function* () {
       const result = { type: "web_search_tool_result", tool_use_id: "1", content: [{ url: "https://example.org" }] }
       const citation = { type: "web_search_result_location", url: "https://example.org" }
+      const search = { type: "server_tool_use", id: "1", name: "web_search", input: {} }
       const server = yield* Loopback.serve(
         Loopback.stream([
           start(),
-          ...block(0, result),
           ...block(
-            1,
+            0,
+            search,
+            { type: "input_json_delta", partial_json: '{"query":' },
+            { type: "input_json_delta", partial_json: '"weather"}' }
+          ),
+          ...block(1, result),
+          ...block(
+            2,
             { type: "text", text: "" },
             { type: "text_delta", text: "a" },
             { type: "citations_delta", citation }
           ),
-          finish("end_turn"),
+          event("message_delta", {
+            delta: { stop_reason: "stop_sequence", stop_sequence: "END", stop_details: null },
+            usage: { output_tokens: 9, server_tool_use: { web_search_requests: 1 } }
+          }),
           stop
         ])
       )
       const { content } = yield* Effect.provide(LanguageModel.generateText({ prompt: "Hi" }), model(server))
       assert.deepStrictEqual((content.at(-1) as Response.FinishPart).metadata, {
-        anthropic: { blocks: [result], citations: [{ index: 1, citation }] }
+        anthropic: {
+          blocks: [{ ...search, input: { query: "weather" } }, result],
+          citations: [{ index: 2, citation }],
+          stop_sequence: "END",
+          server_tool_use: { web_search_requests: 1 }
+        }
       })
     })
   )

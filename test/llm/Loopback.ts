@@ -1,7 +1,8 @@
 /** HTTP servers on the loopback interface that say exactly what a test wants them to say. */
 import { createServer } from "node:http"
 import type { IncomingHttpHeaders, ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { createServer as createTcpServer } from "node:net"
+import type { AddressInfo, Server, Socket } from "node:net"
 import { text } from "node:stream/consumers"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -65,6 +66,19 @@ export const serve = (handler: Handler): Effect.Effect<Loopback, never, Scope.Sc
       closed: Deferred.await(closed)
     }
   })
+
+/** The address of a server that knows no HTTP. */
+export const raw = (handler: (socket: Socket) => void): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<Server>((resume) => {
+      const server = createTcpServer((socket) => {
+        socket.on("error", () => {})
+        socket.once("data", () => handler(socket))
+      })
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+  ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`))
 
 /** An address at which nobody listens. */
 export const nobody: Effect.Effect<string> = Effect.scoped(

@@ -5,6 +5,7 @@ import { Anthropic, OpenAi } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
 import * as AnthropicWire from "./Anthropic.wire.ts"
 import * as Loopback from "./Loopback.ts"
+import * as Mistral from "./Mistral.ts"
 import * as Contract from "./Model.contract.ts"
 import * as OpenAiWire from "./OpenAi.wire.ts"
 import type { Said, Wire } from "./Wire.contract.ts"
@@ -44,6 +45,18 @@ Contract.suite({
     const overloaded = `data: ${JSON.stringify({ error: { message: "overloaded", type: "server_error" } })}\n\n`
     return Effect.map(serve(handlerOf(OpenAiWire, overloaded), turns), ({ url }) =>
       OpenAi.model("test-model").pipe(Layer.provide(OpenAi.layer({ baseUrl: `${url}/v1`, apiKey: Redacted.make("k") })))
+    )
+  }
+})
+
+Contract.suite({
+  name: "a provider of one's own",
+  layer: (turns) => {
+    const overloaded = `data: ${JSON.stringify({ error: { message: "overloaded", code: 503 } })}\n\n`
+    return Effect.map(serve(handlerOf(OpenAiWire, overloaded), turns), ({ url }) =>
+      Mistral.model("test-model").pipe(
+        Layer.provide(Mistral.layer({ baseUrl: `${url}/v1`, apiKey: Redacted.make("k") }))
+      )
     )
   }
 })

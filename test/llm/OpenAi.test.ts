@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Redacted, Schema, Stream } from "effect"
 import { EmbeddingModel, LanguageModel, Model, Prompt, Tool, Toolkit } from "effect/ai"
+import type { Response } from "effect/ai"
 import { OpenAi } from "miniagents/llm"
 import * as Loopback from "./Loopback.ts"
 import { chunk, event, say, whole } from "./OpenAi.wire.ts"
@@ -209,6 +210,58 @@ describe("OpenAi", () => {
       )
       const text = content.find((part) => part.type === "text")
       assert.deepStrictEqual([text?.text, text?.metadata], ["I won't", { openai: { refusal: true } }])
+    })
+  )
+
+  it.effect("loses nothing that it has no part for", () =>
+    Effect.gen(function* () {
+      const logprob = (token: string) => ({ token, logprob: -0.5, bytes: null, top_logprobs: [] })
+      const choice = (delta: object, logprobs: object | null = null) =>
+        event({ choices: [{ index: 0, delta, logprobs }], service_tier: "flex", system_fingerprint: "fp_1" })
+      const citation = { type: "url_citation", url_citation: { url: "https://example.org" } }
+      const audio = [{ id: "audio-1", transcript: "c" }, { data: "AQI=" }]
+      const server = yield* Loopback.serve(
+        Loopback.stream([
+          choice({ content: "a" }, { content: [logprob("a")], refusal: null }),
+          choice({ content: "b", annotations: [citation] }, { content: [logprob("b")] }),
+          ...audio.map((audio) => choice({ audio })),
+          chunk({}, "stop")
+        ])
+      )
+      const response = yield* LanguageModel.generateText({ prompt: "Hi" }).pipe(
+        Effect.provide(Layer.provide(OpenAi.model("gpt"), layer(server)))
+      )
+      assert.strictEqual(response.text, "abc")
+      assert.deepStrictEqual((response.content.at(-1) as Response.FinishPart).metadata, {
+        openai: {
+          service_tier: "flex",
+          system_fingerprint: "fp_1",
+          logprobs: [logprob("a"), logprob("b")],
+          annotations: [citation],
+          audio
+        }
+      })
+    })
+  )
+
+  it.effect("takes what a server still says after the reason for which it finished", () =>
+    Effect.gen(function* () {
+      const call = { index: 0, id: "1", function: { name: "x", arguments: "{}" } }
+      const server = yield* Loopback.serve(
+        Loopback.stream([chunk({ content: "a" }, "stop"), chunk({ content: "b" }), chunk({ tool_calls: [call] })])
+      )
+      const { error, parts } = yield* called(server)
+      assert.isUndefined(error)
+      assert.deepStrictEqual(
+        parts.map((part) => ("delta" in part ? part.delta : part.type)).slice(1),
+        [
+          ["text-start", "a", "text-end"],
+          ["text-start", "b", "text-end"],
+          ["tool-params-start", "{}", "tool-params-end", "tool-call"],
+          ["finish"]
+        ].flat()
+      )
+      assert.deepInclude(parts.at(-1), { reason: "tool-calls" })
     })
   )
 

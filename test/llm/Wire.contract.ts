@@ -167,24 +167,33 @@ export const suite = (provider: Provider): void => {
       "is the same wherever its bytes are cut in two",
       () =>
         Effect.gen(function* () {
-          const bytes = Buffer.from(whole({ text: ["é", "👩‍🚀"] }).join(""))
+          const call = { id: "1", name: "weather", json: ['{"city":', '"Köln","day":null}'] }
+          const bytes = Buffer.from(
+            whole({ reasoning: ["ß"], text: ["é", "👩‍🚀"], calls: [call], usage: [7, 3] }).join("")
+          )
           const server = yield* Loopback.serve((response, request, count) =>
             Loopback.stream([bytes.subarray(0, count), bytes.subarray(count)])(response, request, count)
           )
           yield* Effect.gen(function* () {
             const model = yield* LanguageModel.LanguageModel
-            yield* Effect.forEach(
+            const outcomes = yield* Effect.forEach(
               Array.range(1, bytes.length - 1),
-              () =>
-                Effect.map(collect(model.streamText({ prompt })), ({ error, tokens }) =>
-                  assert.deepStrictEqual([tokens, error], [["é", "👩‍🚀"], undefined])
-                ),
-              { concurrency: 8, discard: true }
+              () => collect(model.streamText({ prompt, toolkit, disableToolCallResolution: true })),
+              { concurrency: 8 }
             )
-          }).pipe(Effect.provide(at(server)))
+            const [first] = outcomes
+            assert.deepStrictEqual(first?.tokens, ["é", "👩‍🚀"])
+            assert.deepInclude(first?.parts.at(-2), { type: "tool-call", params: { city: "Köln" } })
+            for (const outcome of outcomes) assert.deepStrictEqual(timeless(outcome), timeless(outcomes[0]))
+          }).pipe(
+            Effect.provide([
+              at(server),
+              toolkit.toLayer({ weather: () => Effect.succeed(""), clock: () => Effect.succeed("") })
+            ])
+          )
           assert.strictEqual(server.received.length, bytes.length - 1)
         }),
-      30_000
+      60_000
     )
 
     it.effect("is the same with comments, keep-alives, empty pieces and any line ends", () =>
@@ -465,8 +474,31 @@ export const suite = (provider: Provider): void => {
 
     it.effect("that is cut before the response is a typed error", () =>
       Effect.gen(function* () {
-        const outcome = yield* hear((response) => void response.socket?.destroy())
+        const server = yield* Loopback.serve((response) => void response.socket?.destroy())
+        const outcome = yield* Effect.provide(collect(ask), at(server))
         assertError(outcome, "NetworkError", true)
+        // nobody has tried again behind our back
+        assert.strictEqual(server.received.length, 1)
+      })
+    )
+
+    it.effect.each([
+      ["at once", ""],
+      ["with what is no HTTP", "220 mail.example.org ESMTP\r\n"],
+      ["in the middle of the head", "HTTP/1.1 200 OK\r\ncontent-type: text/ev"]
+    ])("to a server that hangs up %s is a typed error", ([, said]) =>
+      Effect.gen(function* () {
+        const url = yield* Loopback.raw((socket) => socket.end(said))
+        const outcome = yield* Effect.provide(collect(ask), provider.layer({ baseUrl: url + provider.path }))
+        assertError(outcome, "NetworkError", true)
+      })
+    )
+
+    it.effect("that is to be encrypted, to a server that does not, is a typed error", () =>
+      Effect.gen(function* () {
+        const server = yield* Loopback.serve(() => {})
+        const baseUrl = server.url.replace("http:", "https:") + provider.path
+        assertError(yield* Effect.provide(collect(ask), provider.layer({ baseUrl })), "NetworkError", true)
       })
     )
 
@@ -693,6 +725,9 @@ export const suite = (provider: Provider): void => {
     })
   )
 }
+
+/** What does not depend on when it was heard. */
+const timeless = (outcome: Outcome | undefined): object => JSON.parse(JSON.stringify(outcome?.parts.slice(1)))
 
 /** One turn of Node's event loop, in which sockets are read. */
 export const tick: Effect.Effect<void> = Effect.callback((resume) => void setImmediate(() => resume(Effect.void)))
