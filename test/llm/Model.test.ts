@@ -2,7 +2,8 @@
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { AiError } from "effect/ai"
 import { Anthropic, OpenAi } from "miniagents/llm"
-import { ScriptedModel } from "miniagents/testing"
+import { Cassette, ScriptedModel } from "miniagents/testing"
+import { Folder } from "../agents/Folder.ts"
 import * as AnthropicWire from "./Anthropic.wire.ts"
 import * as Loopback from "./Loopback.ts"
 import * as Mistral from "./Mistral.ts"
@@ -74,6 +75,15 @@ Contract.suite({
 Contract.suite({
   name: "a script",
   layer: (turns) => Effect.succeed(ScriptedModel.layer(turns.map(scripted), { name: "test-model" }))
+})
+
+Contract.suite({
+  name: "a cassette that records",
+  layer: (turns) => {
+    const model = ScriptedModel.layer(turns.map(scripted), { name: "test-model" })
+    const recorded = Effect.map(Folder, (folder) => Cassette.layer({ folder, mode: "auto" })(model))
+    return Effect.succeed(Layer.provide(Layer.unwrap(recorded), Folder.layer))
+  }
 })
 
 const scripted = (turn: Contract.Turn): ScriptedModel.Turn => {
