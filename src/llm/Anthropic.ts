@@ -55,14 +55,16 @@ export type Parameters = ModelParameters.Parameters<Omit<Config, "model">>
 
 /**
  * Where the client connects to and how long it waits; `sdk` has whatever else the SDK's client takes, headers for
- * betas for one.
+ * betas for one, but no other ways to say who one is.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends Connection.Options {
-  readonly sdk?: Connection.SdkOptions<ClientOptions> | undefined
+  readonly sdk?: Connection.SdkOptions<Omit<ClientOptions, Settled>> | undefined
 }
+
+type Settled = "authToken" | "config" | "credentials" | "profile"
 
 /**
  * A provider that speaks this protocol: its name, its address, and how its requests differ.
@@ -125,7 +127,8 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
     headers: options.sdk?.defaultHeaders,
     package: "@anthropic-ai/sdk",
     load: () => import("@anthropic-ai/sdk"),
-    client: ({ Anthropic }, settings) => new Anthropic({ ...options.sdk, ...settings })
+    // The spans are Effect's.
+    client: ({ Anthropic }, settings) => new Anthropic({ openTelemetry: false, ...options.sdk, ...settings })
   })
 
 /**

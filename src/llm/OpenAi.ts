@@ -40,6 +40,7 @@ import type { ClientOptions, OpenAI } from "openai"
 import type * as Agent from "../Agent.ts"
 import * as ChatCompletions from "./ChatCompletions.ts"
 import * as Connection from "./Connection.ts"
+import * as Embeddings from "./Embeddings.ts"
 import * as LlmAgent from "./LlmAgent.ts"
 import * as ModelParameters from "./ModelParameters.ts"
 import * as Part from "./Part.ts"
@@ -70,14 +71,17 @@ export type EmbeddingConfig = Partial<Omit<OpenAI.EmbeddingCreateParams, "dimens
 export type Parameters = ModelParameters.Parameters<Omit<Config, "model">>
 
 /**
- * Where the client connects to and how long it waits; `sdk` has whatever else the SDK's client takes.
+ * Where the client connects to and how long it waits; `sdk` has whatever else the SDK's client takes, but no other ways
+ * to say who one is, and where.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends Connection.Options {
-  readonly sdk?: Connection.SdkOptions<ClientOptions> | undefined
+  readonly sdk?: Connection.SdkOptions<Omit<ClientOptions, Settled>> | undefined
 }
+
+type Settled = "credential" | "dataResidency" | "provider" | "workloadIdentity" | "x509Transport"
 
 /**
  * A provider that speaks this protocol: its name, its address, and how its requests differ.
@@ -339,9 +343,7 @@ export const layerEmbeddingModel = (
   Layer.effect(
     EmbeddingModel.EmbeddingModel,
     Effect.flatMap(Client, (connection) =>
-      EmbeddingModel.make({
-        embedMany: ({ inputs }) => embed(connection, { model: name, ...config, input: [...inputs] })
-      })
+      Embeddings.make(({ inputs }) => embed(connection, { model: name, ...config, input: [...inputs] }))
     )
   )
 

@@ -1,6 +1,6 @@
 /** OpenAI and what is compatible with it: the contract of all providers, and what is particular to this one. */
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Redacted, Schema, Stream } from "effect"
+import { ConfigProvider, Effect, Fiber, Layer, Redacted, Schema, Stream } from "effect"
 import { EmbeddingModel, LanguageModel, Model, Prompt, Tool, Toolkit } from "effect/ai"
 import type { Response } from "effect/ai"
 import { OpenAi } from "miniagents/llm"
@@ -314,6 +314,25 @@ describe("OpenAi", () => {
     })
   )
 
+  it.effect("takes whatever else the SDK's client takes, but what is settled", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(Loopback.stream(whole({ text: ["a"] })))
+      const sdk = { defaultHeaders: { "x-tenant": "t" }, defaultQuery: { "api-version": "1" }, organization: "org-1" }
+      yield* LanguageModel.generateText({ prompt: "Hi" }).pipe(
+        Effect.provide(Layer.provide(OpenAi.model("gpt"), OpenAi.layer({ baseUrl: `${server.url}/v1`, sdk })))
+      )
+      const [received] = server.received
+      assert.strictEqual(received?.url, "/v1/chat/completions?api-version=1")
+      assert.deepInclude(received?.headers, { "x-tenant": "t", "openai-organization": "org-1" })
+      // @ts-expect-error a key is given as `apiKey`, redacted
+      void (() => OpenAi.layer({ sdk: { apiKey: "sk-1" } }))
+      // @ts-expect-error retries are the caller's
+      void (() => OpenAi.layer({ sdk: { maxRetries: 3 } }))
+      // @ts-expect-error it would not go with a key
+      void (() => OpenAi.layer({ sdk: { workloadIdentity: { provider: "x" } } }))
+    })
+  )
+
   it.effect("shows no key, whatever is printed", () =>
     Effect.gen(function* () {
       const apiKey = Redacted.make("sk-secret")
@@ -369,6 +388,82 @@ describe("OpenAi", () => {
         )
         assert.strictEqual(error.reason._tag, tag)
       })
+  )
+})
+
+describe("OpenAi's embeddings", () => {
+  const model = (server: Loopback.Loopback) =>
+    Layer.provide(
+      OpenAi.layerEmbeddingModel("embed"),
+      OpenAi.layer({ baseUrl: `${server.url}/v1`, firstToken: "30 seconds" })
+    )
+  const embedding = (server: Loopback.Loopback) =>
+    Effect.flatMap(EmbeddingModel.EmbeddingModel, ({ embed }) => embed("a")).pipe(Effect.provide(model(server)))
+  const embeddings = (server: Loopback.Loopback) =>
+    Effect.flatMap(EmbeddingModel.EmbeddingModel, ({ embedMany }) => embedMany(["a", "b"])).pipe(
+      Effect.provide(model(server))
+    )
+
+  it.effect("are given up in time by a server that says nothing", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(() => {})
+      const fiber = yield* Effect.forkChild(Effect.flip(embedding(server)))
+      yield* server.asked
+      yield* Contract.pass(fiber, "30 seconds")
+      const { reason } = yield* Fiber.join(fiber)
+      assert.strictEqual(reason._tag, "NetworkError")
+      yield* server.closed
+    })
+  )
+
+  it.effect("close their connection when they are interrupted, one text or many", () =>
+    Effect.gen(function* () {
+      for (const ask of [embedding, embeddings]) {
+        const server = yield* Loopback.serve(() => {})
+        const fiber = yield* Effect.forkChild(ask(server))
+        yield* server.asked
+        yield* Fiber.interrupt(fiber)
+        yield* server.closed
+      }
+    })
+  )
+
+  it.effect("of texts at the same time are one request, which goes on while somebody waits for it", () =>
+    Effect.gen(function* () {
+      const answer = Promise.withResolvers<void>()
+      const server = yield* Loopback.serve((response, request, count) => {
+        const data = ["a", "b", "c"].map((_, index) => ({ index, embedding: [index] }))
+        void answer.promise.then(() => Loopback.answer(200, { data })(response, request, count))
+      })
+      yield* Effect.gen(function* () {
+        const model = yield* EmbeddingModel.EmbeddingModel
+        const fibers = yield* Effect.forEach(["a", "b", "c"], (text) => Effect.forkChild(model.embed(text)))
+        yield* server.asked
+        const [a, b, c] = fibers as [(typeof fibers)[0], (typeof fibers)[0], (typeof fibers)[0]]
+        yield* Fiber.interruptAll([a, c])
+        answer.resolve()
+        assert.deepStrictEqual((yield* Fiber.join(b)).vector, [1])
+      }).pipe(Effect.provide(model(server)))
+      assert.deepStrictEqual(
+        server.received.map(({ body }) => body),
+        [{ model: "embed", input: ["a", "b", "c"], encoding_format: "base64" }]
+      )
+    })
+  )
+
+  it.effect("that fail fail for everybody who waits", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(Loopback.answer(500, { error: { message: "no" } }))
+      yield* Effect.gen(function* () {
+        const { embed } = yield* EmbeddingModel.EmbeddingModel
+        const errors = yield* Effect.all([Effect.flip(embed("a")), Effect.flip(embed("b"))], { concurrency: 2 })
+        assert.deepStrictEqual(
+          errors.map(({ reason }) => reason._tag),
+          ["InternalProviderError", "InternalProviderError"]
+        )
+      }).pipe(Effect.provide(model(server)))
+      assert.strictEqual(server.received.length, 1)
+    })
   )
 })
 
