@@ -8,6 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import { constVoid } from "effect/Function"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
@@ -174,8 +175,7 @@ const start = <E, R, E2, R2>(
     const effect = Effect.flatMap(read(promise), () => wholeOf(promise.finishText(), options))
     const work = { effect, context: fiber.context }
     const task = new Task(runtime.activity, runtime.activity.ownerOf(fiber), work, (exit) => {
-      if (Exit.isFailure(exit)) runtime.reports.watch(promise, exit.cause, task.trace)
-      promise.finish(exit as Exit.Exit<Message.Message, E | E2>) // the work's own exit
+      promise.finish(exit as Exit.Exit<Message.Message, E | E2>, runtime, task) // the work's own exit
     })
     promise.task = task
     if (runtime.startSoon) task.startSoon(fiber)
@@ -191,6 +191,40 @@ const attempt = <A>(run: () => A, fail: (cause: unknown) => void): A | undefined
     fail(cause)
     return undefined
   }
+}
+
+/**
+ * A promise that the code of the running task fills by hand, and that it has to end however it ends itself.
+ *
+ * @internal
+ */
+export const filled = (fiber: Fiber.Fiber<unknown, unknown>, known: Message.KnownFields): Filled => {
+  const runtime = MiniAgents.current(fiber)
+  const task = runtime.activity.ownerOf(fiber)
+  const promise = new Streamed<unknown>(known, runtime.streamTokens)
+  promise.task = task
+  const finish = (exit: Exit.Exit<Message.Message, unknown>) => promise.finish(exit, runtime, task)
+  return {
+    promise,
+    take: (token) => void promise.take(token),
+    end: (whole) => {
+      const message = attempt(
+        () => whole(promise.finishText()),
+        (defect) => finish(Exit.die(defect))
+      )
+      if (message !== undefined) finish(Exit.succeed(message))
+    },
+    fail: (cause) => finish(Exit.failCause(cause))
+  }
+}
+
+/** @internal */
+export interface Filled {
+  readonly promise: MessagePromise<unknown>
+  readonly take: (token: string) => void
+  /** Ends it with the message that is made of the whole text. */
+  readonly end: (whole: (text: string) => Message.Message) => void
+  readonly fail: (cause: Cause.Cause<unknown>) => void
 }
 
 /**
@@ -319,7 +353,9 @@ class Streamed<E> extends Log<string> {
     return this.items.join("")
   }
 
-  finish(exit: Exit.Exit<Message.Message, E>): void {
+  /** Ends the promise with its message, or with a failure that nobody has read yet. */
+  finish(exit: Exit.Exit<Message.Message, E>, { reports }: MiniAgents.RuntimeImpl, { trace }: Task): void {
+    if (Exit.isFailure(exit)) reports.watch(this, exit.cause, trace)
     this.release()
     this.task = undefined
     this.result = exit

@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import type * as AiError from "effect/ai/AiError"
@@ -11,6 +11,7 @@ import * as Model from "effect/ai/Model"
 import * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import type { InteractionContext } from "../InteractionContext.ts"
+import * as MessagePromise from "../MessagePromise.ts"
 import * as Budget from "./Budget.ts"
 import * as LlmLogger from "./LlmLogger.ts"
 import * as LlmPrompt from "./LlmPrompt.ts"
@@ -77,8 +78,10 @@ const complete: ReadonlySet<string> = new Set(["stop", "tool-calls", "pause"])
 /** One request, its response as messages; nothing where it failed and the failure stands in the message under way. */
 const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }: Request) =>
   Effect.gen(function* () {
+    const fiber = yield* Effect.withFiber((fiber) => Effect.succeed(fiber))
     const messages = new ResponseMessages({
       reply: (input) => ctx.reply(input as never), // what it fails with, the agent's type says
+      open: (known) => MessagePromise.filled(fiber, known),
       agent: ctx.agent.name,
       model: name,
       step
@@ -90,16 +93,21 @@ const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }
         watched.take(chunk)
         return messages.take(chunk)
       })
-    const broken = (cause: Cause.Cause<unknown>) =>
-      messages.fail(cause) && !Cause.hasInterruptsOnly(cause) ? Effect.succeed(false) : Effect.failCause(cause)
-    const ended = yield* watch(ctx, { model: name, prompt, step, responseFormat: "text" }, read).pipe(
-      Effect.as(true),
-      Effect.onInterrupt(() => Effect.sync(() => messages.fail(Cause.interrupt()))),
-      Effect.catchCause(broken)
+    let placed = false
+    const end = (exit: Exit.Exit<unknown, unknown>) =>
+      Exit.isSuccess(exit)
+        ? messages.close()
+        : Effect.sync(() => {
+            placed = messages.fail(exit.cause)
+          })
+    return yield* watch(ctx, { model: name, prompt, step, responseFormat: "text" }, read).pipe(
+      Effect.onExit(end),
+      Effect.as({ messages, parts }),
+      Effect.catchCauseIf(
+        (cause) => placed && !Cause.hasInterruptsOnly(cause),
+        () => Effect.undefined
+      )
     )
-    if (!ended) return undefined
-    yield* messages.close()
-    return { messages, parts }
   })
 
 /** The one way a model is asked, whatever the types of its tools. */

@@ -8,7 +8,7 @@ import type * as Response from "effect/ai/Response"
 import * as Json from "../internal/json.ts"
 import * as Message from "../Message.ts"
 import type { MessageInput } from "../MessageInput.ts"
-import * as MessagePromise from "../MessagePromise.ts"
+import type * as MessagePromise from "../MessagePromise.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import { Feed } from "./Feed.ts"
 import { Reasoning, ResponsePart, ToolCall } from "./LlmMessage.ts"
@@ -19,6 +19,8 @@ export interface Speaker {
   readonly agent: string
   readonly model: string | undefined
   readonly step: number
+  /** Makes a message to be filled. */
+  readonly open: (known: Message.KnownFields) => MessagePromise.Filled
 }
 
 /** A place in the replies that is filled later. */
@@ -49,7 +51,10 @@ export interface Called {
 interface Block {
   readonly kind: "text" | "reasoning"
   readonly id: string
-  readonly feed: Feed<string>
+  readonly message: MessagePromise.Filled
+  /** Whether its message is whole or has failed. */
+  ended: boolean
+  /** Whether the model has said that it is at its end. */
   over: boolean
   options: Response.ProviderMetadata
 }
@@ -91,17 +96,17 @@ export class ResponseMessages {
 
   /** The response has ended. */
   close(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
-    for (const block of this.blocks.values()) block.feed.end(Exit.void)
+    for (const block of this.blocks.values()) this.end(block)
     if (this.lastText !== undefined || this.calls.length > 0) return Effect.void
     return this.speaker.reply(this.assistant("", true))
   }
 
   /** The response broke off. Whether its failure has found its place, in the message that was under way. */
   fail(cause: Cause.Cause<unknown>): boolean {
-    const open = [...this.blocks.values()].filter((block) => block.feed.exit === undefined)
+    const open = [...this.blocks.values()].filter((block) => !block.ended)
     const broken = this.calls.length > 0 && !Cause.hasInterruptsOnly(cause) ? undefined : open.pop()
-    for (const block of open) block.feed.end(Exit.void)
-    broken?.feed.end(Exit.failCause(cause))
+    for (const block of open) this.end(block)
+    broken?.message.fail(cause)
     for (const call of this.calls) call.slot.end(Cause.hasInterruptsOnly(cause) ? Exit.failCause(cause) : Exit.void)
     return broken !== undefined
   }
@@ -111,7 +116,7 @@ export class ResponseMessages {
     const { current } = this
     const block =
       current?.id === part.id && current.kind === kind && !current.over ? current : this.block(kind, part.id)
-    if (part.delta !== "") block.feed.append(part.delta)
+    if (part.delta !== "") block.message.take(part.delta)
   }
 
   private other(part: Response.AnyPart): void {
@@ -126,7 +131,7 @@ export class ResponseMessages {
         const block = this.block(kind, part.id)
         this.addOptions(block, part.metadata)
         block.over = true
-        if (kind === "reasoning") block.feed.end(Exit.void)
+        if (kind === "reasoning") this.end(block)
         return
       }
       case "response-metadata":
@@ -151,21 +156,23 @@ export class ResponseMessages {
   private block(kind: Block["kind"], id: string): Block {
     const key = `${kind} ${id}`
     const found = this.blocks.get(key)
-    if (found !== undefined && found.feed.exit === undefined && !found.over) return found
-    for (const other of this.blocks.values()) if (other.over) other.feed.end(Exit.void)
-    const block: Block = { kind, id, feed: new Feed(), over: false, options: {} }
+    if (found !== undefined && !found.ended && !found.over) return found
+    for (const other of this.blocks.values()) if (other.over) this.end(other)
+    const message = this.speaker.open({ _tag: kind === "text" ? "Assistant" : "Reasoning", ...this.said })
+    const block: Block = { kind, id, message, ended: false, over: false, options: {} }
     this.blocks.set(key, block)
     this.current = block
     if (kind === "text") this.lastText = block
-    const promise = MessagePromise.fromStream(block.feed.stream, {
-      known: { _tag: kind === "text" ? "Assistant" : ("Reasoning" as "Assistant"), ...this.said }, // `whole` makes it
-      whole: (text) =>
-        Effect.sync(() =>
-          kind === "text" ? this.assistant(text, block === this.lastText) : this.reasoning(text, block)
-        )
-    })
-    this.replies.push(Effect.flatMap(promise, (promise) => this.speaker.reply(promise)))
+    this.reply(message.promise)
     return block
+  }
+
+  private end(block: Block): void {
+    if (block.ended) return
+    block.ended = true
+    const last = block === this.lastText
+    const whole = (text: string) => (block.kind === "text" ? this.assistant(text, last) : this.reasoning(text, block))
+    block.message.end(whole)
   }
 
   private addOptions(block: Block, metadata: Response.ProviderMetadata): void {
