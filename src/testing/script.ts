@@ -1,4 +1,5 @@
 /** The steps of a scripted turn as the parts of a response. */
+import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -36,7 +37,7 @@ const partsOf = (step: Step, index: number, steps: ReadonlyArray<Step>): Parts =
   switch (step._tag) {
     case "Text": {
       const { pause } = step
-      const deltas = chunked(step.tokens.map((delta) => ({ type: "text-delta", id, delta })))
+      const deltas = oneByOne(step.tokens, (delta) => ({ type: "text-delta", id, delta }))
       const paced = pause === undefined ? deltas : deltas.pipe(Stream.tap(() => Effect.sleep(pause)))
       const end = breaksOff(steps.slice(index + 1)) ? [] : [{ type: "text-end" as const, id }]
       return chunked([{ type: "text-start", id }]).pipe(Stream.concat(paced), Stream.concat(chunked(end)))
@@ -70,7 +71,18 @@ const breaksOff = (rest: ReadonlyArray<Step>): boolean => {
   return next !== undefined && ["Fail", "Hang", "CutOff"].includes(next._tag)
 }
 
-const chunked = (parts: ReadonlyArray<Part>): Parts => Stream.fromArray(parts).pipe(Stream.rechunk(1))
+const chunked = (parts: ReadonlyArray<Part>): Parts => oneByOne(parts, (part) => part)
+
+/** Makes each part when it is asked for, so that a thousand long answers at once do not take the memory of all of them. */
+const oneByOne = <A>(items: ReadonlyArray<A>, part: (item: A) => Part): Parts =>
+  Stream.fromPull(
+    Effect.sync(() => {
+      let next = 0
+      return Effect.suspend(() =>
+        next < items.length ? Effect.succeed([part(items[next++]!)] as const) : Cause.done()
+      )
+    })
+  )
 
 const endOf = (steps: ReadonlyArray<Step>): Part => {
   const find = <Tag extends Step["_tag"]>(tag: Tag) =>
