@@ -8,6 +8,8 @@ import * as Stream from "effect/Stream"
 /** Select Graphic Rendition parameters. */
 export const green = "92;1"
 export const yellow = "93;1"
+export const red = "91"
+export const dim = "2"
 
 export type Paint = (text: string, style: string) => string
 

@@ -34,7 +34,9 @@ export interface Options {
  *
  * **Details**
  *
- * Colours are left out where the output is no terminal, and where `NO_COLOR` is set.
+ * Colours are left out where the output is no terminal, and where `NO_COLOR` is set. On a terminal control characters
+ * in a text are shown as their pictures, so that a text cannot steer it. What is reasoned is dim, a `Message.Failure` is
+ * red and has no speaker.
  *
  * **Example**
  *
@@ -57,14 +59,25 @@ export const make = (options: Options = {}): Agent.Agent<{}, Upstream | Platform
   return Tap.make("ConsoleOutput", (promise) =>
     Effect.gen(function* () {
       const paint = yield* Console.painter
-      const name = names ? `${speakerOf(promise.known, defaultName).toUpperCase()}: ` : ""
+      const visible = yield* Console.visible
+      const { known } = promise
+      const name = names && known._tag !== "Failure" ? `${speakerOf(known, defaultName).toUpperCase()}: ` : ""
       // of a message that fails the line is ended all the same; whoever reads it on meets the failure
       const tokens = Stream.catchCause(promise, () => Stream.empty)
-      const painted = Stream.map(Stream.concat(Stream.make(name), tokens), (text) => paint(text, style))
+      const texts = Stream.map(Stream.concat(Stream.make(name), tokens), visible)
+      const painted = Stream.map(texts, (text) => paint(text, styles.get(known._tag ?? "") ?? style))
       yield* Console.writeAll(Stream.concat(painted, Stream.make("\n\n")))
     })
   )
 }
 
+/** A failure says itself what it is. */
+const styles: ReadonlyMap<string, string> = new Map([
+  ["Failure", Console.red],
+  ["Reasoning", Console.dim]
+])
+
 const speakerOf = (known: Message.KnownFields, defaultName: string): string =>
-  known.agent ?? (known._tag === "User" || known._tag === "System" ? known._tag : defaultName)
+  known._tag === "Reasoning"
+    ? `${known.agent ?? defaultName} (thinking)`
+    : (known.agent ?? (known._tag === "User" || known._tag === "System" ? known._tag : defaultName))

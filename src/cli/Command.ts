@@ -34,6 +34,30 @@ const flags = {
   )
 }
 
+const chat = Command.make(
+  "chat",
+  {
+    ...flags,
+    history: Flag.File("history").pipe(
+      Flag.withDescription(
+        "The Markdown file that keeps the conversation, and that it goes on from (default: CHAT.md)"
+      ),
+      Flag.withDefault("CHAT.md")
+    )
+  },
+  (settings) =>
+    Effect.flatMap(
+      load(() => import("./Chat.ts")),
+      ({ run }) => run(settings)
+    )
+).pipe(
+  Command.withDescription("Talks with a model, and keeps the conversation in a file"),
+  Command.withExamples([
+    { command: "miniagents chat" },
+    { command: 'miniagents chat --history notes/rust.md --system "You teach Rust"' }
+  ])
+)
+
 const ask = Command.make(
   "ask",
   {
@@ -68,7 +92,7 @@ export const command = Command.make("miniagents").pipe(
       "  Exit status: 0 done, 1 no answer, 2 wrong words or configuration, 130 interrupted."
     ].join("\n")
   ),
-  Command.withSubcommands([ask])
+  Command.withSubcommands([chat, ask])
 )
 
 const load = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module)

@@ -1,0 +1,125 @@
+/** `miniagents chat`: a conversation that is kept in a file. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as Agent from "../Agent.ts"
+import * as ConsoleInput from "../agents/ConsoleInput.ts"
+import * as ConsoleOutput from "../agents/ConsoleOutput.ts"
+import * as Dialog from "../agents/Dialog.ts"
+import * as History from "../agents/History.ts"
+import * as MarkdownHistory from "../agents/MarkdownHistory.ts"
+import * as User from "../agents/User.ts"
+import type { Upstream } from "../InteractionContext.ts"
+import * as LlmAgent from "../llm/LlmAgent.ts"
+import * as LlmMessage from "../llm/LlmMessage.ts"
+import * as Provider from "../llm/Provider.ts"
+import * as Message from "../Message.ts"
+import * as MessagePromise from "../MessagePromise.ts"
+import * as MiniAgents from "../MiniAgents.ts"
+import type { Settings } from "./Command.ts"
+import * as Keyboard from "./Keyboard.ts"
+import * as Model from "./Model.ts"
+import * as PipeInput from "./PipeInput.ts"
+import { misuse, type Refusal, refuse } from "./Refusal.ts"
+import * as Spinner from "./Spinner.ts"
+
+export interface Conversation extends Settings {
+  readonly history: string
+}
+
+export const run = (
+  conversation: Conversation
+): Effect.Effect<void, Refusal | PlatformError, FileSystem.FileSystem | Path.Path | Stdio.Stdio> =>
+  Effect.gen(function* () {
+    const choice = yield* Model.choose(conversation)
+    const stdio = yield* Stdio.Stdio
+    const isTerminal = (yield* stdio.stdinIsTerminal) && (yield* stdio.stdoutIsTerminal)
+    const history = yield* MarkdownHistory.makeHistory({ file: conversation.history, classes: LlmMessage.classes })
+    const greeting = isTerminal ? yield* greetingOf(choice, conversation, history) : ""
+    const user = User.make({
+      output: ConsoleOutput.make(),
+      input: ConsoleInput.make({ greeting }),
+      history: History.agent("MarkdownHistory", history)
+    })
+    const system = Option.getOrUndefined(conversation.system)
+    const model = LlmAgent.make("Assistant", system === undefined ? {} : { system })
+    const dialog = Dialog.make({ user, assistant: stoppable(model, isTerminal) })
+    const input = isTerminal ? Keyboard.layer : Layer.merge(PipeInput.layer, Keyboard.layerNoStop)
+    yield* dialog.trigger().pipe(
+      Effect.flatMap((replies) => replies.messages),
+      Effect.provide([MiniAgents.layer(), Model.layer(choice, conversation), input])
+    )
+  }).pipe(
+    Effect.scoped,
+    Effect.catchTag("HistoryError", (error) => Effect.fail(refuse(error.operation === "open" ? misuse : 1)(error)))
+  )
+
+const greetingOf = <E>(choice: Provider.Choice, { history: file }: Conversation, history: History.History<E>) =>
+  Effect.map(history.messages, ({ length }) => {
+    const kept = length === 0 ? file : `${file} (${length} message${length === 1 ? "" : "s"} so far)`
+    return `miniagents · ${Provider.describe(choice)} · ${kept}`
+  })
+
+/**
+ * The assistant, with a spinner until it says something. When it is stopped, or its model fails, what it has said is
+ * all of the message. What it failed with is told to a person at a terminal, who can try again; through a pipe it ends
+ * the conversation.
+ */
+const stoppable = <E, R>(
+  model: Agent.Agent<{}, E, R>,
+  isTerminal: boolean
+): Agent.Agent<{}, Refusal | PlatformError, R | Keyboard.Stop | Stdio.Stdio> =>
+  Agent.make("Assistant", (ctx) =>
+    Effect.gen(function* () {
+      const stop = yield* Keyboard.Stop
+      const call = yield* model.call<Upstream>()
+      yield* call.send(ctx.messages)
+      const replies = yield* call.replies()
+      const spinner = yield* Effect.forkChild(Spinner.turn)
+      yield* Effect.forkChild(Effect.andThen(stop.pressed, call.interrupt))
+      const pass = (promise: MessagePromise.MessagePromise<unknown>) =>
+        Effect.gen(function* () {
+          yield* Fiber.interrupt(spinner)
+          yield* ctx.reply(yield* asFarAsItGoes(promise))
+        })
+      yield* Effect.exit(Stream.runForEach(replies, pass))
+      const exit = yield* Effect.exit(replies.messages)
+      yield* Fiber.interrupt(spinner)
+      if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+      const failure = Cause.squash(exit.cause)
+      const refusal = refuse(1)(failure instanceof Error ? failure : { message: String(failure) })
+      if (!isTerminal) return yield* refusal
+      yield* ctx.reply(failureOf(refusal.message))
+    })
+  ) as never // what `ctx.messages` fails with is what the dialog's user fails with
+
+/** A message that ends well however the one it is made of does. */
+const asFarAsItGoes = <E>(promise: MessagePromise.MessagePromise<E>) => {
+  const { known } = promise
+  return MessagePromise.fromStream(
+    Stream.catchCause(promise, () => Stream.empty),
+    {
+      known,
+      whole: (text) =>
+        Effect.catchCause(promise.message, () =>
+          Effect.succeed(new Message.Assistant({ ...fieldsOf(known), content: text }))
+        )
+    }
+  )
+}
+
+const fieldsOf = ({ agent, model }: Message.KnownFields) => ({
+  ...(agent === undefined ? {} : { agent }),
+  ...(model === undefined ? {} : { model })
+})
+
+const failureOf = (reason: string): Message.Failure =>
+  new Message.Failure({ content: "", error: "Error", reason, trace: [], metadata: History.noHistory })

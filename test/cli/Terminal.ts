@@ -1,0 +1,154 @@
+/** The program in a real pseudo-terminal, and what a terminal emulator shows of it: keys in, screen out. */
+import * as pty from "@lydell/node-pty"
+import headless from "@xterm/headless"
+import * as Program from "./Program.ts"
+
+export interface Options {
+  readonly env: Program.Environment
+  readonly cwd: string
+  readonly columns?: number
+  readonly rows?: number
+}
+
+/** Keys as terminals send them. */
+export const key = {
+  enter: "\r",
+  escape: "\u001b",
+  up: "\u001b[A",
+  down: "\u001b[B",
+  right: "\u001b[C",
+  left: "\u001b[D",
+  home: "\u001b[H",
+  end: "\u001b[F",
+  delete: "\u001b[3~",
+  backspace: "\u007f",
+  altEnter: "\u001b\r",
+  /** As of the Kitty keyboard protocol, and as of xterm's `modifyOtherKeys`. */
+  shiftEnter: "\u001b[13;2u",
+  shiftEnterOfXterm: "\u001b[27;2;13~",
+  ctrlSpace: "\0",
+  paste: (text: string) => `\u001b[200~${text}\u001b[201~`,
+  ctrl: (letter: string) => String.fromCharCode(letter.charCodeAt(0) & 0x1f)
+} as const
+
+export class Terminal {
+  /** All that the program wrote. */
+  written = ""
+  readonly exited: Promise<number>
+  private readonly emulator: headless.Terminal
+  private readonly process: pty.IPty
+  private readonly waiting = new Set<() => void>()
+  private status: number | undefined = undefined
+
+  private constructor(process: pty.IPty, columns: number, rows: number) {
+    this.process = process
+    this.emulator = new headless.Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 1_000 })
+    this.emulator.onData((answer) => process.write(answer))
+    process.onData((data) => {
+      this.written += data
+      this.emulator.write(data, () => this.look())
+    })
+    this.exited = new Promise((resolve) => {
+      process.onExit(({ exitCode, signal }) =>
+        // what it wrote last is shown first
+        this.emulator.write("", () => {
+          this.status = signal === undefined || signal === 0 ? exitCode : 128 + signal
+          resolve(this.status)
+          this.look()
+        })
+      )
+    })
+  }
+
+  static async start(words: ReadonlyArray<string>, options: Options): Promise<Terminal> {
+    const { columns = 80, cwd, env, rows = 24 } = options
+    const file = await Program.program()
+    const settings = { cols: columns, rows, cwd, env: Program.environment(env) }
+    return new Terminal(pty.spawn(process.execPath, [file, ...words], settings), columns, rows)
+  }
+
+  get pid(): number {
+    return this.process.pid
+  }
+
+  type(keys: string): void {
+    this.process.write(keys)
+  }
+
+  resize(columns: number, rows: number): void {
+    this.emulator.resize(columns, rows)
+    this.process.resize(columns, rows)
+  }
+
+  kill(signal: string): void {
+    this.process.kill(signal)
+  }
+
+  /** What is and was on the screen, without blanks at the ends. */
+  get screen(): string {
+    const buffer = this.emulator.buffer.active
+    return Array.from({ length: buffer.length }, (_, i) => buffer.getLine(i)?.translateToString().trimEnd() ?? "")
+      .join("\n")
+      .trimEnd()
+  }
+
+  /** The row the cursor is in, with a `|` where it is. */
+  get cursorLine(): string {
+    const { baseY, cursorX, cursorY } = this.emulator.buffer.active
+    const line = this.emulator.buffer.active.getLine(baseY + cursorY)
+    const before = line?.translateToString(false, 0, cursorX) ?? ""
+    return `${before}|${line?.translateToString(true, cursorX) ?? ""}`
+  }
+
+  /** The colour of the first place where this stands, as the number of the palette, and whether it is dim. */
+  styleOf(text: string): { readonly color: number; readonly dim: boolean } | undefined {
+    const buffer = this.emulator.buffer.active
+    for (let y = 0; y < buffer.length; y++) {
+      const line = buffer.getLine(y)
+      const x = line?.translateToString().indexOf(text) ?? -1
+      const cell = x < 0 ? undefined : line?.getCell(x)
+      if (cell !== undefined) return { color: cell.isFgDefault() ? -1 : cell.getFgColor(), dim: cell.isDim() !== 0 }
+    }
+    return undefined
+  }
+
+  /** Waits until the screen is as it should be; says what it shows if the program ends before. */
+  until(isThere: string | RegExp | ((screen: string) => boolean)): Promise<string> {
+    const wanted = (screen: string) =>
+      typeof isThere === "string"
+        ? screen.includes(isThere)
+        : isThere instanceof RegExp
+          ? isThere.test(screen)
+          : isThere(screen)
+    return new Promise((resolve, reject) => {
+      const done = (settle: () => void) => {
+        clearTimeout(patience)
+        this.waiting.delete(look)
+        settle()
+      }
+      const look = () => {
+        const { screen } = this
+        if (wanted(screen)) done(() => resolve(screen))
+        else if (this.status !== undefined) done(() => reject(this.complaint(isThere, `it ended with ${this.status}`)))
+      }
+      // a test that waits in vain is to say for what
+      const patience = setTimeout(() => done(() => reject(this.complaint(isThere, "in vain"))), 8_000)
+      this.waiting.add(look)
+      look()
+    })
+  }
+
+  /** Ends the process, however it is. */
+  async close(): Promise<void> {
+    if (this.status === undefined) this.process.kill("SIGKILL")
+    await this.exited
+  }
+
+  private look(): void {
+    for (const look of this.waiting) look()
+  }
+
+  private complaint(isThere: unknown, why: string): Error {
+    return new Error(`waited for ${String(isThere)}, ${why}; the screen:\n${this.screen}\n${this.cursorLine}`)
+  }
+}
