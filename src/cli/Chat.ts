@@ -6,15 +6,17 @@ import * as Fiber from "effect/Fiber"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Path from "effect/Path"
+import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Agent from "../Agent.ts"
+import * as Console from "../agents/Console.ts"
 import * as ConsoleInput from "../agents/ConsoleInput.ts"
 import * as ConsoleOutput from "../agents/ConsoleOutput.ts"
 import * as Dialog from "../agents/Dialog.ts"
 import * as History from "../agents/History.ts"
+import * as LineInput from "../agents/LineInput.ts"
 import * as MarkdownHistory from "../agents/MarkdownHistory.ts"
 import * as User from "../agents/User.ts"
 import type { Upstream } from "../InteractionContext.ts"
@@ -42,18 +44,20 @@ export const run = (
     const choice = yield* Model.choose(conversation)
     const stdio = yield* Stdio.Stdio
     const isTerminal = (yield* stdio.stdinIsTerminal) && (yield* stdio.stdoutIsTerminal)
-    const history = yield* MarkdownHistory.makeHistory({ file: conversation.history, classes: LlmMessage.classes })
-    const greeting = isTerminal ? yield* greetingOf(choice, conversation, history) : ""
+    const file = nameOf(yield* Path.Path, conversation.history)
+    const history = yield* MarkdownHistory.makeHistory({ file, classes: LlmMessage.classes })
     const user = User.make({
       output: ConsoleOutput.make(),
-      input: ConsoleInput.make({ greeting }),
+      input: ConsoleInput.make({ greeting: "" }),
       history: History.agent("MarkdownHistory", history)
     })
     const system = Option.getOrUndefined(conversation.system)
     const model = LlmAgent.make("Assistant", system === undefined ? {} : { system })
     const dialog = Dialog.make({ user, assistant: stoppable(model, isTerminal) })
     const input = isTerminal ? Keyboard.layer : Layer.merge(PipeInput.layer, Keyboard.layerNoStop)
-    yield* dialog.trigger().pipe(
+    const kept = isTerminal ? (yield* history.messages).length : 0
+    yield* (isTerminal ? greet(choice, file, kept) : Effect.void).pipe(
+      Effect.andThen(dialog.trigger()),
       Effect.flatMap((replies) => replies.messages),
       Effect.provide([MiniAgents.layer(), Model.layer(choice, conversation), input])
     )
@@ -62,10 +66,22 @@ export const run = (
     Effect.catchTag("HistoryError", (error) => Effect.fail(refuse(error.operation === "open" ? misuse : 1)(error)))
   )
 
-const greetingOf = <E>(choice: Provider.Choice, { history: file }: Conversation, history: History.History<E>) =>
-  Effect.map(history.messages, ({ length }) => {
-    const kept = length === 0 ? file : `${file} (${length} message${length === 1 ? "" : "s"} so far)`
-    return `miniagents · ${Provider.describe(choice)} · ${kept}`
+/** The file as a person would say it: without the folder they are in. */
+const nameOf = (path: Path.Path, file: string): string => {
+  const name = path.relative("", file)
+  return name === "" || name.startsWith("..") ? file : name
+}
+
+/** Says who talks, where it is kept, and how to go on. */
+const greet = (choice: Provider.Choice, file: string, kept: number) =>
+  Effect.gen(function* () {
+    const { help } = yield* LineInput.LineInput
+    const paint = yield* Console.painter
+    const soFar = kept === 0 ? "" : ` (${kept} message${kept === 1 ? "" : "s"} so far)`
+    const title = `miniagents · ${Provider.describe(choice)} · ${file}${soFar}`
+    yield* Console.write(
+      `${paint(Console.harmless(title), Console.green)}\n\n${paint(help.join("\n"), Console.dim)}\n\n`
+    )
   })
 
 /**

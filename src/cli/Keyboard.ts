@@ -171,13 +171,12 @@ class Keyboard {
     if (text.trim() !== "" && text !== this.past.at(-1)) this.past.push(text)
   }
 
+  /** Goes on below when the shell says so, or at once where there is none that could. */
   private suspend(): void {
+    this.painter.leave()
     this.restore()
-    process.once("SIGCONT", () => {
-      this.prepare()
-      this.draw()
-    })
     process.kill(process.pid, "SIGTSTP")
+    this.prepare()
   }
 
   private readonly onData = (bytes: Uint8Array): void => {

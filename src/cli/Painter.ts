@@ -20,6 +20,8 @@ export interface Picture {
 export class Painter {
   /** The widths of the rows that were drawn above that of the cursor. */
   private above: ReadonlyArray<number> = []
+  /** How many rows were drawn below that of the cursor. */
+  private below = 0
   private readonly output: WriteStream
 
   constructor(output: WriteStream) {
@@ -47,6 +49,12 @@ export class Painter {
     this.above = []
   }
 
+  /** Leaves what is drawn as it is, and begins below it the next time. */
+  leave(): void {
+    this.output.write("\n".repeat(this.below + 1) + "\r")
+    this.above = []
+  }
+
   clearScreen(): void {
     this.output.write("\x1b[H\x1b[2J")
     this.above = []
@@ -62,8 +70,10 @@ export class Painter {
     const drawn = [...lines.slice(first, first + room), ...(hint === "" ? [] : [hint])]
     const { cells, pieces } = rows[place.row]!
     const before = pieces.filter((_, i) => cells[i]!.offset < cursor).join("")
-    const below = drawn.length - 1 - (place.row - first)
-    this.output.write(this.erase() + drawn.join("\r\n") + up(below) + "\r" + (place.row === 0 ? prompt : "") + before)
+    this.below = drawn.length - 1 - (place.row - first)
+    this.output.write(
+      this.erase() + drawn.join("\r\n") + up(this.below) + "\r" + (place.row === 0 ? prompt : "") + before
+    )
     this.above = rows.slice(first, place.row).map(({ end }) => end.column)
   }
 

@@ -8,6 +8,8 @@ export interface Options {
   readonly cwd: string
   readonly columns?: number
   readonly rows?: number
+  /** What a shell runs, with the program as `"$@"`; without it there is no shell. */
+  readonly script?: string
 }
 
 /** Keys as terminals send them. */
@@ -61,23 +63,24 @@ export class Terminal {
   }
 
   static async start(words: ReadonlyArray<string>, options: Options): Promise<Terminal> {
-    const { columns = 80, cwd, env, rows = 24 } = options
+    const { columns = 80, cwd, env, rows = 24, script } = options
     const file = await Program.program()
     const settings = { cols: columns, rows, cwd, env: Program.environment(env) }
-    return new Terminal(pty.spawn(process.execPath, [file, ...words], settings), columns, rows)
-  }
-
-  get pid(): number {
-    return this.process.pid
+    const command = [process.execPath, file, ...words]
+    const all = script === undefined ? command : ["/bin/sh", "-c", script, "sh", ...command]
+    return new Terminal(pty.spawn(all[0]!, all.slice(1), settings), columns, rows)
   }
 
   type(keys: string): void {
     this.process.write(keys)
   }
 
-  resize(columns: number, rows: number): void {
+  /** Resizes it and waits until the program has drawn anew, as the emulator wraps long lines by itself. */
+  async resize(columns: number, rows: number): Promise<void> {
+    const { length } = this.written
     this.emulator.resize(columns, rows)
     this.process.resize(columns, rows)
+    await this.until(() => this.written.length > length)
   }
 
   kill(signal: string): void {
@@ -101,7 +104,7 @@ export class Terminal {
   }
 
   /** The colour of the first place where this stands, as the number of the palette, and whether it is dim. */
-  styleOf(text: string): { readonly color: number; readonly dim: boolean } | undefined {
+  readonly styleOf = (text: string): { readonly color: number; readonly dim: boolean } => {
     const buffer = this.emulator.buffer.active
     for (let y = 0; y < buffer.length; y++) {
       const line = buffer.getLine(y)
@@ -109,7 +112,7 @@ export class Terminal {
       const cell = x < 0 ? undefined : line?.getCell(x)
       if (cell !== undefined) return { color: cell.isFgDefault() ? -1 : cell.getFgColor(), dim: cell.isDim() !== 0 }
     }
-    return undefined
+    throw this.complaint(text, "it is not there")
   }
 
   /** Waits until the screen is as it should be; says what it shows if the program ends before. */

@@ -1,53 +1,11 @@
-/** `miniagents chat` in a terminal: keys in, screen out. */
+/** `miniagents chat` in a terminal: a conversation, keys in, screen out. */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { afterAll, afterEach, assert, beforeAll, beforeEach, describe, it } from "@effect/vitest"
-import * as Model from "./Model.ts"
-import * as Program from "./Program.ts"
-import { key, Terminal } from "./Terminal.ts"
+import { assert, describe, it } from "@effect/vitest"
+import { asking, chat, folder, history, lines, server, setUp } from "./Chat.ts"
+import { key } from "./Terminal.ts"
 
-let server: Model.Server
-let folder: string
-let terminals: Array<Terminal> = []
-beforeAll(async () => {
-  await Program.program()
-}, 60_000)
-beforeEach(async () => {
-  server = await Model.serve()
-  folder = Program.makeFolder()
-})
-afterEach(async () => {
-  await Promise.all(terminals.map((terminal) => terminal.close()))
-  terminals = []
-  await server.close()
-  Program.removeFolder(folder)
-})
-afterAll(() => {})
-
-interface Settings {
-  readonly columns?: number
-  readonly rows?: number
-  readonly env?: Program.Environment
-}
-
-const chat = async (words: ReadonlyArray<string> = [], settings: Settings = {}): Promise<Terminal> => {
-  const { env = {}, ...size } = settings
-  const terminal = await Terminal.start(["chat", ...words], { env: { ...server.env, ...env }, cwd: folder, ...size })
-  terminals.push(terminal)
-  await terminal.until(/^USER:$/m)
-  return terminal
-}
-
-const history = () => fs.readFileSync(path.join(folder, "CHAT.md"), "utf8")
-
-/** A chat in which a question was asked that is not answered yet. */
-const asking = async (settings: Settings = {}) => {
-  const terminal = await chat([], settings)
-  terminal.type(`hi${key.enter}`)
-  return { terminal, asked: await server.asked() }
-}
-
-const lines = (...all: ReadonlyArray<string>) => all.join("\n")
+setUp()
 
 describe("miniagents chat", () => {
   it("shows what is said word by word, names who speaks, and asks again", async () => {
@@ -59,5 +17,119 @@ describe("miniagents chat", () => {
     await terminal.until(lines("USER: hi", "", "ASSISTANT: Hello there", "", "USER:"))
     terminal.type(`bye${key.enter}`)
     assert.deepStrictEqual((await server.asked()).messages, ["user: hi", "assistant: Hello there", "user: bye"])
+  })
+
+  it("looks as README shows it", async () => {
+    const terminal = await chat([], { env: { MINIAGENTS_MODEL: "qwen3:8b" } })
+    terminal.type(`Name two rivers that cross a border.${key.enter}`)
+    const first = await server.asked()
+    first.finish("The Danube flows through ten countries, the Rhine through six.")
+    await terminal.until(/six\.\n\nUSER:$/)
+    terminal.type(`A haiku about the first one,${key.ctrlSpace}please.${key.enter}`)
+    const second = await server.asked()
+    second.finish("Black Forest trickle,\nten flags bow over your back:\nthe sea calls you one.")
+    await terminal.until(/one\.\n\nUSER:$/)
+    terminal.type(`exit${key.enter}`)
+    await terminal.exited
+    const session = fs.readFileSync(path.join(import.meta.dirname, "session.txt"), "utf8")
+    const screen = terminal.screen.replace(/127\.0\.0\.1:\d+/, "localhost:11434")
+    assert.strictEqual(`$ npx miniagents chat\n${screen}\n`, session)
+  })
+
+  it("says which model and which file, and which keys there are", async () => {
+    const { screen } = await chat()
+    assert.match(screen, /^miniagents · openai some-model at 127\.0\.0\.1:\d+ · CHAT\.md\n\nEnter sends; Ctrl\+Space/m)
+  })
+
+  it("tells the model first what --system says, and logs with --log", async () => {
+    const terminal = await chat(["--system", "Be brief", "--log"])
+    terminal.type(`hi${key.enter}`)
+    const asked = await server.asked()
+    assert.deepStrictEqual(asked.messages, ["system: Be brief", "user: hi"])
+    asked.finish("yes")
+    await terminal.until(/ASSISTANT: yes\n\nUSER:$/)
+    assert.notInclude(history(), "Be brief")
+    assert.strictEqual(fs.readdirSync(path.join(folder, "llm_logs")).length, 1)
+  })
+
+  it("shows a spinner until the first word", async () => {
+    const { asked, terminal } = await asking()
+    await terminal.until(/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]$/m)
+    await terminal.until(/^⠹$/m) // it turns
+    asked.say("Well")
+    const screen = await terminal.until("ASSISTANT: Well")
+    assert.notMatch(screen, /[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/)
+  })
+
+  it("tells in red that the model failed, keeps what it said, and goes on", async () => {
+    const { asked, terminal } = await asking()
+    asked.say("half")
+    await terminal.until("ASSISTANT: half")
+    asked.cut()
+    await terminal.until(/ASSISTANT: half\n\nError: [^]*\n\nUSER:$/)
+    assert.strictEqual(terminal.styleOf("Error: ").color, 9)
+    terminal.type(`again${key.enter}`)
+    const again = await server.asked()
+    assert.deepStrictEqual(again.messages, ["user: hi", "assistant: half", "user: again"])
+    again.refuse(500, "out of order")
+    await terminal.until(/out of order[^]*\n\nUSER:$/)
+    assert.notInclude(history(), "out of order")
+  })
+
+  it("does not let what the model says steer the terminal", async () => {
+    const { asked, terminal } = await asking()
+    asked.say("\u001b[2J\u001b[H\u001b]0;owned\u0007gone\rover\u009b31m\tred\u007f")
+    asked.finish()
+    const screen = await terminal.until(/red␡\n\nUSER:$/)
+    assert.include(screen, lines("USER: hi", "", "ASSISTANT: ␛[2J␛[H␛]0;owned␇goneover\ufffd31m"))
+    assert.notInclude(terminal.written, "\u001b]0;")
+    assert.notInclude(terminal.written, "\u009b")
+  })
+
+  it("has colours, but none with NO_COLOR", async () => {
+    const { asked, terminal } = await asking()
+    asked.finish("green")
+    await terminal.until(/green\n\nUSER:$/)
+    assert.deepStrictEqual(["USER: hi", "green", "Enter sends"].map(terminal.styleOf), [
+      { color: 11, dim: false },
+      { color: 10, dim: false },
+      { color: -1, dim: true }
+    ])
+    terminal.type(`exit${key.enter}`)
+    await terminal.exited
+    const { terminal: plain, asked: again } = await asking({ env: { NO_COLOR: "1" } })
+    again.finish("green")
+    await plain.until(/green\n\nUSER:$/)
+    // oxlint-disable-next-line no-control-regex
+    assert.notMatch(plain.written, /\u001b\[\d[\d;]*m/)
+  })
+})
+
+describe("stopping an answer with Ctrl+C", () => {
+  it("keeps what was said, on the screen and as a finished message, hangs up and asks again", async () => {
+    const { asked, terminal } = await asking()
+    asked.say("As I was say")
+    await terminal.until("ASSISTANT: As I was say")
+    terminal.type(key.ctrl("C"))
+    await asked.hungUp
+    await terminal.until(/ASSISTANT: As I was say\n\nUSER:$/)
+    terminal.type(`go on${key.enter}`)
+    const next = await server.asked()
+    assert.deepStrictEqual(next.messages, ["user: hi", "assistant: As I was say", "user: go on"])
+    next.finish("ing")
+    await terminal.until(/ing\n\nUSER:$/)
+    terminal.type(`exit${key.enter}`)
+    await terminal.exited
+    assert.strictEqual(history().split("<!-- miniagents end").length, 5)
+  })
+
+  it("asks again at once when nothing was said yet", async () => {
+    const { asked, terminal } = await asking()
+    await terminal.until(/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]$/m)
+    terminal.type("\u001b[99;5u") // as of the Kitty keyboard protocol
+    await asked.hungUp
+    await terminal.until(/USER: hi\n\nUSER:$/)
+    terminal.type(`anyone?${key.enter}`)
+    assert.deepStrictEqual((await server.asked()).messages, ["user: hi", "user: anyone?"])
   })
 })
