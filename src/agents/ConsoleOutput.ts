@@ -36,7 +36,7 @@ export interface Options {
  *
  * Colours are left out where the output is no terminal, and where `NO_COLOR` is set. On a terminal control characters
  * in a text are shown as their pictures, so that a text cannot steer it. What is reasoned is dim, a `Message.Failure` is
- * red and has no speaker.
+ * red.
  *
  * **Example**
  *
@@ -61,7 +61,7 @@ export const make = (options: Options = {}): Agent.Agent<{}, Upstream | Platform
       const paint = yield* Console.painter
       const visible = yield* Console.visible
       const { known } = promise
-      const name = names && known._tag !== "Failure" ? `${speakerOf(known, defaultName).toUpperCase()}: ` : ""
+      const name = names ? `${speakerOf(known, defaultName).toUpperCase()}: ` : ""
       // of a message that fails the line is ended all the same; whoever reads it on meets the failure
       const tokens = Stream.catchCause(promise, () => Stream.empty)
       const texts = Stream.map(Stream.concat(Stream.make(name), tokens), visible)
@@ -71,7 +71,7 @@ export const make = (options: Options = {}): Agent.Agent<{}, Upstream | Platform
   )
 }
 
-/** A failure says itself what it is. */
+/** What is shown in another colour, whatever was said. */
 const styles: ReadonlyMap<string, string> = new Map([
   ["Failure", Console.red],
   ["Reasoning", Console.dim]

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Effect, Exit, Layer, Logger, Schema, Stream, Terminal } from "effect"
 import { Agent, Message, MessagePromise, MiniAgents } from "miniagents"
 import { ConsoleInput, ConsoleOutput, LineInput } from "miniagents/agents"
+import { LlmMessage } from "miniagents/llm"
 import * as Screen from "./Screen.ts"
 
 class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
@@ -46,6 +47,38 @@ describe("ConsoleOutput", () => {
       assert.strictEqual(yield* shown((screen) => console(screen, { terminal: true, noColor: "1" })), plain)
       const blue = ConsoleOutput.make({ style: "94" })
       assert.include(yield* shown((screen) => console(screen, { terminal: true }), blue), "\x1b[94mHello\x1b[0m")
+    })
+  )
+
+  it.effect("does not let a text steer a terminal, and gives a pipe the text as it is", () =>
+    Effect.gen(function* () {
+      const text = "a\u001b[2Jb\rc\u0007\u009bm\td\u007f\n🦀"
+      const show = (terminal: boolean) => {
+        const screen = Screen.make()
+        return Effect.gen(function* () {
+          const speaker = new Message.Assistant({ content: text, agent: "x\u001b]0;y" })
+          const replies = yield* ConsoleOutput.make().trigger(speaker)
+          assert.deepStrictEqual((yield* replies.messages).map(String), [text])
+          return screen.text()
+        }).pipe(Effect.provide(console(screen, { terminal, noColor: "1" })))
+      }
+      assert.strictEqual(yield* show(true), "X␛]0;Y: a␛[2Jbc␇\ufffdm\td␡\n🦀\n\n")
+      assert.strictEqual(yield* show(false), `X\u001b]0;Y: ${text}\n\n`)
+    })
+  )
+
+  it.effect("shows failures in red, and what is thought dim and as such", () =>
+    Effect.gen(function* () {
+      const screen = Screen.make()
+      const failure = new Message.Failure({ content: "", error: "Error", reason: "why", trace: [] })
+      const thought = new LlmMessage.Reasoning({ content: "Hm", agent: "Poet" })
+      const messages = Effect.flatMap(ConsoleOutput.make().trigger([failure, thought]), ({ messages }) => messages)
+      yield* Effect.provide(messages, console(screen, { terminal: true }))
+      const painted = (style: string, ...texts: ReadonlyArray<string>) =>
+        texts.map((text) => `\u001b[${style}m${text}\u001b[0m`).join("")
+      const [first, second] = screen.text().split("\n\n")
+      assert.strictEqual(first, painted("91", "ASSISTANT: ", "Error: why"))
+      assert.strictEqual(second, painted("2", "POET (THINKING): ", "Hm"))
     })
   )
 

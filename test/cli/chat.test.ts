@@ -66,7 +66,7 @@ describe("miniagents chat", () => {
     asked.say("half")
     await terminal.until("ASSISTANT: half")
     asked.cut()
-    await terminal.until(/ASSISTANT: half\n\nError: [^]*\n\nUSER:$/)
+    await terminal.until(/ASSISTANT: half\n\nASSISTANT: Error: [^]*\n\nUSER:$/)
     assert.strictEqual(terminal.styleOf("Error: ").color, 9)
     terminal.type(`again${key.enter}`)
     const again = await server.asked()
