@@ -117,25 +117,28 @@ const stoppable = <E, R>(
     })
   ) as never // what `ctx.messages` fails with is what the dialog's user fails with
 
-/** A message that ends well however the one it is made of does. */
+/**
+ * A message that ends well however the one it is made of does. What the model thinks is shown and not kept: models need
+ * none of it in a later turn, and refuse half of it.
+ */
 const asFarAsItGoes = <E>(promise: MessagePromise.MessagePromise<E>) => {
   const { known } = promise
+  const isThought = known._tag === "Reasoning"
+  const fields = { ...(known.agent === undefined ? {} : { agent: known.agent }), metadata: known.metadata ?? {} }
+  const thought = { ...fields, metadata: { ...fields.metadata, ...History.noHistory } }
   return MessagePromise.fromStream(
     Stream.catchCause(promise, () => Stream.empty),
     {
-      known,
-      whole: (text) =>
-        Effect.catchCause(promise.message, () =>
-          Effect.succeed(new Message.Assistant({ ...fieldsOf(known), content: text }))
-        )
+      known: isThought ? { ...known, ...thought } : known,
+      whole: (content) => {
+        if (isThought) return Effect.succeed(new LlmMessage.Reasoning({ ...thought, content }))
+        const model = known.model === undefined ? {} : { model: known.model }
+        const partial = new Message.Assistant({ ...fields, ...model, content })
+        return Effect.catchCause(promise.message, () => Effect.succeed(partial))
+      }
     }
   )
 }
-
-const fieldsOf = ({ agent, model }: Message.KnownFields) => ({
-  ...(agent === undefined ? {} : { agent }),
-  ...(model === undefined ? {} : { model })
-})
 
 const failureOf = (reason: string): Message.Failure =>
   new Message.Failure({ content: "", error: "Error", reason, trace: [], metadata: History.noHistory })

@@ -10,6 +10,7 @@ export interface Asked {
   /** The messages, as `role: text`. */
   readonly messages: ReadonlyArray<string>
   readonly say: (text: string) => void
+  readonly think: (text: string) => void
   /** Says this, if anything, and ends the answer. */
   readonly finish: (text?: string) => void
   readonly refuse: (status: number, message: string) => void
@@ -70,6 +71,7 @@ const answerable = (response: ServerResponse, body: unknown): Asked => {
   return {
     messages: (body as Body).messages.map(({ content, role }) => `${role}: ${textOf(content)}`),
     say,
+    think: (text) => write({ reasoning_content: text }, null),
     finish: (text) => {
       if (text !== undefined) say(text)
       write({}, "stop")

@@ -61,6 +61,27 @@ describe("miniagents chat", () => {
     assert.notMatch(screen, /[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/)
   })
 
+  it("shows what the model thinks, dim, and does not keep it", async () => {
+    const { asked, terminal } = await asking()
+    asked.think("Let me")
+    await terminal.until("ASSISTANT (THINKING): Let me")
+    asked.think(" see")
+    asked.say("42")
+    asked.finish()
+    await terminal.until(lines("ASSISTANT (THINKING): Let me see", "", "ASSISTANT: 42", "", "USER:"))
+    assert.deepStrictEqual([terminal.styleOf("Let me").dim, terminal.styleOf("42").dim], [true, false])
+    terminal.type(`sure?${key.enter}`)
+    const next = await server.asked()
+    assert.deepStrictEqual(next.messages, ["user: hi", "assistant: 42", "user: sure?"])
+    next.think("Hm")
+    await terminal.until("ASSISTANT (THINKING): Hm")
+    terminal.type(key.ctrl("C"))
+    await terminal.until(/Hm\n\nUSER:$/)
+    terminal.type(`well?${key.enter}`)
+    assert.deepStrictEqual((await server.asked()).messages.slice(2), ["user: sure?", "user: well?"])
+    assert.notInclude(history(), "Let me")
+  })
+
   it("tells in red that the model failed, keeps what it said, and goes on", async () => {
     const { asked, terminal } = await asking()
     asked.say("half")
