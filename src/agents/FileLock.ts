@@ -62,7 +62,7 @@ export const CurrentProcess: Context.Reference<Process> = Context.Reference("min
  *
  * **Details**
  *
- * The lock is `<file>.lock` and names its process by its id and, on Linux, by when it started and the host, so that an
+ * The lock is `<file>.lock`, beside the file that a link leads to, and names its process by its id and, on Linux, by when it started and the host, so that an
  * id that was given to another process since is not taken for the owner.
  *
  * **Gotchas**
@@ -78,7 +78,8 @@ export const acquire = (
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const process = yield* CurrentProcess
-    const lock = `${file}.lock`
+    const linked = Effect.andThen(fs.readLink(file), fs.realPath(file)) // a link is not another file
+    const lock = `${yield* Effect.orElseSucceed(linked, () => file)}.lock`
     const self = yield* identity(process.pid)
     yield* Effect.acquireRelease(take(file, lock, self), () => Effect.ignore(release(fs, lock, self)))
   })

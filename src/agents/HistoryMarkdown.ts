@@ -48,7 +48,8 @@ export const closing = (rest: string | undefined): string =>
 
 export const headingOf = (known: Message.KnownFields): Heading => ({
   role: known._tag === "User" || known._tag === "System" ? known._tag.toLowerCase() : "assistant",
-  model: known.model !== undefined && /^[^\s<>]+$/.test(known.model) ? known.model : undefined
+  model:
+    known.model !== undefined && /^[^\s<>]+$/.test(known.model) && known.model.isWellFormed() ? known.model : undefined
 })
 
 /** Escapes a text as it comes: what may still become a comment at the start of a line is held back. */
@@ -91,13 +92,16 @@ export const parse = (file: string, fromMarkdown: Parse, codec: Codec): Readonly
   const messages: Array<Message.Message> = []
   let from = 0
   let inside = false
+  let converted = false
   for (const mark of text.matchAll(marks)) {
     const at = mark.index
     if (mark[1] === "message") {
       if (!inside) messages.push(...foreign(text.slice(from, at), fromMarkdown))
       inside = true
+      converted = mark[3] === "\r" // it was not written so: all the line ends were made CRLF since
     } else if (inside) {
-      messages.push(...own(text.slice(from, at), mark[2], fromMarkdown, codec))
+      const body = converted ? text.slice(from, at).replaceAll("\r\n", "\n") : text.slice(from, at)
+      messages.push(...own(body, mark[2], fromMarkdown, codec))
       inside = false
     }
     from = at + mark[0].length
@@ -105,7 +109,7 @@ export const parse = (file: string, fromMarkdown: Parse, codec: Codec): Readonly
   if (!inside) messages.push(...foreign(text.slice(from), fromMarkdown))
   return messages
 }
-const marks = new RegExp(`(?<=^|\\n)${PREFIX} (message|end)(?: ([^\\n]*?))? -->\\r?(?:\\n|$)`, "g")
+const marks = new RegExp(`(?<=^|\\n)${PREFIX} (message|end)(?: ([^\\n]*?))? -->(\\r?)(?:\\n|$)`, "g")
 
 /** A message between its two comments; its text ends where the line before the last one does. */
 const own = (
@@ -114,9 +118,9 @@ const own = (
   fromMarkdown: Parse,
   codec: Codec
 ): ReadonlyArray<Message.Message> => {
-  // a heading takes two lines, and nobody means more than two blank ones before it
-  const head = body.split("\n", 4).join("\n")
-  const section = sections(head, fromMarkdown)[0]
+  // a heading takes two lines, and nobody means more than two blank ones before it; a text can be of any length
+  const lines = body.split("\n", 4)
+  const section = [2, 3, 4].map((count) => sections(lines.slice(0, count).join("\n"), fromMarkdown)[0]).find(Boolean)
   if (section === undefined) return []
   const text = body.slice(section.start).replace(/^(\r?\n|$)/, "")
   return [restore(section.heading, unescape(text.replace(/\n$/, "")), rest, codec)]
@@ -136,7 +140,11 @@ const foreign = (text: string, fromMarkdown: Parse): ReadonlyArray<Message.Messa
   })
 }
 
-const withoutBlankLines = (text: string): string => text.replace(/^(?:[^\S\n]*\n)+/, "").replace(/(?:\n[^\S\n]*)+$/, "")
+const withoutBlankLines = (text: string): string => {
+  const lines = text.split("\n")
+  const isText = (line: string) => line.trim() !== ""
+  return lines.slice(Math.max(0, lines.findIndex(isText)), lines.findLastIndex(isText) + 1).join("\n")
+}
 
 interface Section {
   readonly heading: Heading
@@ -146,7 +154,7 @@ interface Section {
 
 /** The headings of the first level that name a role and, maybe, a model. */
 const sections = (text: string, fromMarkdown: Parse): ReadonlyArray<Section> =>
-  fromMarkdown(text).children.flatMap((node) => {
+  fromMarkdown(text, blocksOnly).children.flatMap((node) => {
     if (node.type !== "heading" || node.depth !== 1 || node.position === undefined) return []
     const begin = node.position.start.offset ?? 0
     const start = node.position.end.offset ?? 0
@@ -155,6 +163,20 @@ const sections = (text: string, fromMarkdown: Parse): ReadonlyArray<Section> =>
     const heading = headingFrom(text.slice(first, last))
     return heading === undefined ? [] : [{ heading, begin, start }]
   })
+
+/** What is inside of a paragraph does not matter here, and can take the parser the square of its length. */
+const blocksOnly = {
+  extensions: [
+    {
+      disable: {
+        null: [
+          ...["attention", "autolink", "characterEscape", "characterReference", "codeText", "hardBreakEscape"],
+          ...["htmlText", "labelEnd", "labelStartImage", "labelStartLink"]
+        ]
+      }
+    }
+  ]
+}
 
 const headingFrom = (text: string): Heading | undefined => {
   const [name = "", ...rest] = text.split("/")

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
@@ -40,6 +41,7 @@ export interface Options {
  *
  * Any message comes back equal to what it was, whatever its text. Messages are appended and never rewritten: a process
  * that is killed loses at most the message that was not finished, whose text stays in the file for people to read.
+ * The file can be edited meanwhile: what was changed is there at the next read.
  * Files that the Python original wrote can be read and continued, and sections can be added by hand. A second process
  * that opens the file is refused (`FileLock`). Reading takes the package `mdast-util-from-markdown`, loaded when a
  * history is first asked for all of it; until then no message is held in memory.
@@ -90,11 +92,11 @@ export const makeHistory = (
     const opened = Effect.gen(function* () {
       yield* fs.makeDirectory(path.dirname(file), { recursive: true })
       yield* FileLock.acquire(file)
-      return yield* fs.open(file, { flag: "a" })
+      yield* Effect.scoped(fs.open(file, { flag: "a" })) // fails now rather than at the first message
     })
-    const handle = yield* Effect.mapError(opened, failed("open", file))
+    yield* Effect.mapError(opened, failed("open", file))
     const turn = yield* Semaphore.make(1)
-    const self = new MarkdownFile(fs, file, handle, Message.codec(classes))
+    const self = new MarkdownFile(fs, file, Message.codec(classes))
     return {
       append: (promise) => turn.withPermit(self.append(promise)),
       messages: turn.withPermit(self.messages)
@@ -104,19 +106,56 @@ export const makeHistory = (
 class MarkdownFile {
   private readonly fs: FileSystem.FileSystem
   private readonly file: string
-  private readonly handle: FileSystem.File
   private readonly codec: Markdown.Codec
-  /** What was read and appended since, and the size the file has then: another size means other hands. */
-  private cache: { readonly messages: Array<Message.Message>; size: number } | undefined = undefined
+  /** What was read and appended since, and how the file looks then: another look means other hands. */
+  private cache: { readonly messages: Array<Message.Message>; look: Look } | undefined = undefined
 
-  constructor(fs: FileSystem.FileSystem, file: string, handle: FileSystem.File, codec: Markdown.Codec) {
+  constructor(fs: FileSystem.FileSystem, file: string, codec: Markdown.Codec) {
     this.fs = fs
     this.file = file
-    this.handle = handle
     this.codec = codec
   }
 
   append<E>(promise: MessagePromise<E>): Effect.Effect<void, E | History.HistoryError> {
+    return Effect.flatMap(this.appendOnce(promise), (kept) => (kept ? Effect.void : this.append(promise)))
+  }
+
+  get messages(): Effect.Effect<ReadonlyArray<Message.Message>, History.HistoryError> {
+    return Effect.gen({ self: this }, function* () {
+      const look = lookOf(yield* this.fs.stat(this.file))
+      if (this.cache === undefined || !isSame(this.cache.look, look)) this.cache = { messages: yield* this.read, look }
+      return [...this.cache.messages]
+    }).pipe(Effect.mapError(failed("read", this.file)))
+  }
+
+  /** Whether the message is in the file: an editor that saves may have put a new file in the place of this one. */
+  private appendOnce<E>(promise: MessagePromise<E>): Effect.Effect<boolean, E | History.HistoryError> {
+    const io = Effect.mapError(failed("append to", this.file))
+    return Effect.gen({ self: this }, function* () {
+      const file = yield* io(this.fs.open(this.file, { flag: "a" }))
+      const before = lookOf(yield* io(file.stat))
+      let { size } = before
+      const message = yield* this.write(promise, (bytes) => {
+        size += BigInt(bytes.length)
+        return bytes.length === 0 ? Effect.void : Effect.uninterruptible(io(file.writeAll(bytes)))
+      })
+      const after = yield* this.fs
+        .stat(this.file)
+        .pipe(Effect.map(lookOf), Effect.option, Effect.map(Option.getOrUndefined))
+      if (after === undefined || after.inode !== before.inode) return false
+      if (this.cache !== undefined && isSame(this.cache.look, before) && after.size === size) {
+        this.cache.messages.push(message)
+        this.cache.look = after
+      }
+      return true
+    }).pipe(Effect.scoped)
+  }
+
+  /** The message as it will be read. */
+  private write<E>(
+    promise: MessagePromise<E>,
+    write: (bytes: Uint8Array) => Effect.Effect<void, History.HistoryError>
+  ): Effect.Effect<Message.Message, E | History.HistoryError> {
     const heading = Markdown.headingOf(promise.known)
     const escaper = new Markdown.Escaper()
     const utf8 = new Utf8.Encoder()
@@ -126,44 +165,42 @@ class MarkdownFile {
       return utf8.take(escaper.take(token))
     }
     return Effect.gen({ self: this }, function* () {
-      yield* this.write(encode(Markdown.opening(heading)))
-      yield* Stream.runForEachArray(promise, (tokens) => this.write(take(tokens.join(""))))
+      yield* write(encode(Markdown.opening(heading)))
+      yield* Stream.runForEachArray(promise, (tokens) => write(take(tokens.join(""))))
       const message = yield* promise.message
       const whole = text.join("")
-      yield* this.write(utf8.take(escaper.end()))
-      yield* this.write(utf8.end())
+      yield* write(utf8.take(escaper.end()))
+      yield* write(utf8.end())
       const rest = Markdown.restOf(heading, whole, message, this.codec)
-      yield* this.write(encode(Markdown.closing(rest)))
-      this.cache?.messages.push(Markdown.restore(heading, whole, rest, this.codec))
+      yield* write(encode(Markdown.closing(rest)))
+      return Markdown.restore(heading, whole, rest, this.codec)
     })
-  }
-
-  get messages(): Effect.Effect<ReadonlyArray<Message.Message>, History.HistoryError> {
-    return Effect.gen({ self: this }, function* () {
-      const { size } = yield* this.fs.stat(this.file)
-      if (this.cache === undefined || BigInt(this.cache.size) !== size) this.cache = yield* this.read
-      return [...this.cache.messages]
-    }).pipe(Effect.mapError(failed("read", this.file)))
   }
 
   private get read() {
     return Effect.gen({ self: this }, function* () {
       const bytes = yield* this.fs.readFile(this.file)
       const { fromMarkdown } = yield* parser
-      const messages = Markdown.parse(new TextDecoder().decode(bytes), fromMarkdown, this.codec)
-      return { messages: [...messages], size: bytes.length }
+      return [...Markdown.parse(new TextDecoder().decode(bytes), fromMarkdown, this.codec)]
     })
   }
-
-  private write(bytes: Uint8Array): Effect.Effect<void, History.HistoryError> {
-    if (bytes.length === 0) return Effect.void
-    return this.handle.writeAll(bytes).pipe(
-      Effect.tap(() => Effect.sync(() => void (this.cache !== undefined && (this.cache.size += bytes.length)))),
-      Effect.mapError(failed("append to", this.file)),
-      Effect.uninterruptible
-    )
-  }
 }
+
+/** By which a change of the file is noticed. */
+interface Look {
+  readonly inode: bigint | undefined
+  readonly size: bigint
+  readonly changed: number | undefined
+}
+
+const lookOf = ({ ino, mtime, size }: FileSystem.File.Info): Look => ({
+  inode: Option.getOrUndefined(ino),
+  size,
+  changed: Option.getOrUndefined(mtime)?.getTime()
+})
+
+const isSame = (self: Look, that: Look): boolean =>
+  self.inode === that.inode && self.size === that.size && self.changed === that.changed
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 

@@ -22,6 +22,7 @@ const deadly = Layer.effect(
   Effect.map(FileSystem.FileSystem, (fs) => {
     const wrap = (handle: FileSystem.File): FileSystem.File => ({
       ...handle,
+      stat: handle.stat,
       writeAll: (chunk) =>
         left > chunk.length
           ? Effect.andThen(

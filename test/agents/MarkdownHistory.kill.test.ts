@@ -1,6 +1,7 @@
 /** A process that is killed while it writes loses at most the message that was not finished. */
 
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
@@ -30,6 +31,23 @@ const runUntilKilled = (file: string, first: number, bytes: number) =>
     assert.strictEqual(signal, "SIGKILL", stderr)
     return stdout.split("\n").length - 1
   })
+
+it.live(
+  "while a process has the file open, another one is refused with a sentence that names it",
+  () =>
+    Effect.gen(function* () {
+      const file = `${yield* Folder}/CHAT.md`
+      const args = ["--conditions=miniagents-source", "--no-warnings", program, file, "0", "Infinity"]
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() => spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      yield* Effect.promise(() => once(child.stdout, "data")) // it keeps messages now
+      const error = yield* Effect.flip(MarkdownHistory.makeHistory({ file }))
+      assert.include(error.message, `Could not open the history \`${file}\`: Process ${child.pid} has \`${file}\` open`)
+    }).pipe(Effect.scoped, Effect.provide(Folder.layer)),
+  60_000
+)
 
 it.live(
   `a process killed at random bytes, again and again, loses no finished message (SEED=${seed})`,

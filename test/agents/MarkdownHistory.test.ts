@@ -61,6 +61,16 @@ const originalTexts = [
   "Assistant (gpt-4o):   Sure:\n\nTitle\n=====\n```md\nuser\n====\n```\n\n# assistant of mine"
 ]
 
+/** What the original can write and read again: it loses what reads as a heading, an open fence, and blank lines around. */
+const Section = Schema.Struct({
+  role: Schema.Literals(["user", "system", "assistant"]),
+  model: Schema.Literals(["", "gpt-4o", "org/model_x*"]),
+  words: Schema.Array(
+    Schema.Literals(["word", " ", "\n", "\n\n", "*", "_", "`", "  ", "[x](y)", "\\", "<b>", "é🚀", "- item\n", "1. "])
+  ).pipe(Schema.check(Schema.makeFilter((words) => /\S/.test(words.join("")))))
+})
+type Section = (typeof Section)["Type"]
+
 describe("MarkdownHistory", () => {
   it.effect("writes a heading with role and model, then the text, as it is", () =>
     Effect.gen(function* () {
@@ -164,12 +174,17 @@ Hello
           const whole = ends.slice(1).filter((end) => end <= length + 1).length
           const expected = all.slice(0, originalTexts.length + whole)
           yield* write(bytes.slice(0, length))
-          assert.deepStrictEqual(texts(yield* load), expected, `cut off at ${length}`)
-          yield* append(Message.user("after"))
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const history = yield* open()
+              assert.deepStrictEqual(texts(yield* history.messages), expected, `cut off at ${length}`)
+              yield* history.append(MessagePromise.of(Message.user("after")))
+            })
+          )
           assert.deepStrictEqual(texts(yield* load), [...expected, "User: after"], `continued at ${length}`)
         }
       }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()])),
-    30_000
+    90_000
   )
 
   it.effect("a second one on the same file is refused with a sentence, until the first is closed", () =>
@@ -189,6 +204,18 @@ Hello
     }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
   )
 
+  it.effect("a second one that comes by a link is refused, too", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const link = `${yield* Folder}/LINK.md`
+      yield* append(Message.user("one"))
+      yield* fs.symlink(yield* inFolder, link)
+      yield* open()
+      const error = yield* Effect.flip(MarkdownHistory.makeHistory({ file: link }))
+      assert.include(error.message, `Could not open the history \`${link}\`: Process ${process.pid} has`)
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
   it.effect("says which folder it cannot make", () =>
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
@@ -196,6 +223,117 @@ Hello
       yield* fs.writeFileString(`${folder}/chats`, "a file")
       const error = yield* Effect.flip(open())
       assert.match(error.message, /^Could not open the history `.*CHAT\.md`: .*chats/)
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("follows its file when an editor puts a new one in its place, also while a message is written", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const file = yield* inFolder
+      /** As most editors save: a new file, renamed. */
+      const save = (text: string) =>
+        Effect.andThen(fs.writeFileString(`${file}.new`, text), fs.rename(`${file}.new`, file))
+      const history = yield* open()
+      yield* history.append(MessagePromise.of(Message.user("teh")))
+      assert.deepStrictEqual(texts(yield* history.messages), ["User: teh"])
+      yield* save((yield* read).replace("teh", "the"))
+      assert.deepStrictEqual(texts(yield* history.messages), ["User: the"])
+      yield* history.append(MessagePromise.of(Message.user("one")))
+      const [begun, saved] = [yield* Latch.make(), yield* Latch.make()]
+      const tokens = Stream.concat(
+        Stream.make("two "),
+        Stream.fromEffect(Effect.as(Effect.andThen(begun.open, saved.await), "words"))
+      )
+      const fiber = yield* Effect.forkChild(history.append(yield* MessagePromise.fromStream(tokens)))
+      yield* begun.await
+      while (!(yield* read).endsWith("two ")) yield* Effect.yieldNow
+      yield* save((yield* read).replace("one", "1"))
+      yield* saved.open
+      yield* Fiber.join(fiber)
+      const expected = ["User: the", "User: 1", "Text: two words"]
+      assert.deepStrictEqual(texts(yield* history.messages), expected)
+      yield* fs.writeFileString(file, (yield* read).replace("words", "WORDS")) // in its place, of the same size
+      yield* fs.utimes(file, 0, 0)
+      assert.deepStrictEqual(texts(yield* history.messages), ["User: the", "User: 1", "Text: two WORDS"])
+      yield* fs.remove(file)
+      yield* history.append(MessagePromise.of(Message.user("anew")))
+      assert.deepStrictEqual(texts(yield* history.messages), ["User: anew"])
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("gives back what the file says, also of a message that another hand wrote into", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const history = yield* open()
+      assert.deepStrictEqual(texts(yield* history.messages), [])
+      const [begun, written] = [yield* Latch.make(), yield* Latch.make()]
+      const tokens = Stream.concat(
+        Stream.make("two "),
+        Stream.fromEffect(Effect.as(Effect.andThen(begun.open, written.await), "words"))
+      )
+      const fiber = yield* Effect.forkChild(history.append(yield* MessagePromise.fromStream(tokens)))
+      yield* begun.await
+      while (!(yield* read).endsWith("two ")) yield* Effect.yieldNow
+      yield* fs.writeFileString(yield* inFolder, "and ", { flag: "a" })
+      yield* written.open
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(texts(yield* history.messages), ["Text: two and words"])
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("reads a file whose line ends were made CRLF since", () =>
+    Effect.gen(function* () {
+      const note = new Message.Assistant({ content: "two\n\nlines\n", model: "m", agent: "A" })
+      yield* append(Message.user("one\n<!-- miniagents end -->"))
+      yield* append(note)
+      yield* write((yield* read).replaceAll("\n", "\r\n"))
+      assert.deepStrictEqual([...(yield* load)], [Message.user("one\n<!-- miniagents end -->"), note])
+      yield* append(Message.user("kept\r\n"))
+      assert.deepStrictEqual((yield* load).at(-1), Message.user("kept\r\n"))
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect.each(["\ud83d", "a b", "", "`x` / *y*", "a\\", "&amp;", "<b>", "[x]: y", "#", "\u0000", "\u200b"])(
+    "keeps the model %j",
+    (model) =>
+      Effect.gen(function* () {
+        const message = new Message.Assistant({ content: "x", model })
+        yield* append(message)
+        assert.deepStrictEqual([...(yield* load)], [message])
+      }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect.prop(
+    "reads what the original wrote as the original does",
+    { sections: Schema.Array(Section) },
+    ({ sections }) =>
+      Effect.gen(function* () {
+        const heading = ({ model, role }: Section) => `${role}${model === "" ? "" : ` / ${model}`}`
+        const written = sections.map((section) => {
+          const text = section.words.join("")
+          return `\n${heading(section)}\n${"=".repeat(40)}\n${text}\n`
+        })
+        yield* write(written.join(""))
+        const expected = sections.map((section) => {
+          const lines = section.words.join("").split("\n")
+          while (lines[0]?.trim() === "") lines.shift()
+          while (lines.at(-1)?.trim() === "") lines.pop()
+          const content = lines.join("\n")
+          if (section.role === "user") return Message.user(content)
+          if (section.role === "system") return Message.system(content)
+          return new Message.Assistant(section.model === "" ? { content } : { content, model: section.model })
+        })
+        assert.deepStrictEqual([...(yield* load)], expected)
+      }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect.each(["*a_", "[", "<a ", "\n", " \n"])("reads %j, fifty thousand times, in one go", (unit) =>
+    Effect.gen(function* () {
+      const text = `x${unit.repeat(50_000)}x`
+      yield* append(Message.user(text))
+      assert.deepStrictEqual([...(yield* load)], [Message.user(text)])
+      yield* write(`user\n====\n${text}\n`)
+      assert.deepStrictEqual([...(yield* load)], [Message.user(text)])
     }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
   )
 
