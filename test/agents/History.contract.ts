@@ -110,18 +110,22 @@ export const suite = <R>(name: string, subject: Subject<R>): void => {
       )
     )
 
-    it.effect.prop("law Whole: any text, however it was cut into tokens", { turns: Schema.Array(Turn) }, ({ turns }) =>
-      run(
-        Effect.gen(function* () {
-          const history = yield* subject.make
-          const given = yield* Effect.forEach(turns, ({ tag, tokens }) =>
-            MessagePromise.fromStream(Stream.fromIterable(tokens).pipe(Stream.rechunk(1)), { known: { _tag: tag } })
-          )
-          yield* Effect.forEach(given, (promise) => history.append(promise))
-          const expected = yield* Effect.forEach(given, (promise) => promise.message)
-          assert.deepStrictEqual(keys(yield* history.messages), keys(expected))
-        })
-      )
+    it.effect.prop(
+      "law Whole: any text, however it was cut into tokens",
+      { turns: Schema.Array(Turn) },
+      ({ turns }) =>
+        run(
+          Effect.gen(function* () {
+            const history = yield* subject.make
+            const given = yield* Effect.forEach(turns, ({ tag, tokens }) =>
+              MessagePromise.fromStream(Stream.fromIterable(tokens).pipe(Stream.rechunk(1)), { known: { _tag: tag } })
+            )
+            yield* Effect.forEach(given, (promise) => history.append(promise))
+            const expected = yield* Effect.forEach(given, (promise) => promise.message)
+            assert.deepStrictEqual(keys(yield* history.messages), keys(expected))
+          })
+        ),
+      30_000
     )
 
     it.effect.each(nasty)("law Whole: %j", (text) =>
@@ -318,7 +322,8 @@ export const suite = <R>(name: string, subject: Subject<R>): void => {
                 assert.deepStrictEqual(keys(yield* history.messagesBefore(middle)), keys(model.slice(0, middle)))
               }
             })
-          )
+          ),
+        30_000
       )
     }
 

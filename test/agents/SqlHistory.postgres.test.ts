@@ -41,7 +41,9 @@ if (Postgres.missing !== undefined) process.stderr.write(`${Postgres.missing}\n`
 describe.skipIf(Postgres.missing !== undefined)("on a Postgres server", () => {
   beforeAll(async () => {
     server = await Postgres.start()
-    database = Effect.succeed(await Effect.runPromise(Scope.provide(inSchema(`miniagents_test_${process.pid}`), scope)))
+    const client = await Effect.runPromise(Scope.provide(connect, scope))
+    const place = await Effect.runPromise(Scope.provide(inSchema(`miniagents_test_${process.pid}`), scope))
+    database = Effect.succeed({ ...place, connect: Effect.succeed(client) })
   })
   afterAll(async () => {
     await Effect.runPromise(Scope.close(scope, Exit.void))

@@ -10,15 +10,18 @@ import { SqliteClient } from "miniagents/sqlite"
 import { Folder } from "./Folder.ts"
 import { Database, suite } from "./SqlHistory.contract.ts"
 
+const connect = (filename: string) => Effect.provide(Effect.orDie(SqliteClient.make({ filename })), Reactivity.layer)
+const tablePrefix = "miniagents_"
 const inFile = Layer.effect(
   Database,
-  Effect.map(Folder, (folder) => ({
-    connect: Effect.orDie(SqliteClient.make({ filename: `${folder}/chats.db` })).pipe(Effect.provide(Reactivity.layer)),
-    tablePrefix: "miniagents_"
-  }))
+  Effect.map(Folder, (folder) => ({ connect: connect(`${folder}/chats.db`), tablePrefix }))
 ).pipe(Layer.provide(Folder.layer))
+const inMemory = Layer.effect(
+  Database,
+  Effect.map(connect(":memory:"), (client) => ({ connect: Effect.succeed(client), tablePrefix }))
+)
 
-suite("SQLite in a file", inFile, inFile)
+suite("SQLite", inFile, inMemory)
 
 describe("SqlHistory on SQLite", () => {
   it.effect("has these tables", () =>
