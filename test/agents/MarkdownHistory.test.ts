@@ -66,7 +66,7 @@ const Section = Schema.Struct({
   role: Schema.Literals(["user", "system", "assistant"]),
   model: Schema.Literals(["", "gpt-4o", "org/model_x*"]),
   words: Schema.Array(
-    Schema.Literals(["word", " ", "\n", "\n\n", "*", "_", "`", "  ", "[x](y)", "\\", "<b>", "é🚀", "- item\n", "1. "])
+    Schema.Literals(["word", " ", "\n", "\n\n", "*", "_", "`a", "  ", "[x](y)", "\\", "<b>", "é🚀", "- item\n", "1. "])
   ).pipe(Schema.check(Schema.makeFilter((words) => /\S/.test(words.join("")))))
 })
 type Section = (typeof Section)["Type"]
