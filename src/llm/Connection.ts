@@ -183,7 +183,8 @@ const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping
   const betweenTokens = Duration.fromInputUnsafe(options.betweenTokens ?? "2 minutes")
   const url = redact(withoutSecrets(options.baseUrl))
   const failed = (now: number): Failure.Failed => ({ url, hasKey, redact, now })
-  const patience = (clock: Clock.Clock) => new Patience(clock, Duration.toMillis(firstToken), failed)
+  const limits = { first: Duration.toMillis(firstToken), between: Duration.toMillis(betweenTokens) }
+  const patience = (clock: Clock.Clock) => new Patience(clock, limits, failed)
   return {
     profile,
     url,
@@ -204,7 +205,7 @@ const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping
             const opened = yield* waiting.wait(() => request(sdk, signal), Failure.ofRequest)
             const contentType = opened.response.headers.get("content-type") ?? ""
             if (isDocument(contentType)) return yield* Failure.notAStream(contentType, failed(0))
-            return waiting.pull(yield* iterator(opened.data), isToken, Duration.toMillis(betweenTokens))
+            return waiting.pull(yield* iterator(opened.data), isToken)
           })
         )
       ),
@@ -218,12 +219,14 @@ class Patience {
   private since: number | undefined = undefined
   private giveUp: (() => void) | undefined = undefined
   private readonly clock: Clock.Clock
+  private readonly limits: { readonly first: number; readonly between: number }
   private limit: number
   private readonly failed: (now: number) => Failure.Failed
 
-  constructor(clock: Clock.Clock, limit: number, failed: (now: number) => Failure.Failed) {
+  constructor(clock: Clock.Clock, limits: Patience["limits"], failed: (now: number) => Failure.Failed) {
     this.clock = clock
-    this.limit = limit
+    this.limits = limits
+    this.limit = limits.first
     this.failed = failed
   }
 
@@ -264,8 +267,7 @@ class Patience {
 
   pull<A>(
     iterator: AsyncIterator<A>,
-    isToken: (event: A) => boolean,
-    betweenTokens: number
+    isToken: (event: A) => boolean
   ): Pull.Pull<NonEmptyReadonlyArray<A>, AiError.AiErrorReason> {
     return Effect.flatMap(
       this.wait(() => iterator.next(), Failure.ofStream),
@@ -273,7 +275,7 @@ class Patience {
         if (result.done === true) return Cause.done()
         if (isToken(result.value)) {
           this.waited = 0
-          this.limit = betweenTokens
+          this.limit = this.limits.between
         }
         return Effect.succeed([result.value])
       }
@@ -292,7 +294,8 @@ class Patience {
   private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
     const left = this.limit - this.waited - (this.since === undefined ? 0 : this.now - this.since)
     if (left <= 0 && this.giveUp !== undefined) return Effect.sync(this.giveUp)
-    return Effect.andThen(Effect.sleep(Math.max(left, 1)), this.watch)
+    // A token may make the limit shorter meanwhile.
+    return Effect.andThen(Effect.sleep(Math.max(Math.min(left, this.limits.between), 1)), this.watch)
   })
 }
 

@@ -1,7 +1,7 @@
 /** What every provider must do with what a server may do, whatever its protocol. */
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Array, Cause, Duration, Effect, Exit, Fiber, Logger, Redacted, Schema, Stream, Tracer } from "effect"
+import { Array, Cause, Clock, Duration, Effect, Exit, Fiber, Logger, Redacted, Schema, Stream, Tracer } from "effect"
 import type { Context, Layer } from "effect"
 import { LanguageModel, Tool, Toolkit } from "effect/ai"
 import type { AiError, Prompt, Response } from "effect/ai"
@@ -93,8 +93,8 @@ const Weather = Tool.make("weather", {
   parameters: Schema.Struct({ city: Schema.String, day: Schema.optionalKey(Schema.String) }),
   success: Schema.String
 })
-const Clock = Tool.make("clock", { success: Schema.String })
-export const toolkit = Toolkit.make(Weather, Clock)
+const Watch = Tool.make("clock", { success: Schema.String })
+export const toolkit = Toolkit.make(Weather, Watch)
 
 /** Texts in which a byte more or less of a character would show. */
 const pieces = ["Größe ", "日本", "語 ", "👩‍🚀", ' "\\n" ok']
@@ -585,11 +585,38 @@ export const suite = (provider: Provider): void => {
         yield* ticks
         assert.isUndefined(fiber.pollUnsafe())
         yield* pass(fiber, 1)
+        assert.isBelow(yield* Clock.currentTimeMillis, Duration.toMillis(limit) + 1_000)
         const outcome = yield* Fiber.join(fiber)
         assert.deepStrictEqual(outcome.tokens, tokens)
         const error = assertError(outcome, "NetworkError", true)
         assert.include(error.message, "nothing came within")
         yield* server.closed
+      })
+    )
+
+    it.effect("but an empty piece now and then is given up in time, as if it had said nothing", () =>
+      Effect.gen(function* () {
+        let say = () => {}
+        const server = yield* Loopback.serve((response) => {
+          Loopback.startStream(response)
+          say = () => void response.write(provider.nothing[0])
+          say()
+        })
+        const fiber = yield* Effect.forkChild(Effect.provide(collect(ask), at(server, options)))
+        yield* server.asked
+        for (const _ of [1, 2]) {
+          yield* ticks
+          yield* TestClock.adjust("12 seconds")
+          assert.isUndefined(fiber.pollUnsafe())
+          say()
+        }
+        yield* ticks
+        yield* TestClock.adjust("5999 millis")
+        yield* ticks
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* pass(fiber, 1)
+        assert.isBelow(yield* Clock.currentTimeMillis, 31_000)
+        assertError(yield* Fiber.join(fiber), "NetworkError", true)
       })
     )
 
