@@ -61,14 +61,22 @@ const isEmpty = (value: Schema.Json) => isObject(value) && Object.keys(value).le
 
 /** Headers, bodies and what an error was caused by can hold a key, and addresses a password; nothing needs them. */
 const encodeError = (error: AiError.AiError): Schema.Json => {
-  const encoded = Schema.encodeSync(Schema.toCodecJson(AiError.AiError))(error)
-  return JSON.parse(JSON.stringify(encoded), (key, field: Schema.Json) => {
-    if (key === "http" || key === "cause") return undefined
-    return key === "url" && typeof field === "string"
-      ? field.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/, "")
-      : field
-  }) as Schema.Json
+  const { cause: _cause, http: _http, url, ...fields } = error.reason as AiError.AiErrorReason & Unsafe
+  const Reason = error.reason.constructor as new (fields: object) => AiError.AiErrorReason // each is such a class
+  const reason = new Reason(url === undefined ? fields : { ...fields, url: plainUrl(url) })
+  return Schema.encodeSync(Schema.toCodecJson(AiError.AiError))(
+    AiError.make({ module: error.module, method: error.method, reason })
+  )
 }
+
+/** The fields of reasons that are not for everybody. */
+interface Unsafe {
+  readonly cause?: unknown
+  readonly http?: unknown
+  readonly url?: string
+}
+
+const plainUrl = (url: string): string => url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/, "")
 
 /** The name of the files of a request, which its content gives: the begin of what was said last, and a hash of all. */
 export const nameOf = (request: Schema.Json): string => {

@@ -436,6 +436,52 @@ describe("Cassette", () => {
       assert.deepStrictEqual(yield* program.pipe(through(model("http://127.0.0.1:1"), fast)), recorded)
     }))
 
+  test("keeps what was sent along with a request out of the file, also when it fails", () =>
+    Effect.gen(function* () {
+      const headers = { "set-cookie": secret, authorization: Redacted.make(secret) }
+      const http = { response: { status: 401, headers }, body: `wrong key: ${secret}` }
+      const { layer } = yield* scripted(
+        turn(ScriptedModel.fail(new AiError.AuthenticationError({ kind: "InvalidKey", http }))),
+        turn(
+          ScriptedModel.fail(
+            new AiError.NetworkError({
+              reason: "TransportError",
+              method: "POST",
+              url: `https://user:${secret}@a.b/c?key=${secret}`,
+              description: "reset",
+              cause: new Error(secret)
+            })
+          )
+        )
+      )
+      const program = Effect.all([hear("a"), hear("b")])
+      yield* program.pipe(through(layer, auto))
+      for (const { content } of yield* files) assert.notMatch(content, /secret|bearer|cookie/i)
+      const [refused, reset] = yield* program.pipe(through(nobody, fast))
+      assert.strictEqual(refused.error?.reason._tag, "AuthenticationError")
+      assert.deepInclude(reset.error?.reason, { url: "https://a.b/c", description: "reset" })
+    }))
+
+  test("keeps what a tool is called with as it is", () =>
+    Effect.gen(function* () {
+      const params = { options: {}, metadata: {}, list: [null, { http: {}, cause: 1, url: "//a@b?c" }] }
+      const { layer } = yield* scripted(turn(ScriptedModel.toolCall("Any", params)))
+      const anything = Toolkit.make(Tool.make("Any", { parameters: Schema.Struct({ list: Schema.Json }) }))
+      const called: Array<unknown> = []
+      const program = LanguageModel.generateText({
+        prompt: "go",
+        toolkit: anything,
+        disableToolCallResolution: true
+      }).pipe(
+        Effect.map(({ toolCalls }) => void called.push(...toolCalls.map(({ params }) => params))),
+        Effect.provide(anything.toLayer({ Any: () => Effect.void }))
+      )
+      yield* program.pipe(through(layer, auto))
+      yield* program.pipe(through(nobody, fast))
+      assert.deepStrictEqual(called[1], called[0])
+      assert.include((yield* files)[0]?.content, JSON.stringify(params))
+    }))
+
   test("is written so that a person can read it", () =>
     Effect.gen(function* () {
       const { layer } = yield* scripted(turn(tokens(["Par", "is"]), ScriptedModel.usage(3, 2)))
