@@ -20,7 +20,8 @@
  *
  * **Gotchas**
  *
- * Pauses are kept by the Clock: under a `TestClock` move it, or turn them off with `pauses: false`.
+ * Pauses are kept by the Clock: under a `TestClock`, as in `it.effect`, nothing comes until it is moved. Turn them off
+ * with `pauses: false` where a test is not about time.
  *
  * **Example**
  *
@@ -316,14 +317,14 @@ class Deck {
   }
 
   private record(name: string, request: Request, live: Exchange.Parts): Exchange.Parts {
-    const recorded = Effect.map(Clock.currentTimeMillis, (start) => {
+    const recorded = Effect.map(stopwatch, (elapsed) => {
       const response: Array<Recording.Moment> = []
       let ended = false
       const end = (error?: AiError.AiError) =>
         Effect.gen({ self: this }, function* () {
           if (ended) return
           ended = true
-          const at = (yield* Clock.currentTimeMillis) - start
+          const at = yield* elapsed
           const recording = { request, response, ...(error === undefined ? {} : { error: { at, error } }) }
           yield* this.write(name, Recording.print(recording))
         }).pipe(
@@ -333,7 +334,7 @@ class Deck {
       return live.pipe(
         Stream.mapArrayEffect((parts) =>
           Effect.gen(function* () {
-            const at = (yield* Clock.currentTimeMillis) - start
+            const at = yield* elapsed
             response.push({ at, parts })
             if (Exchange.isEnd(parts)) yield* end()
             return parts
@@ -385,6 +386,12 @@ const unreadable =
   (failed: Failed, path: string) =>
   ({ message }: { readonly message: string }): AiError.AiError =>
     failed(`\`${path}\` cannot be replayed; delete it and record it again: ${message}`)
+
+/** The milliseconds since now, by the Clock, and by a real one, which runs for the network also where a `TestClock` stands. */
+const stopwatch: Effect.Effect<Effect.Effect<number>> = Effect.map(Clock.Clock, (clock) => {
+  const clocks = [clock, Clock.Clock.defaultValue()].map((clock) => ({ clock, start: clock.currentTimeMillisUnsafe() }))
+  return Effect.sync(() => Math.max(0, ...clocks.map(({ clock, start }) => clock.currentTimeMillisUnsafe() - start)))
+})
 
 const waitUntil = (time: number): Effect.Effect<void> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) => (now < time ? Effect.sleep(time - now) : Effect.void))

@@ -67,11 +67,12 @@ const through =
   <A, E2>(models: Layer.Layer<A, E2>, options: Partial<Cassette.Options> = {}) =>
   <B, E, R>(program: Effect.Effect<B, E, R>) =>
     Effect.flatMap(Folder, (folder) =>
-      Effect.provide(program, Cassette.layer({ folder: `${folder}/tape`, ...options })(models), { local: true })
+      Effect.provide(program, Cassette.layer({ folder: `${folder}/tape`, pauses: false, ...options })(models), {
+        local: true
+      })
     )
 
 const auto = { mode: "auto" } as const
-const fast = { pauses: false } as const
 
 const files = Effect.gen(function* () {
   const folder = `${yield* Folder}/tape`
@@ -156,7 +157,7 @@ describe("Cassette", () => {
         assert.isUndefined(recorded.heard.error)
         assert.include(recorded.replies, "is 3")
         assert.deepStrictEqual(recorded.value, { name: "Ada", born: 1815 })
-        const replayed = yield* program.pipe(through(at("http://127.0.0.1:1"), fast))
+        const replayed = yield* program.pipe(through(at("http://127.0.0.1:1")))
         assert.deepStrictEqual(replayed, recorded)
         assert.deepStrictEqual(added, [3, 3])
         assert.strictEqual(server.received.length, 5)
@@ -182,7 +183,7 @@ describe("Cassette", () => {
         )
         const program = Effect.all([hear("Hi"), hear("Hi")])
         const recorded = yield* program.pipe(through(at(server.url), auto))
-        const replayed = yield* program.pipe(through(at("http://127.0.0.1:1"), fast))
+        const replayed = yield* program.pipe(through(at("http://127.0.0.1:1")))
         for (const [limited, cut] of [recorded, replayed]) {
           assert.strictEqual(limited.error?.reason._tag, "RateLimitError")
           assert.isTrue(limited.error?.isRetryable)
@@ -205,7 +206,7 @@ describe("Cassette", () => {
       const said = yield* Ref.make("")
       const replay = yield* LanguageModel.streamText({ prompt: "go" }).pipe(
         Stream.runForEach((part) => Ref.update(said, (text) => text + textOf(part))),
-        through(nobody),
+        through(nobody, { pauses: true }),
         Effect.forkChild
       )
       const reading = yield* Clock.currentTimeMillis
@@ -219,7 +220,26 @@ describe("Cassette", () => {
       assert.isUndefined(replay.pollUnsafe())
       yield* TestClock.adjust("1 minute")
       yield* Fiber.join(replay)
-      assert.strictEqual(yield* say("go").pipe(through(nobody, fast)), "abc")
+      assert.strictEqual(yield* say("go").pipe(through(nobody)), "abc")
+    }))
+
+  test("records how long the network took, also where a TestClock stands still", () =>
+    Effect.gen(function* () {
+      const { content, end, finish } = OpenAiWire.say({ text: ["a", "b"] })
+      const server = yield* Loopback.serve((response) => {
+        Loopback.startStream(response)
+        response.write(content.slice(0, -1).join(""))
+        const later = performance.now() + 30
+        const rest = () =>
+          performance.now() < later
+            ? void setImmediate(rest)
+            : void response.end([...content.slice(-1), ...finish, ...end].join(""))
+        rest()
+      })
+      yield* say("go").pipe(through(providers[0]!.at(server.url), auto))
+      const [file] = yield* files
+      const last = Number(/"at":(\d+),[^\n]*\n {2}\]/.exec(file?.content ?? "")?.[1])
+      assert.isAtLeast(last, 20)
     }))
 
   test("answers a request that is asked again with its next recording, and refuses one too many", () =>
@@ -231,7 +251,7 @@ describe("Cassette", () => {
       assert.strictEqual(yield* asked, 3)
       const names = (yield* files).map(({ name }) => name)
       assert.match(names.join(), /^else-[0-9a-f]{16}-1\.json,(say-please-[0-9a-f]{16})-1\.json,\1-2\.json$/)
-      const refused = yield* Effect.andThen(program, say("Say, please!")).pipe(through(nobody, fast), Effect.flip)
+      const refused = yield* Effect.andThen(program, say("Say, please!")).pipe(through(nobody), Effect.flip)
       assert.include(String(refused), names[1]?.replace("-1.json", "-3.json"))
     }))
 
@@ -272,7 +292,7 @@ describe("Cassette", () => {
         )
       yield* say("Hi").pipe(through(model(`${server.url}/v1`), auto))
       const empty = Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown({}))
-      assert.strictEqual(yield* say("Hi").pipe(through(model(), fast), empty), "hi")
+      assert.strictEqual(yield* say("Hi").pipe(through(model()), empty), "hi")
       const failed = yield* say("Hi").pipe(through(model(), auto), empty, Effect.flip)
       assert.include(String(failed), "OPENAI_API_KEY")
     }))
@@ -283,7 +303,7 @@ describe("Cassette", () => {
       yield* Effect.all([say("a"), say("a")]).pipe(through(layer, auto))
       assert.strictEqual(yield* say("a").pipe(through(layer, { mode: "record" })), "new")
       assert.strictEqual(yield* asked, 3)
-      assert.deepStrictEqual(yield* Effect.all([say("a"), say("a")]).pipe(through(nobody, fast)), ["new", "old 2"])
+      assert.deepStrictEqual(yield* Effect.all([say("a"), say("a")]).pipe(through(nobody)), ["new", "old 2"])
     }))
 
   test("tells requests apart by everything that matters to the answer", () =>
@@ -357,7 +377,7 @@ describe("Cassette", () => {
       )
       assert.deepStrictEqual(logged, [`Not recorded, because its reader left before its end: "go"`])
       assert.lengthOf(yield* files, 2)
-      const replayed = yield* Effect.all([some, say("go"), say("go")]).pipe(through(nobody, fast))
+      const replayed = yield* Effect.all([some, say("go"), say("go")]).pipe(through(nobody))
       assert.deepStrictEqual(replayed.slice(1), ["whole", "next"])
     }))
 
@@ -369,7 +389,7 @@ describe("Cassette", () => {
         Stream.runDrain,
         through(layer, auto)
       )
-      assert.strictEqual(yield* say("go").pipe(through(nobody, fast)), "all")
+      assert.strictEqual(yield* say("go").pipe(through(nobody)), "all")
     }))
 
   test("says which recordings nothing asked for", () =>
@@ -378,11 +398,11 @@ describe("Cassette", () => {
       const unused = Effect.flatMap(Cassette.Cassette, (cassette) => Effect.flip(cassette.verify))
       const used = Effect.flatMap(Cassette.Cassette, (cassette) => cassette.verify)
       yield* Effect.andThen(Effect.all([say("a"), say("b")]), used).pipe(through(layer, auto))
-      const error = yield* Effect.andThen(say("a"), unused).pipe(through(nobody, fast))
+      const error = yield* Effect.andThen(say("a"), unused).pipe(through(nobody))
       assert.strictEqual(error._tag, "NotAllReplayed")
       const [, b] = yield* files
       assert.strictEqual(error.message, `nothing asked for \`${b?.path}\`: delete what is no longer needed`)
-      yield* Effect.andThen(Effect.all([say("a"), say("b")]), used).pipe(through(nobody, fast))
+      yield* Effect.andThen(Effect.all([say("a"), say("b")]), used).pipe(through(nobody))
     }))
 
   test("says which file cannot be replayed", () =>
@@ -433,7 +453,7 @@ describe("Cassette", () => {
           [1, 0]
         ]
       )
-      assert.deepStrictEqual(yield* program.pipe(through(model("http://127.0.0.1:1"), fast)), recorded)
+      assert.deepStrictEqual(yield* program.pipe(through(model("http://127.0.0.1:1"))), recorded)
     }))
 
   test("keeps what was sent along with a request out of the file, also when it fails", () =>
@@ -457,7 +477,7 @@ describe("Cassette", () => {
       const program = Effect.all([hear("a"), hear("b")])
       yield* program.pipe(through(layer, auto))
       for (const { content } of yield* files) assert.notMatch(content, /secret|bearer|cookie/i)
-      const [refused, reset] = yield* program.pipe(through(nobody, fast))
+      const [refused, reset] = yield* program.pipe(through(nobody))
       assert.strictEqual(refused.error?.reason._tag, "AuthenticationError")
       assert.deepInclude(reset.error?.reason, { url: "https://a.b/c", description: "reset" })
     }))
@@ -477,7 +497,7 @@ describe("Cassette", () => {
         Effect.provide(anything.toLayer({ Any: () => Effect.void }))
       )
       yield* program.pipe(through(layer, auto))
-      yield* program.pipe(through(nobody, fast))
+      yield* program.pipe(through(nobody))
       assert.deepStrictEqual(called[1], called[0])
       assert.include((yield* files)[0]?.content, JSON.stringify(params))
     }))
@@ -487,7 +507,7 @@ describe("Cassette", () => {
       const { layer } = yield* scripted(turn(tokens(["Par", "is"]), ScriptedModel.usage(3, 2)))
       yield* say("What is the capital of France?").pipe(through(layer, auto))
       const [file] = yield* files
-      assert.strictEqual(file?.content, written)
+      assert.strictEqual(file?.content.replaceAll(/"at":\d+/g, '"at":0'), written)
     }))
 
   test("refuses a mode it does not know", () =>
