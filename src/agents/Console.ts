@@ -13,14 +13,19 @@ export const dim = "2"
 
 export type Paint = (text: string, style: string) => string
 
+const setting = (name: string): Effect.Effect<string> => Effect.orElseSucceed(Config.String(name), () => "")
+
+/** Whether the terminal, if it is one, says that it knows no escape sequences. */
+export const isDumb: Effect.Effect<boolean> = Effect.map(setting("TERM"), (name) => name === "dumb")
+
 /**
- * Paints for a terminal, unless `NO_COLOR` is set to anything but the empty text (https://no-color.org); for a pipe or
- * a file it leaves texts as they are.
+ * Paints for a terminal, unless it is a dumb one or `NO_COLOR` is set to anything but the empty text
+ * (https://no-color.org); for a pipe or a file it leaves texts as they are.
  */
 export const painter: Effect.Effect<Paint, never, Stdio.Stdio> = Effect.gen(function* () {
   const stdio = yield* Stdio.Stdio
-  const refused = yield* Effect.orElseSucceed(Config.String("NO_COLOR"), () => "")
-  return refused === "" && (yield* stdio.stdoutIsTerminal) ? painted : plain
+  const refused = (yield* setting("NO_COLOR")) !== "" || (yield* isDumb)
+  return !refused && (yield* stdio.stdoutIsTerminal) ? painted : plain
 })
 
 const painted: Paint = (text, style) => (text === "" ? "" : `\x1b[${style}m${text}\x1b[0m`)

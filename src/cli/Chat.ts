@@ -44,6 +44,7 @@ export const run = (
     const choice = yield* Model.choose(conversation)
     const stdio = yield* Stdio.Stdio
     const isTerminal = (yield* stdio.stdinIsTerminal) && (yield* stdio.stdoutIsTerminal)
+    const hasKeys = isTerminal && !(yield* Console.isDumb)
     const file = nameOf(yield* Path.Path, conversation.history)
     const history = yield* MarkdownHistory.makeHistory({ file, classes: LlmMessage.classes })
     const user = User.make({
@@ -54,7 +55,7 @@ export const run = (
     const system = Option.getOrUndefined(conversation.system)
     const model = LlmAgent.make("Assistant", system === undefined ? {} : { system })
     const dialog = Dialog.make({ user, assistant: stoppable(model, isTerminal) })
-    const input = isTerminal ? Keyboard.layer : Layer.merge(PipeInput.layer, Keyboard.layerNoStop)
+    const input = hasKeys ? Keyboard.layer : Layer.merge(PipeInput.layer(!isTerminal), Keyboard.layerNoStop)
     const kept = isTerminal ? (yield* history.messages).length : 0
     yield* (isTerminal ? greet(choice, file, kept) : Effect.void).pipe(
       Effect.andThen(dialog.trigger()),
@@ -79,9 +80,8 @@ const greet = (choice: Provider.Choice, file: string, kept: number) =>
     const paint = yield* Console.painter
     const soFar = kept === 0 ? "" : ` (${kept} message${kept === 1 ? "" : "s"} so far)`
     const title = `miniagents · ${Provider.describe(choice)} · ${file}${soFar}`
-    yield* Console.write(
-      `${paint(Console.harmless(title), Console.green)}\n\n${paint(help.join("\n"), Console.dim)}\n\n`
-    )
+    const blocks = [paint(Console.harmless(title), Console.green), paint(help.join("\n"), Console.dim)]
+    for (const block of blocks) if (block !== "") yield* Console.write(`${block}\n\n`)
   })
 
 /**

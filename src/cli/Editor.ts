@@ -88,11 +88,11 @@ export class Editor {
       case "right":
         return this.cursor + (Layout.charactersOf(after.slice(0, 200))[0] ?? "").length
       case "word left":
-        return before.search(/[\p{L}\p{N}_]*[^\p{L}\p{N}_]*$/u)
+        return backTo(before, isWord)
       case "word right":
-        return this.cursor + (/^[^\p{L}\p{N}_]*[\p{L}\p{N}_]*/u.exec(after)?.[0].length ?? 0)
+        return this.cursor + (/^[^\p{L}\p{M}\p{N}_]*[\p{L}\p{M}\p{N}_]*/u.exec(after)?.[0].length ?? 0)
       case "space left":
-        return before.search(/\S*\s*$/)
+        return backTo(before, isInk)
       case "line start":
         return before.lastIndexOf("\n") + 1
       case "line end":
@@ -124,6 +124,18 @@ export class Editor {
 
 const nameOf = ({ ctrl, meta, name, shift }: Key): string =>
   `${ctrl ? "ctrl+" : ""}${meta ? "alt+" : ""}${shift && name.length > 1 ? "shift+" : ""}${name}`
+
+/** Where the last run of such characters begins; what stands behind it is skipped. */
+const backTo = (text: string, belongs: (character: string) => boolean): number => {
+  let at = text.length
+  while (at > 0 && !belongs(text[at - 1]!)) at--
+  while (at > 0 && belongs(text[at - 1]!)) at--
+  return at
+}
+
+// half of a character beyond the first 65,536 belongs to its other half
+const isWord = (character: string): boolean => /[\p{L}\p{M}\p{N}_\ud800-\udfff]/u.test(character)
+const isInk = (character: string): boolean => /\S/.test(character)
 
 const lineEnd = (text: string): number => (text.includes("\n") ? text.indexOf("\n") : text.length)
 

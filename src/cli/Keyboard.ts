@@ -104,6 +104,7 @@ class Keyboard {
       if (this.ended) this.quit()
       return Effect.sync(() => {
         this.asking = undefined
+        this.painter.leave()
       })
     })
   }
@@ -131,19 +132,20 @@ class Keyboard {
   }
 
   private takeAhead(input: Keys.Input): void {
-    if (!(input._tag === "Key" && input.ctrl && input.name === "c")) return void this.ahead.push(input)
+    if (input._tag === "Paste" || !input.ctrl || input.name !== "c") return void this.ahead.push(input)
     this.stops++
     this.onStop?.()
-    // what does not stop is ended, as by a Ctrl+C in a terminal that is not in raw mode
-    if (this.stops > 1) process.kill(process.pid, "SIGINT")
+    // what was typed stays, but is not sent: things are not as they were when it was
+    this.ahead = this.ahead.filter((input) => input._tag === "Paste" || input.name !== "return")
+    if (this.stops === 2) this.ahead.push(input)
+    // what does not stop is ended, as by Ctrl+C in a terminal that is not in raw mode
+    if (this.stops > 2) process.kill(process.pid, "SIGINT")
   }
 
-  private submit({ editor, prompt, resume }: Asking): void {
-    this.finish()
-    this.remember(editor.text)
-    const { text } = editor
-    this.painter.finish({ prompt, text, cursor: text.length, hint: "" })
-    resume(Effect.succeed(text))
+  private submit(asking: Asking): void {
+    this.remember(asking.editor.text)
+    this.finish(asking)
+    asking.resume(Effect.succeed(asking.editor.text))
   }
 
   /** What was written is dropped, and is to be found in the past; if there was nothing new, the conversation ends. */
@@ -157,14 +159,14 @@ class Keyboard {
   private quit(): void {
     const { asking } = this
     if (asking === undefined) return
-    this.finish()
-    const { text } = asking.editor
-    this.painter.finish({ prompt: asking.prompt, text, cursor: text.length, hint: "" })
+    this.finish(asking)
     asking.resume(Effect.fail(new Terminal.QuitError({})))
   }
 
-  private finish(): void {
+  private finish({ editor, prompt }: Asking): void {
     this.asking = undefined
+    const { text } = editor
+    this.painter.finish({ prompt, text, cursor: text.length, hint: "" })
   }
 
   private remember(text: string): void {
@@ -173,6 +175,7 @@ class Keyboard {
 
   /** Goes on below when the shell says so, or at once where there is none that could. */
   private suspend(): void {
+    if (process.platform === "win32") return
     this.painter.leave()
     this.restore()
     process.kill(process.pid, "SIGTSTP")

@@ -9,7 +9,7 @@ const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "
 /** Turns until it is interrupted, and then leaves nothing behind. Where there is no terminal it does not show. */
 export const turn: Effect.Effect<never, PlatformError, Stdio.Stdio> = Effect.gen(function* () {
   const stdio = yield* Stdio.Stdio
-  if (!(yield* stdio.stdoutIsTerminal)) return yield* Effect.never
+  if (!(yield* stdio.stdoutIsTerminal) || (yield* Console.isDumb)) return yield* Effect.never
   const paint = yield* Console.painter
   const forever = Effect.gen(function* () {
     for (let i = 0; ; i++) {

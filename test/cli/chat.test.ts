@@ -153,4 +153,34 @@ describe("stopping an answer with Ctrl+C", () => {
     terminal.type(`anyone?${key.enter}`)
     assert.deepStrictEqual((await server.asked()).messages, ["user: hi", "user: anyone?"])
   })
+
+  it("keeps a question that was typed meanwhile, and does not send it", async () => {
+    const { asked, terminal } = await asking()
+    asked.say("Well")
+    await terminal.until("Well")
+    terminal.type(`no, wait${key.enter}${key.ctrl("C")}`)
+    await terminal.until(/Well\n\nUSER: no, wait$/)
+    terminal.type(`!${key.enter}`)
+    assert.strictEqual((await server.asked()).messages.at(-1), "user: no, wait!")
+  })
+
+  it("pressed once too often it does not end the conversation", async () => {
+    const { asked, terminal } = await asking()
+    asked.say("Well")
+    await terminal.until("Well")
+    terminal.type(key.ctrl("C") + key.ctrl("C"))
+    await terminal.until(lines("ASSISTANT: Well", "", "USER:", "Press Ctrl+C again to end the conversation."))
+    terminal.type(`more${key.enter}`)
+    assert.strictEqual((await server.asked()).messages.at(-1), "user: more")
+  })
+})
+
+it("a chat in a dumb terminal gets no escape sequences", async () => {
+  const terminal = await chat([], { env: { TERM: "dumb" } })
+  terminal.type(`hi\n`)
+  ;(await server.asked()).finish("Hello")
+  await terminal.until(lines("USER: hi", "", "ASSISTANT: Hello", "", "USER:"))
+  assert.notInclude(terminal.written, "\u001b")
+  terminal.type("exit\n")
+  assert.strictEqual(await terminal.exited, 0)
 })

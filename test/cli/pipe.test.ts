@@ -1,4 +1,5 @@
 /** `miniagents chat` with its input and its output as pipes. */
+import { spawn } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { folder, history, server, setUp } from "./Chat.ts"
 import * as Program from "./Program.ts"
@@ -33,6 +34,16 @@ describe("miniagents chat through a pipe", () => {
     assert.deepStrictEqual([out, status], ["USER: one\n\nASSISTANT: half\n\n", 1])
     assert.match(err, /^\S.*\n$/)
     assert.match(history(), /half\n<!-- miniagents end/)
+  })
+
+  it("ends on `exit` though the pipe is still open", async () => {
+    const child = spawn(process.execPath, [await Program.program(), "chat"], {
+      env: Program.environment(server.env),
+      cwd: folder,
+      stdio: ["pipe", "ignore", "ignore"]
+    })
+    child.stdin.write("exit\n")
+    assert.strictEqual(await new Promise((resolve) => child.on("close", resolve)), 0)
   })
 
   it("ends well without any input", async () => {
