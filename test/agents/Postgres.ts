@@ -1,6 +1,6 @@
 /**
- * A Postgres server for tests: the one that `MINIAGENTS_TEST_POSTGRES_URL` names, or one of its own, started from the
- * programs of this machine.
+ * A Postgres for tests: the server that `MINIAGENTS_TEST_POSTGRES_URL` names, or one of its own, started from the
+ * programs of this machine, or, where there are none (or that variable is `pglite`), one that runs in this process.
  */
 
 import { spawn } from "node:child_process"
@@ -13,6 +13,7 @@ import { Redacted } from "effect"
 /** How to reach a server, and how to end it if it is ours. */
 export interface Server {
   readonly config: PgClient.PgPoolConfig
+  readonly connections: number
   readonly stop: () => Promise<void>
 }
 
@@ -29,16 +30,13 @@ const bin = [
   ]).toSorted((a, b) => b.localeCompare(a, "en", { numeric: true }))
 ].find((folder) => ["initdb", "postgres"].every((program) => existsSync(join(folder, program))))
 
-/** Why there is no server, if there is none. */
-export const missing: string | undefined =
-  url === undefined && bin === undefined
-    ? "Postgres was not tested: install it, so that `initdb` and `postgres` are on the path, or set MINIAGENTS_TEST_POSTGRES_URL"
-    : undefined
-
-export const start = (): Promise<Server> =>
-  url === undefined
-    ? startOwn(bin ?? "")
-    : Promise.resolve({ config: { url: Redacted.make(url) }, stop: () => Promise.resolve() })
+export const start = async (): Promise<Server> => {
+  if (url !== undefined && url !== "pglite") {
+    return { config: { url: Redacted.make(url) }, connections: 8, stop: () => Promise.resolve() }
+  }
+  if (bin !== undefined && url === undefined) return startOwn(bin)
+  return (await import("./Pglite.ts")).start()
+}
 
 const startOwn = (bin: string): Promise<Server> =>
   new Promise((resolve, reject) => {
@@ -59,6 +57,6 @@ const startOwn = (bin: string): Promise<Server> =>
         child.stdin.end()
         return closed
       }
-      resolve({ config, stop })
+      resolve({ config, connections: 8, stop })
     })
   })
