@@ -10,6 +10,7 @@ export class Progress extends Message.Class<Progress>()("Progress", { content: S
 /** What a search found, best first. */
 export class Found extends Message.Class<Found>()("Found", {
   query: Schema.String,
+  source: Schema.Literals(["documents", "web"]),
   hits: Schema.Array(SearchIndex.Hit)
 }) {}
 
@@ -38,5 +39,12 @@ export class NoAnswer extends Schema.TaggedError<NoAnswer>()("NoAnswer", { quest
 export class NothingRead extends Schema.TaggedError<NothingRead>()("NothingRead", { reason: Schema.String }) {
   override get message(): string {
     return `None of what was found could be read: ${this.reason}`
+  }
+}
+
+/** Nothing was found because nothing could be searched; `reason` is a sentence. */
+export class NothingFound extends Schema.TaggedError<NothingFound>()("NothingFound", { reason: Schema.String }) {
+  override get message(): string {
+    return `Nothing was found: ${this.reason}`
   }
 }

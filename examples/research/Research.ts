@@ -4,10 +4,10 @@ import * as Stream from "effect/Stream"
 import { Agent, Message } from "miniagents"
 import type { MessageSequence } from "miniagents"
 import * as Extract from "./Extract.ts"
-import { Found, NothingRead, Progress, Quoted } from "./Findings.ts"
+import { Found, NothingFound, NothingRead, Progress, Quoted } from "./Findings.ts"
 import { Planner } from "./Planner.ts"
 import { Reader } from "./Reader.ts"
-import { searcher } from "./Searcher.ts"
+import { Searcher } from "./Searcher.ts"
 import * as SearchIndex from "./SearchIndex.ts"
 import { Writer } from "./Writer.ts"
 
@@ -25,15 +25,13 @@ export const research = Agent.make(
     yield* ctx.reply(progress(`Searching for ${queries.map((query) => `"${query}"`).join(", ")}`))
 
     const searches = yield* Effect.forEach(queries, (query) =>
-      searcher.fork({ name: `Searcher ${query}` }).trigger([], { query })
+      Searcher.fork({ name: `Searcher ${query}` }).trigger([], { query }, { errorsAsMessages: true })
     )
-    yield* eachAsItComes(searches, (_, message) => ctx.reply(progress(found(message))))
-    const hits = SearchIndex.merge(
-      (yield* Effect.forEach(searches, ({ messages }) => messages)).map((messages) =>
-        messages.flatMap((message) => (message instanceof Found ? message.hits : []))
-      ),
-      mostReaders
-    )
+    yield* eachAsItComes(searches, (i, message) => ctx.reply(progress(found(queries[i]!, message))))
+    const results = yield* Effect.forEach(searches, ({ messages }) => messages)
+    const hits = best(results.flat())
+    const failed = results.flat().find((message) => message instanceof Message.Failure)
+    if (hits.length === 0 && failed !== undefined) return yield* new NothingFound({ reason: failed.reason })
 
     const readers = yield* Effect.forEach(hits, (hit) =>
       Reader.fork({ name: `Reader ${place(hit).replace(/^.*\//, "")}` }).trigger(
@@ -71,8 +69,24 @@ const eachAsItComes = <E, R>(
     { concurrency: "unbounded", discard: true }
   )
 
-const found = (message: Message.Message): string =>
-  message instanceof Found ? `Found ${count(message.hits.length, "passage")} for "${message.query}"` : String(message)
+/** The best of what all searches found, in the documents and in the web, whose scores do not compare. */
+const best = (messages: ReadonlyArray<Message.Message>): ReadonlyArray<SearchIndex.Hit> => {
+  const found = messages.flatMap((message) => (message instanceof Found ? [message] : []))
+  return (["documents", "web"] as const)
+    .flatMap((source) => {
+      const lists = found.filter((one) => one.source === source).map(({ hits }) => hits)
+      return SearchIndex.merge(lists, mostReaders)
+    })
+    .sort((a, b) => b.score - a.score)
+    .slice(0, mostReaders)
+}
+
+const found = (query: string, message: Message.Message): string => {
+  if (message instanceof Message.Failure) return `Could not search for "${query}": ${message.reason}`
+  if (!(message instanceof Found)) return String(message)
+  const where = message.source === "web" ? "in the web " : ""
+  return `Found ${count(message.hits.length, "passage")} ${where}for "${message.query}"`
+}
 
 const read = (place: string, message: Message.Message): string => {
   if (message instanceof Message.Failure) return `Could not read ${place}: ${message.reason}`

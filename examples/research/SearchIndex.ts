@@ -16,13 +16,13 @@ import * as Passage from "./Passage.ts"
 import * as Words from "./Words.ts"
 
 /**
- * A passage that matches a query. `id` is the passage's place in the corpus; `score` is at least 0 and comparable
+ * A passage that matches a query. `id` stands for the passage wherever it was found; `score` is at least 0 and comparable
  * between the queries of one index.
  *
  * @since 0.1.0
  * @category models
  */
-export const Hit = Schema.Struct({ id: Schema.Int, score: Schema.Finite, passage: Passage.Passage })
+export const Hit = Schema.Struct({ id: Schema.String, score: Schema.Finite, passage: Passage.Passage })
 
 /**
  * @since 0.1.0
@@ -114,7 +114,7 @@ export const make: (corpus: Corpus.Corpus) => Effect.Effect<SearchIndex["Service
     }
     // As MiniSearch does with several terms at once: a passage with more of them is better than their sum.
     return [...scores]
-      .map(([id, { score, terms }]): Hit => ({ id, score: score * terms, passage: corpus.passages[id]! }))
+      .map(([id, { score, terms }]): Hit => ({ id: String(id), score: score * terms, passage: corpus.passages[id]! }))
       .sort((a, b) => b.score - a.score)
       .slice(0, limit)
   })
@@ -137,13 +137,13 @@ const wantedBy = (query: string): ReadonlyMap<string, number> => {
  * @category combinators
  */
 export const merge = (found: ReadonlyArray<ReadonlyArray<Hit>>, limit = 16): Array<Hit> => {
-  const byId = new Map<number, Hit>()
+  const byId = new Map<string, Hit>()
   for (const hit of found.flat()) {
     byId.set(hit.id, { ...hit, score: hit.score + (byId.get(hit.id)?.score ?? 0) })
   }
   const perFile = new Map<string, number>()
   const sorted = [...byId.values()]
-    .sort((a, b) => b.score - a.score || a.id - b.id)
+    .sort((a, b) => b.score - a.score || placeOrder(a.passage, b.passage))
     .filter(({ passage }) => {
       const count = (perFile.get(passage.path) ?? 0) + 1
       perFile.set(passage.path, count)
@@ -152,6 +152,20 @@ export const merge = (found: ReadonlyArray<ReadonlyArray<Hit>>, limit = 16): Arr
     .slice(0, limit)
   return sorted.map((hit) => ({ ...hit, score: hit.score / sorted[0]!.score }))
 }
+
+const placeOrder = (a: Passage.Passage, b: Passage.Passage): number =>
+  a.path === b.path ? a.startLine - b.startLine : a.path < b.path ? -1 : 1
+
+/**
+ * The index of nothing, for a run that has other sources.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerEmpty: Layer.Layer<SearchIndex> = Layer.effect(
+  SearchIndex,
+  Effect.suspend(() => make({ root: "", documents: [], passages: [], skipped: [] }))
+)
 
 /**
  * Loads a folder and indexes it.

@@ -3,6 +3,7 @@
  * that is configured.
  *
  * Run: npm start -- "How do I share a stream between consumers?"
+ *      npm start -- --web "What changed in the last release of Node?"
  *      npm start -- --docs ./docs "What does the retry option do?"
  *      OPENAI_API_KEY=… npm start -- --model gpt-5.2 "How do I share a stream between consumers?"
  *      OPENAI_BASE_URL=http://localhost:11434/v1 npm start -- "How do I share a stream between consumers?"
@@ -15,6 +16,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Prompt from "effect/cli/Prompt"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
@@ -25,18 +27,22 @@ import * as Corpus from "./Corpus.ts"
 import * as ModelPlanner from "./ModelPlanner.ts"
 import * as ModelReader from "./ModelReader.ts"
 import * as ModelWriter from "./ModelWriter.ts"
+import * as PageReader from "./PageReader.ts"
 import * as Planner from "./Planner.ts"
 import * as Reader from "./Reader.ts"
 import { research } from "./Research.ts"
 import * as Screen from "./Screen.ts"
+import * as Searcher from "./Searcher.ts"
 import * as SearchIndex from "./SearchIndex.ts"
 import * as Spans from "./Spans.ts"
+import * as WebSearch from "./WebSearch.ts"
+import * as WebSearcher from "./WebSearcher.ts"
 import * as Wrap from "./Wrap.ts"
 import * as Writer from "./Writer.ts"
 
 const defaultQuestion = "How can I retry with increasing delays and give up after a few attempts?"
 
-const answer = Effect.fnUntraced(function* (question: string, choice: Option.Option<Provider.Choice>) {
+const answer = Effect.fnUntraced(function* (question: string, choice: Option.Option<Provider.Choice>, web: boolean) {
   const screen = yield* Screen.Screen
   const path = yield* Path.Path
   const { corpus } = yield* SearchIndex.SearchIndex
@@ -44,7 +50,10 @@ const answer = Effect.fnUntraced(function* (question: string, choice: Option.Opt
   yield* screen.aside(
     Option.match(choice, { onNone: () => noModel, onSome: (choice) => `Model: ${Provider.describe(choice)}` })
   )
-  yield* screen.aside(`Documents: ${corpus.documents.length} files of ${path.relative("", corpus.root) || "."}`)
+  if (corpus.documents.length > 0) {
+    yield* screen.aside(`Documents: ${corpus.documents.length} files of ${path.relative("", corpus.root) || "."}`)
+  }
+  if (web) yield* screen.aside("Web: searched with Tavily")
   yield* Effect.forEach(Corpus.notes(corpus), screen.aside)
   const spans = yield* Spans.Spans
   yield* Effect.flatMap(research.trigger(question), Screen.show).pipe(
@@ -83,12 +92,28 @@ const documents = (docs: Option.Option<string>) =>
     onSome: (root) => SearchIndex.layer({ root })
   })
 
+const web = Layer.merge(PageReader.layer, WebSearch.layerTavily).pipe(Layer.provide(FetchHttpClient.layer))
+
+/** What is searched: documents, the web, or both. */
+const sources = (docs: Option.Option<string>, isWeb: boolean) => {
+  if (!isWeb) return Layer.provideMerge(Searcher.layerDocuments, documents(docs))
+  return Option.isNone(docs)
+    ? Layer.merge(Layer.provide(WebSearcher.layer, web), SearchIndex.layerEmpty)
+    : Layer.provideMerge(Layer.provide(WebSearcher.layerWithDocuments, web), documents(docs))
+}
+
 const command = Command.make(
   "research",
   {
     docs: Flag.String("docs").pipe(
       Flag.withDescription("A folder of Markdown, text and source files; without it, the documentation of Effect"),
       Flag.optional
+    ),
+    web: Flag.Boolean("web").pipe(
+      Flag.withDescription(
+        "Search the web instead of the documentation of Effect, or beside --docs; needs a key of https://tavily.com in TAVILY_API_KEY"
+      ),
+      Flag.withDefault(false)
     ),
     provider: Flag.String("provider").pipe(
       Flag.withDescription(
@@ -102,7 +127,7 @@ const command = Command.make(
     ),
     words: Argument.String("question").pipe(Argument.withDescription("What you want to know"), Argument.variadic())
   },
-  Effect.fnUntraced(function* ({ docs, model, provider, words }) {
+  Effect.fnUntraced(function* ({ docs, model, provider, web, words }) {
     const choice = yield* Provider.choose({
       provider: Option.getOrUndefined(provider),
       model: Option.getOrUndefined(model)
@@ -110,13 +135,13 @@ const command = Command.make(
     const given = words.join(" ").trim()
     const question = given === "" ? yield* ask : given
     const agents = Option.match(choice, { onNone: () => embedded, onSome: modelled })
-    yield* answer(question === "" ? defaultQuestion : question, choice).pipe(
-      Effect.provide(Layer.provideMerge(agents, documents(docs)))
+    yield* answer(question === "" ? defaultQuestion : question, choice, web).pipe(
+      Effect.provide(Layer.provideMerge(agents, sources(docs, web)))
     )
   })
 ).pipe(
   Command.withDescription(
-    "Answers a question from documents. Exit status: 0 answered, 1 nothing there answers it or the words are wrong, 2 the documents cannot be read or the output not written, 3 the model failed or is not configured well, 130 interrupted."
+    "Answers a question from documents. Exit status: 0 answered, 1 nothing there answers it or the words are wrong, 2 the documents cannot be read or the output not written, 3 the model or the web failed, or is not configured well, 130 interrupted."
   )
 )
 
@@ -133,9 +158,11 @@ Command.run(command, { version: "0.1.0" }).pipe(
     CorpusError: explain(2),
     ModelFailed: explain(3),
     NoAnswer: explain(1),
+    NothingFound: explain(3),
     NothingRead: explain(3),
     NothingToSearch: explain(1),
     ProviderError: explain(3),
+    WebSearchError: explain(3),
     QuitError: () => Effect.interrupt
   }),
   Effect.provide([NodeServices.layer, Screen.layerProcess, Spans.layer]),

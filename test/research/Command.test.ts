@@ -5,6 +5,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Loopback from "../llm/Loopback.ts"
 import * as ModelServer from "./ModelServer.ts"
 
 const program = path.join(import.meta.dirname, "..", "..", "examples", "research", "main.ts")
@@ -131,6 +132,36 @@ describe("the command line", () => {
     assert.strictEqual(status, 3)
     assert.include(err, sentence)
     assert.strictEqual(err.trim().split("\n").length, 1)
+    assert.strictEqual(out, "")
+  })
+
+  it.effect("searches the web when told to, and cites addresses", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve((...args) => {
+        const [response, { headers, url }] = args
+        if (url !== "/search") {
+          response.writeHead(200, { "content-type": "text/html" })
+          return void response.end("<p>Press the red button to descale the kettle.")
+        }
+        return Loopback.answer(200, { results: [{ url: `http://${headers.host}/kettle`, title: "Kettle" }] })(...args)
+      })
+      const env = { TAVILY_API_KEY: "tvly-secret", TAVILY_BASE_URL: server.url }
+      const { err, out, status } = yield* Effect.promise(() => run(["--web", "descale the kettle"], { env }))
+      assert.strictEqual(status, 0)
+      assert.strictEqual(out, `Press the red button to descale the kettle. [1]\n\n[1] ${server.url}/kettle\n`)
+      assert.include(err, "Web: searched with Tavily")
+      assert.notInclude(err, "tvly-secret")
+    })
+  )
+
+  it.each<readonly [string, object, string]>([
+    ["a key", {}, "To search the web, set TAVILY_API_KEY"],
+    ["a way there", { TAVILY_API_KEY: "x", TAVILY_BASE_URL: "http://127.0.0.1:9" }, "is this computer online?"]
+  ])("says in a sentence that the web cannot be searched without %s", async (_, env, sentence) => {
+    const { err, out, status } = await run(["--web", "retry"], { env })
+    assert.strictEqual(status, 3)
+    assert.include(err, sentence)
+    assert.notMatch(err, /^\s+at /m)
     assert.strictEqual(out, "")
   })
 })

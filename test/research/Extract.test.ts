@@ -14,7 +14,7 @@ const quote = (path: string, startLine: number, text: string, score: number): Ex
 })
 
 const quotesOf = (passages: ReadonlyArray<Passage.Passage>) =>
-  passages.flatMap((passage, id) => Extract.fromHit({ id, score: 1, passage }, concepts, { limit: 10 }))
+  passages.flatMap((passage, id) => Extract.fromHit({ id: String(id), score: 1, passage }, concepts, { limit: 10 }))
 
 it("picks the sentence that answers, with the lines it spans", () => {
   const [best] = quotesOf(
@@ -57,7 +57,7 @@ it("quotes a comment together with the code below it, without its indentation", 
 it("finds nothing in a passage that has nothing to do with the question", () => {
   assert.deepStrictEqual(quotesOf(Passage.fromMarkdown("a.md", ["Effects are values."])), [])
   assert.deepStrictEqual(
-    Extract.fromHit({ id: 0, score: 1, passage: Passage.fromMarkdown("a.md", ["Stream."])[0]! }, []),
+    Extract.fromHit({ id: "0", score: 1, passage: Passage.fromMarkdown("a.md", ["Stream."])[0]! }, []),
     []
   )
 })

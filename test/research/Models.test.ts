@@ -14,6 +14,7 @@ import * as ModelReader from "../../examples/research/ModelReader.ts"
 import * as ModelWriter from "../../examples/research/ModelWriter.ts"
 import * as Passage from "../../examples/research/Passage.ts"
 import { research } from "../../examples/research/Research.ts"
+import * as Searcher from "../../examples/research/Searcher.ts"
 import * as SearchIndex from "../../examples/research/SearchIndex.ts"
 import * as ModelServer from "./ModelServer.ts"
 import * as Run from "./Run.ts"
@@ -27,7 +28,11 @@ const files = {
 const indexOf = (files: Readonly<Record<string, ReadonlyArray<string>>>) => {
   const documents = Object.entries(files).map(([path, lines]) => ({ path, lines, bytes: 1, readBytes: 1 }))
   const passages = documents.flatMap(({ lines, path }) => Passage.fromMarkdown(path, lines))
-  return Layer.effect(SearchIndex.SearchIndex, SearchIndex.make({ root: "docs", documents, passages, skipped: [] }))
+  const index = Layer.effect(
+    SearchIndex.SearchIndex,
+    SearchIndex.make({ root: "docs", documents, passages, skipped: [] })
+  )
+  return Layer.provideMerge(Searcher.layerDocuments, index)
 }
 
 const models = ({ choice }: ModelServer.Server) =>

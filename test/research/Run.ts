@@ -7,6 +7,7 @@ import { MiniAgents } from "miniagents"
 import * as Planner from "../../examples/research/Planner.ts"
 import * as Reader from "../../examples/research/Reader.ts"
 import { research } from "../../examples/research/Research.ts"
+import * as Searcher from "../../examples/research/Searcher.ts"
 import * as SearchIndex from "../../examples/research/SearchIndex.ts"
 import * as Writer from "../../examples/research/Writer.ts"
 
@@ -15,7 +16,12 @@ export const Platform = Layer.merge(NodeFileSystem.layer, NodePath.layer)
 export const Index = SearchIndex.layerEffectDocs.pipe(Layer.provide(Platform))
 
 /** The embedded agents. */
-export const Embedded = Layer.mergeAll(Planner.layerEmbedded, Reader.layerEmbedded, Writer.layerEmbedded)
+export const Embedded = Layer.mergeAll(
+  Planner.layerEmbedded,
+  Searcher.layerDocuments,
+  Reader.layerEmbedded,
+  Writer.layerEmbedded
+)
 
 /** What the research agent replies to a question, each message with its tag and text. */
 export const replies = Effect.fnUntraced(function* (question: string) {
