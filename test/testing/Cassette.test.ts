@@ -1,4 +1,5 @@
 /** Exchanges with models that are recorded once and replayed by their content, with their timing and without a network. */
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Clock,
@@ -18,10 +19,11 @@ import {
 import type { Scope } from "effect"
 import { AiError, EmbeddingModel, LanguageModel, Model, Tool, Toolkit } from "effect/ai"
 import type { Response } from "effect/ai"
-import { TestClock } from "effect/testing"
+import { TestClock, TestConsole } from "effect/testing"
 import { MiniAgents } from "miniagents"
-import { Anthropic, LlmAgent, OpenAi } from "miniagents/llm"
+import { Anthropic, LlmAgent, OpenAi, Race } from "miniagents/llm"
 import { Cassette, ScriptedModel } from "miniagents/testing"
+import * as Example from "../../examples/32-cassette.ts"
 import { Folder } from "../agents/Folder.ts"
 import * as AnthropicWire from "../llm/Anthropic.wire.ts"
 import * as Loopback from "../llm/Loopback.ts"
@@ -381,6 +383,24 @@ describe("Cassette", () => {
       assert.deepStrictEqual(replayed.slice(1), ["whole", "next"])
     }))
 
+  test("replays the winner of a race, whose loser was not recorded", () =>
+    Effect.gen(function* () {
+      const quick = yield* scripted(turn(text("quick")))
+      const slow = yield* scripted(turn(ScriptedModel.hang))
+      const folder = `${yield* Folder}/tape`
+      const racing = (mode: Cassette.Mode) => {
+        const [a, b] = [slow, quick].map(({ layer }, i) =>
+          Cassette.layer({ folder, mode, pauses: false })(
+            Layer.provideMerge(Layer.succeed(Model.ModelName, `m${i}`), layer)
+          )
+        )
+        return Effect.provide(say("go"), Race.models([a!, b!]))
+      }
+      assert.strictEqual(yield* racing("auto"), "quick")
+      assert.lengthOf(yield* files, 1)
+      assert.strictEqual(yield* racing("strict"), "quick")
+    }))
+
   test("records a whole response whose reader stops at its finish", () =>
     Effect.gen(function* () {
       const { layer } = yield* scripted(turn(text("all")))
@@ -509,6 +529,17 @@ describe("Cassette", () => {
       const [file] = yield* files
       assert.strictEqual(file?.content.replaceAll(/"at":\d+/g, '"at":0'), written)
     }))
+
+  it.live("example 32 prints what its header says", () =>
+    Effect.gen(function* () {
+      yield* Effect.scoped(Example.program)
+      const source = yield* FileSystem.FileSystem.use((fs) =>
+        fs.readFileString(fileURLToPath(new URL("../../examples/32-cassette.ts", import.meta.url)))
+      )
+      const [, listed = ""] = /Prints:\n([^]*?) \*\//.exec(source) ?? []
+      assert.strictEqual(`${(yield* TestConsole.logLines).join("\n")}\n`, listed.replaceAll(/^ \* {3}/gm, ""))
+    }).pipe(Effect.provide([Folder.layer, TestConsole.layer]))
+  )
 
   test("refuses a mode it does not know", () =>
     Effect.gen(function* () {
