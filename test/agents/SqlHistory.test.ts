@@ -60,4 +60,19 @@ describe("SqlHistory on SQLite", () => {
       assert.deepStrictEqual((yield* history.messages).map(String), ["0"])
     }).pipe(Effect.provide([SqliteClient.layer({ filename: ":memory:" }), MiniAgents.layer()]))
   )
+
+  it.effect("says which databases it works on, to a client for another one", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const other: SqlClient.SqlClient = Object.assign((...args: Parameters<typeof sql>) => sql(...args), sql, {
+        withoutTransforms: () => other,
+        onDialectOrElse: (options: { readonly orElse: () => unknown }) => options.orElse()
+      }) as never
+      const opened = Effect.provideService(SqlHistory.makeHistory({ conversation: "one" }), SqlClient.SqlClient, other)
+      assert.strictEqual(
+        (yield* Effect.flip(opened)).message,
+        "Could not open the history `one (main)`: it takes a `SqlClient` for SQLite or Postgres"
+      )
+    }).pipe(Effect.provide(SqliteClient.layer({ filename: ":memory:" })))
+  )
 })
