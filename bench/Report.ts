@@ -116,11 +116,14 @@ const summary = (text: string): string => {
   return ["| scenario | targets met | missed |", "| --- | ---: | ---: |", ...rows].join("\n")
 }
 
-/** Puts a block in the place of its older self, or at the end; what else the text holds stays. */
+/** Puts a block in the place of its older self, or after the last one; what else the text holds stays. */
 const replace = (text: string, key: string, block: string): string => {
   const at = text.indexOf(begin(key))
   const whole = `${begin(key)}\n${block}\n\n${end}`
-  if (at < 0) return `${text}\n${whole}`
+  if (at < 0) {
+    const last = text.lastIndexOf(end) + end.length
+    return `${text.slice(0, last)}\n${whole}${text.slice(last)}`
+  }
   return text.slice(0, at) + whole + text.slice(text.indexOf(end, at) + end.length)
 }
 

@@ -1,9 +1,11 @@
 /** One call of an agent that speaks with a model: requests, and the tools between them, until the model is done. */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
 import type * as Stream from "effect/Stream"
 import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
@@ -77,8 +79,7 @@ const complete: ReadonlySet<string> = new Set(["stop", "tool-calls", "pause"])
 
 /** One request, its response as messages; nothing where it failed and the failure stands in the message under way. */
 const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }: Request) =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.withFiber((fiber) => Effect.succeed(fiber))
+  Effect.withFiber((fiber) => {
     const messages = new ResponseMessages({
       reply: (input) => ctx.reply(input as never), // what it fails with, the agent's type says
       open: (known) => MessagePromise.filled(fiber, known),
@@ -87,10 +88,10 @@ const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }
       step
     })
     const parts: Array<Response.AnyPart> = []
-    const read = (watched: Watched) =>
-      Channel.runForEach(stream(model, prompt, toolkit).channel, (chunk) => {
+    const read = (watched: Watched | undefined) =>
+      forEachChunk(stream(model, prompt, toolkit), (chunk) => {
         if (toolkit !== undefined) parts.push(...chunk)
-        watched.take(chunk)
+        watched?.take(chunk)
         return messages.take(chunk)
       })
     let placed = false
@@ -100,7 +101,7 @@ const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }
         : Effect.sync(() => {
             placed = messages.fail(exit.cause)
           })
-    return yield* watch(ctx, { model: name, prompt, step, responseFormat: "text" }, read).pipe(
+    return watch(ctx, { model: name, prompt, step, responseFormat: "text" }, read).pipe(
       Effect.onExit(end),
       Effect.as({ messages, parts }),
       Effect.catchCauseIf(
@@ -109,6 +110,21 @@ const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }
       )
     )
   })
+
+/** Runs a stream: what is done with a chunk is an Effect only where it has to be one, which few chunks of tokens do. */
+const forEachChunk = <A, E, E2, R, R2>(
+  stream: Stream.Stream<A, E, R>,
+  take: (chunk: ReadonlyArray<A>) => Effect.Effect<void, E2, R2> | undefined
+): Effect.Effect<void, E | E2, R | R2> =>
+  Effect.scopedWith((scope) =>
+    Effect.flatMap(Channel.toPullScoped(stream.channel, scope), (pull) => {
+      const next: Effect.Effect<void, E | E2 | Cause.Done, R | R2> = Effect.flatMap(pull, (chunk) => {
+        const effect = take(chunk)
+        return effect === undefined ? next : Effect.andThen(effect, next)
+      })
+      return Pull.catchDone(next, () => Effect.void)
+    })
+  )
 
 /** The one way a model is asked, whatever the types of its tools. */
 const stream = (
@@ -139,17 +155,24 @@ export interface Watched {
   readonly take: (parts: ReadonlyArray<Response.AnyPart>) => void
 }
 
-/** Makes a request in the budget, and with a log entry, both ended with it however it ends. */
+/**
+ * Makes a request in the budget, and with a log entry, both ended with it however it ends. Where there is neither, the
+ * request has nothing around it.
+ */
 export const watch = <A, E, R>(
   ctx: InteractionContext,
   asked: Asked,
-  use: (watched: Watched) => Effect.Effect<A, E, R>
+  use: (watched: Watched | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>
-  Effect.acquireUseRelease(
-    open(ctx, asked),
-    ({ limit, take }) => limit(use({ take })),
-    ({ end }, exit) => end(exit)
-  )
+  Effect.withFiber(({ context }) => {
+    const watchers = [Context.get(context, Budget.CurrentBudget), Context.get(context, LlmLogger.CurrentLogger)]
+    if (watchers.every((watcher) => watcher === undefined)) return use(undefined)
+    return Effect.acquireUseRelease(
+      open(ctx, asked),
+      ({ limit, take }) => limit(use({ take })),
+      ({ end }, exit) => end(exit)
+    )
+  })
 
 const open = (ctx: InteractionContext, asked: Asked) =>
   Effect.gen(function* () {

@@ -81,14 +81,16 @@ export class ResponseMessages {
   }
 
   /** Takes the parts that came together. Tokens of a block that is already a message cost no more than a loop. */
-  take(parts: ReadonlyArray<Response.AnyPart>): Effect.Effect<void, AiError.AiError, MiniAgents.MiniAgents> {
+  take(
+    parts: ReadonlyArray<Response.AnyPart>
+  ): Effect.Effect<void, AiError.AiError, MiniAgents.MiniAgents> | undefined {
     for (let i = 0; i < parts.length; i++) {
       const part = parts[i]
       if (part.type === "text-delta" || part.type === "reasoning-delta") this.delta(part)
       else if (part.type === "error") return Effect.fail(failureOf(part.error))
       else this.other(part)
     }
-    if (this.replies.length === 0) return Effect.void
+    if (this.replies.length === 0) return undefined
     const replies = this.replies
     this.replies = []
     return Effect.all(replies, { discard: true })

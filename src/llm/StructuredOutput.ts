@@ -35,7 +35,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, { sch
     ).generateObject({ prompt, schema: output.schema, objectName: output.name })
     const asked = { model: name, prompt, step: 1, responseFormat: "json" } as const
     const response = yield* LlmRun.watch(ctx, asked, (watched) =>
-      Effect.tap(ask, ({ content }) => Effect.sync(() => watched.take(content)))
+      Effect.tap(ask, ({ content }) => Effect.sync(() => watched?.take(content)))
     )
     yield* ctx.reply(
       yield* output.toMessage(response.value, { agent: ctx.agent.name, ...(name === undefined ? {} : { model: name }) })

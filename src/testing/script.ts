@@ -1,7 +1,9 @@
 /** The steps of a scripted turn as the parts of a response. */
+import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
@@ -22,46 +24,66 @@ type Part = Response.StreamPartEncoded
 type Parts = Stream.Stream<Part, AiError.AiError>
 
 /** The parts of a turn, one a chunk: what it is, its steps, and its end, unless it is cut off. */
-export const stream = (
-  steps: ReadonlyArray<Step>,
-  { id, model }: { readonly id: string; readonly model: string }
-): Parts => {
-  const cutOff = steps.some((step) => step._tag === "CutOff")
-  const begin: Part = { type: "response-metadata", id, modelId: model }
-  const parts = [Stream.succeed(begin), ...steps.map(partsOf), cutOff ? Stream.empty : Stream.succeed(endOf(steps))]
-  return Stream.fromIterable(parts).pipe(Stream.flatMap((part) => part))
+export const stream = (steps: ReadonlyArray<Step>, turn: Named): Parts =>
+  Stream.fromPull(
+    Effect.sync(() => {
+      // one part at a time, so that a thousand long turns at once hold nothing of what they have yet to say
+      const events = eventsOf(steps, turn)
+      const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Part>, AiError.AiError> = Effect.suspend(() => {
+        const { done, value } = events.next()
+        if (done === true) return Cause.done()
+        return Effect.isEffect(value) ? Effect.andThen(value, pull) : Effect.succeed([value])
+      })
+      return pull
+    })
+  )
+
+/** What a turn calls itself. */
+interface Named {
+  readonly id: string
+  readonly model: string
 }
 
-const partsOf = (step: Step, index: number, steps: ReadonlyArray<Step>): Parts => {
+/** A part, or what happens before the next one. */
+type Event = Part | Effect.Effect<void, AiError.AiError>
+
+function* eventsOf(steps: ReadonlyArray<Step>, { id, model }: Named): Generator<Event, void> {
+  yield { type: "response-metadata", id, modelId: model }
+  for (let i = 0; i < steps.length; i++) yield* eventsOfStep(steps[i], i, steps)
+  if (!steps.some((step) => step._tag === "CutOff")) yield endOf(steps)
+}
+
+function* eventsOfStep(step: Step, index: number, steps: ReadonlyArray<Step>): Generator<Event, void> {
   const id = String(index)
   switch (step._tag) {
     case "Text": {
-      const { pause } = step
-      const deltas = oneByOne(step.tokens, (delta) => ({ type: "text-delta", id, delta }))
-      const paced = pause === undefined ? deltas : deltas.pipe(Stream.tap(() => Effect.sleep(pause)))
-      const end = breaksOff(steps.slice(index + 1)) ? [] : [{ type: "text-end" as const, id }]
-      return chunked([{ type: "text-start", id }]).pipe(Stream.concat(paced), Stream.concat(chunked(end)))
+      yield { type: "text-start", id }
+      for (const delta of step.tokens) {
+        if (step.pause !== undefined) yield Effect.sleep(step.pause)
+        yield { type: "text-delta", id, delta }
+      }
+      if (!breaksOff(steps.slice(index + 1))) yield { type: "text-end", id }
+      return
     }
-    case "Reasoning":
-      return chunked([
-        { type: "reasoning-start", id },
-        ...step.tokens.map((delta) => ({ type: "reasoning-delta" as const, id, delta })),
-        { type: "reasoning-end", id }
-      ])
+    case "Reasoning": {
+      yield { type: "reasoning-start", id }
+      for (const delta of step.tokens) yield { type: "reasoning-delta", id, delta }
+      yield { type: "reasoning-end", id }
+      return
+    }
     case "ToolCall": {
       const number = steps.slice(0, index + 1).filter((step) => step._tag === "ToolCall").length
-      return chunked([{ type: "tool-call", id: step.id ?? `call-${number}`, name: step.name, params: step.params }])
+      yield { type: "tool-call", id: step.id ?? `call-${number}`, name: step.name, params: step.params }
+      return
     }
     case "Pause":
-      return Stream.fromEffectDrain(Effect.sleep(step.duration))
+      return yield Effect.sleep(step.duration)
     case "Hang":
-      return Stream.never
+      return yield Effect.never
     case "Fail":
-      return Stream.fail(step.error)
+      return yield Effect.fail(step.error)
     case "Malformed":
-      return chunked([step.part as Part]) // that it is none is the point
-    default:
-      return Stream.empty
+      return yield step.part as Part // that it is none is the point
   }
 }
 
@@ -70,19 +92,6 @@ const breaksOff = (rest: ReadonlyArray<Step>): boolean => {
   const next = rest.find((step) => step._tag !== "Pause" && step._tag !== "Usage")
   return next !== undefined && ["Fail", "Hang", "CutOff"].includes(next._tag)
 }
-
-const chunked = (parts: ReadonlyArray<Part>): Parts => oneByOne(parts, (part) => part)
-
-/** Makes each part when it is asked for, so that a thousand long answers at once do not take the memory of all of them. */
-const oneByOne = <A>(items: ReadonlyArray<A>, part: (item: A) => Part): Parts =>
-  Stream.fromPull(
-    Effect.sync(() => {
-      let next = 0
-      return Effect.suspend(() =>
-        next < items.length ? Effect.succeed([part(items[next++]!)] as const) : Cause.done()
-      )
-    })
-  )
 
 const endOf = (steps: ReadonlyArray<Step>): Part => {
   const find = <Tag extends Step["_tag"]>(tag: Tag) =>
