@@ -64,6 +64,8 @@ import * as AiError from "effect/ai/AiError"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
+import * as Anthropic from "../llm/Anthropic.ts"
+import * as OpenAi from "../llm/OpenAi.ts"
 import * as Exchange from "./exchange.ts"
 import * as Recording from "./recording.ts"
 
@@ -157,11 +159,15 @@ export class Cassette extends Context.Service<Cassette, Recordings>()("miniagent
  * **Details**
  *
  * Requests are told apart by the provider and the name of the model, the prompt, the tools, the schema and the kind of
- * call. A request that is asked again gets the next of its recordings. Tools are no part of a recording: a replayed call
- * runs its tool.
+ * call, and by what `OpenAi.withConfig` and `Anthropic.withConfig` change. A request that is asked again gets the next of
+ * its recordings. Tools are no part of a recording: a replayed call runs its tool.
  *
  * In `strict` mode the Layer is built, but not asked. What it wants from the configuration and ends in `KEY`, `TOKEN` or
  * `SECRET` may be missing then.
+ *
+ * **Gotchas**
+ *
+ * What a model was made with besides its name, such as a temperature, is not seen: record again when that changes.
  *
  * @since 0.1.0
  * @category layers
@@ -202,7 +208,8 @@ const wrap = (deck: Deck, context: Context.Context<never>): Effect.Effect<Contex
   Effect.gen(function* () {
     const find = <I, S>(key: Context.Key<I, S>) => Option.getOrUndefined(Context.getOption(context, key))
     const names = { provider: find(Model.ProviderName), model: find(Model.ModelName) }
-    const play: Exchange.Play = (request, live) => deck.play(plain({ ...names, ...request }), live)
+    const play: Exchange.Play = (request, live) =>
+      Stream.unwrap(Effect.map(changes, (config) => deck.play(plain({ ...names, ...config, ...request }), live)))
     const language = find(LanguageModel.LanguageModel)
     const embedding = find(EmbeddingModel.EmbeddingModel)
     const added: Array<Context.Context<never>> = []
@@ -210,8 +217,20 @@ const wrap = (deck: Deck, context: Context.Context<never>): Effect.Effect<Contex
       added.push(Context.make(LanguageModel.LanguageModel, yield* Exchange.languageModel(language, play)))
     if (embedding !== undefined)
       added.push(Context.make(EmbeddingModel.EmbeddingModel, yield* Exchange.embeddingModel(embedding, play)))
-    return Context.mergeAll(...added)
+    if (added.length > 0) return Context.mergeAll(...added)
+    return yield* Effect.die(
+      new Error("the Layer has neither a LanguageModel nor an EmbeddingModel: put the cassette around the model itself")
+    )
   })
+
+/** What `withConfig` of a provider changes for the requests made within. */
+const changes: Effect.Effect<object> = Effect.map(
+  Effect.all([OpenAi.CurrentConfig, Anthropic.CurrentConfig]),
+  (configs) => {
+    const config = Object.assign({}, ...configs) as object
+    return Object.keys(config).length === 0 ? {} : { config }
+  }
+)
 
 /** As it will be read from a file. */
 const plain = (request: object) => JSON.parse(JSON.stringify(request)) as Request

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import {
+  Cause,
   Clock,
   ConfigProvider,
   Duration,
@@ -328,7 +329,9 @@ describe("Cassette", () => {
         toolkit(Schema.Struct({ a: Schema.Finite })),
         toolkit(Schema.Struct({ a: Schema.Int }), "Adds"),
         LanguageModel.generateObject({ prompt: "a", schema: Schema.Struct({ n: Schema.Int }) }),
-        LanguageModel.generateObject({ prompt: "a", schema: Schema.Struct({ n: Schema.Finite }) })
+        LanguageModel.generateObject({ prompt: "a", schema: Schema.Struct({ n: Schema.Finite }) }),
+        OpenAi.withConfig(say("a"), { temperature: 1 }),
+        Anthropic.withConfig(say("a"), { max_tokens: 1 })
       ]
       yield* Effect.all(asking, { discard: true }).pipe(through(layer, auto))
       const renamed = Layer.provideMerge(Layer.succeed(Model.ModelName, "m2"), layer)
@@ -540,6 +543,13 @@ describe("Cassette", () => {
       assert.strictEqual(`${(yield* TestConsole.logLines).join("\n")}\n`, listed.replaceAll(/^ \* {3}/gm, ""))
     }).pipe(Effect.provide([Folder.layer, TestConsole.layer]))
   )
+
+  test("refuses to stand before what is no model", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(Effect.void.pipe(through(OpenAi.layer())))
+      assert.isTrue(Exit.hasDies(exit))
+      if (Exit.isFailure(exit)) assert.include(String(Cause.squash(exit.cause)), "put the cassette around the model")
+    }))
 
   test("refuses a mode it does not know", () =>
     Effect.gen(function* () {
