@@ -2,12 +2,13 @@
 import * as Extract from "./Extract.ts"
 
 /** What can be cited: an excerpt and where it stands. */
-export type Source = Pick<Extract.Quote, "endLine" | "path" | "startLine">
+export type Source = Pick<Extract.Quote, "code" | "endLine" | "path" | "startLine" | "text">
 
 /**
  * Reads an answer as it streams, a piece at a time, and gives it on with its citations checked. `[2]` stands for the
  * second source and is numbered anew, in the order in which sources are first cited. A number that stands for no source
- * and a `file:line` that no source covers become or get a `[?]`. Code is left as it is.
+ * becomes a `[?]`; a `file:line` that no source covers, and an address that no source has, get one. Code is left as it
+ * is.
  */
 export class Citations {
   private readonly sources: ReadonlyArray<Source>
@@ -46,7 +47,7 @@ export class Citations {
   }
 
   private check(text: string): string {
-    return text.replace(parts, (part, numbers: string | undefined, path: string | undefined, first, last) => {
+    return text.replace(parts, (part, numbers?: string, path?: string, first?: string, last?: string, url?: string) => {
       if (part.startsWith("`")) return this.backticks(part)
       if (part.trim() === "") {
         if (this.code.length < 3) this.code = "" // code in a line ends with its paragraph
@@ -54,7 +55,8 @@ export class Citations {
       }
       if (this.code.length >= 3) return part
       if (numbers !== undefined) return this.code === "" ? this.numbers(numbers) : part
-      return path === undefined || this.covers(path, Number(first), Number(last ?? first)) ? part : this.mark(part)
+      const isReal = path === undefined ? this.has(url ?? "") : this.covers(path, Number(first), Number(last ?? first))
+      return isReal ? part : this.mark(part)
     })
   }
 
@@ -85,6 +87,10 @@ export class Citations {
     )
   }
 
+  private has(url: string): boolean {
+    return this.sources.some(({ code, path, text }) => path.startsWith(url) || text.includes(url) || code.includes(url))
+  }
+
   private mark(text: string): string {
     this.invented = true
     return text === "" ? "[?]" : `${text} [?]`
@@ -97,13 +103,15 @@ const unfinished = /(?:\[[^[\]\n]{0,40}(?:\]\S{0,200})?|(?<!\S)\S{1,200}|(?<!\s)
 const searched =
   "mdx?|markdown|txt|rst|[cm]?[jt]sx?|pyi?|rb|go|rs|java|kts?|cs|cc?|cpp|hp?p?|php|swift|sql|sh|ya?ml|toml|css"
 
-// Backticks; the end of a paragraph; `[1]`, `[1, 2]` or `[1-3]`; a file of a kind that is searched, with its lines.
+// Backticks; the end of a paragraph; `[1]`, `[1, 2]` or `[1-3]`; a file of a kind that is searched,
+// with its lines; an address.
 const parts = new RegExp(
   [
     "`+",
     "(?<!\\s)\\s*\\n[^\\S\\n]*\\n\\s*",
     "\\[(\\d{1,4}(?:\\s?[,;–-]\\s?\\d{1,4}){0,9})\\](?!\\()",
-    `(?<![\\w.@/-])([\\w.@/-]{1,200}\\.(?:${searched}))(?::|#L)(\\d{1,7})(?:-L?(\\d{1,7}))?`
+    `(?<![\\w.@/-])([\\w.@/-]{1,200}\\.(?:${searched}))(?::|#L)(\\d{1,7})(?:-L?(\\d{1,7}))?`,
+    "(https?://[^\\s<>()[\\]\"'`|\\\\]{0,500}[^\\s<>()[\\]\"'`|\\\\.,;:!?*_])\\)?"
   ].join("|"),
   "g"
 )

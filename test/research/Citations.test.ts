@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Citations } from "../../examples/research/Citations.ts"
 
 const sources = [
-  { path: "docs/kettle.md", startLine: 3, endLine: 3 },
-  { path: "tea.md", startLine: 10, endLine: 14 },
-  { path: "https://example.org/tea", startLine: 1, endLine: 9 }
+  { path: "docs/kettle.md", startLine: 3, endLine: 3, text: "See https://kettle.org/red.", code: "" },
+  { path: "tea.md", startLine: 10, endLine: 14, text: "", code: 'get("http://tea.org")' },
+  { path: "https://example.org/tea", startLine: 1, endLine: 9, text: "", code: "" }
 ]
 
 const checked = (pieces: ReadonlyArray<string>): string => {
@@ -31,8 +31,12 @@ const table: ReadonlyArray<readonly [string, string]> = [
   ["```ts\na[7] // x.md:9\n```\nSo [1].", `\`\`\`ts\na[7] // x.md:9\n\`\`\`\nSo [1].\n\n[1] ${kettle}`],
   ["A lone ` here.\n\nThen [2].", `A lone \` here.\n\nThen [1].\n\n[1] ${tea}`],
   [
-    "A [link](https://x.org) and [text] and [1](https://x.org).",
-    `A [link](https://x.org) and [text] and [1](https://x.org).\n\n${none}`
+    "A [link](https://x.org) and [text] and [1](https://kettle.org).",
+    `A [link](https://x.org) [?] and [text] and [1](https://kettle.org).\n\n${none}\n${unknown}`
+  ],
+  [
+    "At http://tea.org, https://example.org/tea. Or https://evil.org/?q=1! [3]",
+    `At http://tea.org, https://example.org/tea. Or https://evil.org/?q=1 [?]! [1]\n\n[1] https://example.org/tea\n${unknown}`
   ],
   ["See tea.md:11-12 [2].", `See tea.md:11-12 [1].\n\n[1] ${tea}`],
   ["See kettle.md:3, or `tea.md:99` [2].", `See kettle.md:3, or \`tea.md:99 [?]\` [1].\n\n[1] ${tea}\n${unknown}`],
@@ -63,7 +67,7 @@ describe("Citations", () => {
     assert.strictEqual(citations.take("a [1] b [2] c [1, 2] ") + citations.end(), `a [1] b [1] c [1]\n\n[1] ${kettle}`)
   })
 
-  it.each(["x", "[", "`", "\n", " ", "[1", "a.", "x.md:1", "1,"])(
+  it.each(["x", "[", "`", "\n", " ", "[1", "a.", "x.md:1", "1,", "http://"])(
     "a long run of %j takes no longer than its length",
     (piece) => {
       const long = piece.repeat(100_000)

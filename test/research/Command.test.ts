@@ -4,6 +4,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Loopback from "../llm/Loopback.ts"
 import * as ModelServer from "./ModelServer.ts"
@@ -30,7 +31,7 @@ const run = (
     child.on("close", (status) => resolve({ status, out, err }))
   })
 
-describe("the command line", () => {
+describe("the command line", { timeout: 30_000 }, () => {
   let folder: string
   beforeAll(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "command-"))
@@ -164,4 +165,31 @@ describe("the command line", () => {
     assert.notMatch(err, /^\s+at /m)
     assert.strictEqual(out, "")
   })
+
+  it.effect.each<readonly [string, ReadonlyArray<string>, (url: string) => object]>([
+    ["a model", ["--model", "m"], (url) => ({ OPENAI_BASE_URL: `${url}/v1` })],
+    ["a page", ["--web"], (url) => ({ TAVILY_API_KEY: "x", TAVILY_BASE_URL: url })]
+  ])("leaves %s that says nothing when it is interrupted", ([_, words, env]) =>
+    Effect.gen(function* () {
+      const waits = yield* Deferred.make<void>()
+      const server = yield* Loopback.serve((...args) => {
+        const [, { headers, url }] = args
+        if (url !== "/search") return Deferred.doneUnsafe(waits, Effect.void)
+        return Loopback.answer(200, { results: [{ url: `http://${headers.host}/slow`, title: "Slow" }] })(...args)
+      })
+      const child = spawn(
+        process.execPath,
+        ["--conditions=miniagents-source", program, ...words, "descale the kettle"],
+        {
+          env: { ...clean, ...env(server.url) },
+          stdio: "ignore"
+        }
+      )
+      const status = new Promise<number | null>((resolve) => child.on("close", resolve))
+      yield* Deferred.await(waits)
+      child.kill("SIGINT")
+      assert.strictEqual(yield* Effect.promise(() => status), 130)
+      yield* server.closed
+    })
+  )
 })

@@ -108,6 +108,7 @@ describe("PageReader", () => {
       const server = yield* Loopback.serve(handler)
       const error = yield* Effect.flip(read(server.url))
       assert.match(error.message, sentence)
+      assert.isAtMost(server.received.length, 6)
     }).pipe(Effect.provide(layer))
   )
 

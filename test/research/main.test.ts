@@ -42,7 +42,7 @@ const inTerminal = (
 
 const escape = "\u001b"
 
-describe("npm start", () => {
+describe("npm start", { timeout: 30_000 }, () => {
   let folder: string
   beforeAll(() => {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "research-"))
