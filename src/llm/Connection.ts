@@ -144,7 +144,7 @@ export const make = <Sdk, Module, Params>(options: {
       ...options.options,
       baseUrl: baseURL,
       hasKey: Boolean(key),
-      redact: key ? redactor(key) : (text) => text
+      redact: redactor([...(key ? [key] : []), ...secretsOf(baseURL)])
     })
   })
 
@@ -205,7 +205,7 @@ const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping
             const opened = yield* waiting.wait(() => request(sdk, signal), Failure.ofRequest)
             const contentType = opened.response.headers.get("content-type") ?? ""
             if (isDocument(contentType)) return yield* Failure.notAStream(contentType, failed(0))
-            return waiting.pull(yield* iterator(opened.data), isToken)
+            return waiting.pull(opened.data[Symbol.asyncIterator](), isToken)
           })
         )
       ),
@@ -299,18 +299,23 @@ class Patience {
   })
 }
 
-const iterator = <A>(iterable: AsyncIterable<A>): Effect.Effect<AsyncIterator<A>, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => iterable[Symbol.asyncIterator]()),
-    // Not waited for: it may want to read to the end of a response that never ends, until the signal aborts.
-    (iterator) => Effect.sync(() => void iterator.return?.().then(undefined, () => undefined))
-  )
-
 const isDocument = (contentType: string) => /^(text\/html|application\/json)\b/i.test(contentType)
 
-const redactor = (key: string) => {
-  const escaped = JSON.stringify(key).slice(1, -1)
-  return (text: string): string => text.replaceAll(key, "<redacted>").replaceAll(escaped, "<redacted>")
+const redactor = (secrets: ReadonlyArray<string>) => {
+  const all = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])
+  const longestFirst = [...new Set(all)].sort((a, b) => b.length - a.length)
+  return (text: string): string => longestFirst.reduce((text, secret) => text.replaceAll(secret, "<redacted>"), text)
+}
+
+/** What an address may hold that is nobody's business, as it is written, as it is sent, and as it is meant. */
+const secretsOf = (address: string): ReadonlyArray<string> => {
+  const [, credentials = ""] = /\/\/([^/@]*)@/.exec(address) ?? []
+  const [, query = ""] = /\?([^#]*)/.exec(address) ?? []
+  const password = credentials.slice(credentials.indexOf(":") + 1)
+  const sent = URL.canParse(address) ? new URL(address).password : ""
+  const meant = new URLSearchParams(`password=${password}&${query}`).values()
+  // What is shorter is found in any text.
+  return [credentials, password, sent, query, ...meant].filter((secret) => secret.length >= 6)
 }
 
 /** Addresses can hold a password or a token. */

@@ -21,6 +21,7 @@ Contract.suite({
   alive: [": keep-alive\n\n", event("ping")],
   error: (message, type) => ({ type: "error", error: { type, message } }),
   errorEvent: (message, type) => event("error", { error: { type, message } }),
+  variables: "API_KEY AUTH_TOKEN BASE_URL PROFILE WEBHOOK_SIGNING_KEY".split(" ").map((name) => `ANTHROPIC_${name}`),
   keyOf: ({ authorization }) => authorization,
   errors: [
     ["api_error", "InternalProviderError", true],
@@ -77,6 +78,7 @@ describe("Anthropic", () => {
             }
           ]
         },
+        { role: "assistant", content: [{ type: "reasoning", text: "of another provider" }] },
         {
           role: "user",
           content: [

@@ -1,6 +1,7 @@
 /** OpenAI and what is compatible with it: the contract of all providers, and what is particular to this one. */
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Fiber, Layer, Redacted, Schema, Stream } from "effect"
+import type { Tracer } from "effect"
 import { EmbeddingModel, LanguageModel, Model, Prompt, Tool, Toolkit } from "effect/ai"
 import type { Response } from "effect/ai"
 import { OpenAi } from "miniagents/llm"
@@ -17,6 +18,7 @@ Contract.suite({
   alive: [": keep-alive\n\n", ":\n\n"],
   error: (message, name = null as never) => ({ error: { message, type: name, code: null, param: null } }),
   errorEvent: (message, name) => `data: ${JSON.stringify({ error: { message, type: name, code: name } })}\n\n`,
+  variables: "API_KEY ADMIN_KEY BASE_URL ORG_ID PROJECT_ID WEBHOOK_SECRET".split(" ").map((name) => `OPENAI_${name}`),
   keyOf: ({ authorization }) => authorization,
   errors: [
     ["server_error", "InternalProviderError", true],
@@ -52,6 +54,7 @@ describe("OpenAi", () => {
           role: "tool",
           content: [{ type: "tool-result", id: "1", name: "weather", isFailure: false, result: { degrees: 20 } }]
         },
+        { role: "assistant", content: [{ type: "reasoning", text: "nothing to say" }] },
         {
           role: "user",
           content: [
@@ -152,7 +155,12 @@ describe("OpenAi", () => {
       const tables = [
         [call(0, "a", "x", "{"), call(1, "b", "y", "{"), call(0, undefined, undefined, "}"), call(1, "", "", "}")],
         [call(0, "a", "x", "{}"), call(0, "b", "y", "{}")],
-        [call(undefined, "a", "x", "{}"), call(undefined, "b", "y", "{}")]
+        [call(undefined, "a", "x", "{}"), call(undefined, "b", "y", "{}")],
+        [
+          chunk({
+            tool_calls: ["a", "b"].map((id) => ({ id, function: { name: id === "a" ? "x" : "y", arguments: "{}" } }))
+          })
+        ]
       ]
       for (const calls of tables) {
         const server = yield* Loopback.serve(Loopback.stream([...calls, chunk({}, "stop")]))
@@ -213,6 +221,20 @@ describe("OpenAi", () => {
     })
   )
 
+  it.effect("names a schema so that the API takes it", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(Loopback.stream(whole({ text: ['{"name":"Ada"}'] })))
+      const schema = Schema.Struct({ name: Schema.String })
+      yield* LanguageModel.generateObject({ prompt: "Hi", schema, objectName: `a person, ${"x".repeat(80)}` }).pipe(
+        Effect.provide(Layer.provide(OpenAi.model("gpt"), layer(server)))
+      )
+      const format = Loopback.bodyField(server, "response_format") as {
+        readonly json_schema: { readonly name: string }
+      }
+      assert.strictEqual(format.json_schema.name, `a_person__${"x".repeat(54)}`)
+    })
+  )
+
   it.effect("loses nothing that it has no part for", () =>
     Effect.gen(function* () {
       const logprob = (token: string) => ({ token, logprob: -0.5, bytes: null, top_logprobs: [] })
@@ -262,6 +284,25 @@ describe("OpenAi", () => {
         ].flat()
       )
       assert.deepInclude(parts.at(-1), { reason: "tool-calls" })
+      const broken = { index: 0, id: "1", function: { name: "x", arguments: "{" } }
+      const other = yield* Loopback.serve(Loopback.stream([chunk({}, "stop"), chunk({ tool_calls: [broken] })]))
+      const outcome = yield* called(other)
+      assert.strictEqual(outcome.error?.reason._tag, "ToolParameterValidationError")
+      assert.notStrictEqual(outcome.parts.at(-1)?.type, "finish")
+    })
+  )
+
+  it.effect.each([
+    [429, "insufficient_quota", "QuotaExhaustedError"],
+    [400, "content_policy_violation", "ContentPolicyError"],
+    [400, "content_filter", "ContentPolicyError"],
+    [400, "context_length_exceeded", "InvalidRequestError"],
+    [404, "model_not_found", "InvalidRequestError"]
+  ] as const)("refused with %s and the code %s is a %s, which is not tried again", ([status, code, tag]) =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(Loopback.answer(status, { error: { message: "no", type: null, code } }))
+      const { error } = yield* called(server)
+      assert.deepStrictEqual([error?.reason._tag, error?.isRetryable], [tag, false])
     })
   )
 
@@ -354,10 +395,22 @@ describe("OpenAi", () => {
           usage: { prompt_tokens: 5, total_tokens: 5 }
         })
       )
+      const spans: Array<Tracer.NativeSpan> = []
       const { dimensions, many } = yield* Effect.gen(function* () {
         const model = yield* EmbeddingModel.EmbeddingModel
         return { many: yield* model.embedMany(["a", "b"]), dimensions: yield* EmbeddingModel.Dimensions }
-      }).pipe(Effect.provide(Layer.provide(OpenAi.embeddingModel("embed", { dimensions: 2 }), layer(server))))
+      }).pipe(
+        Effect.provide(Layer.provide(OpenAi.embeddingModel("embed", { dimensions: 2 }), layer(server))),
+        Effect.withTracer(Contract.recordingTracer(spans))
+      )
+      const span = spans.find((span) => span.name === "EmbeddingModel.embedMany")
+      assert.deepInclude(Object.fromEntries(span?.attributes ?? []), {
+        "gen_ai.provider.name": "openai",
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.request.model": "embed",
+        "gen_ai.response.model": "embed-1",
+        "gen_ai.usage.input_tokens": 5
+      })
       assert.strictEqual(dimensions, 2)
       assert.deepStrictEqual(
         many.embeddings.map(({ vector }) => vector),

@@ -41,6 +41,8 @@ export interface Provider extends Wire {
   readonly error: (message: string, name?: string) => unknown
   /** An error in the middle of a stream. */
   readonly errorEvent: (message: string, name: string) => string
+  /** Environment variables in which the SDK looks for keys, addresses and the like. */
+  readonly variables: ReadonlyArray<string>
   /** The header a key is sent in. */
   readonly keyOf: (headers: Loopback.Received["headers"]) => unknown
   /** The names of errors of the provider, by the reason they must become. */
@@ -110,6 +112,21 @@ export const suite = (provider: Provider): void => {
   const at = (server: Loopback.Loopback, options: Connection.Options = {}) =>
     provider.layer({ apiKey: Redacted.make(secret), baseUrl: server.url + provider.path, ...options })
   const ask = LanguageModel.streamText({ prompt })
+  /** All that can be seen of a request that fails. */
+  const shownBy = (layer: Layer.Layer<LanguageModel.LanguageModel>) =>
+    Effect.gen(function* () {
+      const [error, seen] = yield* watched(
+        Effect.gen(function* () {
+          const { error } = yield* Effect.provide(collect(ask), layer)
+          yield* Effect.logError("failed", error)
+          return error
+        })
+      )
+      assert.isDefined(error)
+      assert.isAbove(seen.length, 1)
+      const shown = [inspect(error, { depth: 20, showHidden: true }), JSON.stringify(error), String(error)]
+      return [...shown, Cause.pretty(Cause.fail(error)), ...seen]
+    })
   /** Streams what a server says to one request. */
   const hear = (handler: Loopback.Handler, options?: Connection.Options) =>
     Effect.gen(function* () {
@@ -254,9 +271,22 @@ export const suite = (provider: Provider): void => {
         const server = yield* Loopback.serve(Loopback.stream([...content, ...finish], "hang"))
         const fiber = yield* Effect.forkChild(Effect.provide(collect(ask), at(server)))
         yield* server.asked
-        yield* pass(fiber, "5 seconds")
+        yield* pass(fiber, "1 second")
+        assert.isAtMost(yield* Clock.currentTimeMillis, 12_000)
         const { error, tokens } = yield* Fiber.join(fiber)
         assert.deepStrictEqual([tokens, error], [["a"], undefined])
+      })
+    )
+
+    it.effect("finishes with its end marker, and waits for nothing else", () =>
+      Effect.gen(function* () {
+        const server = yield* Loopback.serve(Loopback.stream(whole({ text: ["a"] }), "hang"))
+        const { parts } = yield* Effect.provide(
+          collect(Stream.takeUntil(ask, (part) => part.type === "finish")),
+          at(server)
+        )
+        assert.strictEqual(parts.at(-1)?.type, "finish")
+        assert.strictEqual(yield* Clock.currentTimeMillis, 0)
       })
     )
 
@@ -401,15 +431,33 @@ export const suite = (provider: Provider): void => {
     it.effect.each([
       [{ "retry-after": "7" }, 7_000],
       [{ "retry-after": "0.5" }, 500],
-      [{ "retry-after": "Thu, 01 Jan 1970 00:01:00 GMT" }, 60_000],
+      [{ "retry-after": "Thu, 01 Jan 1970 00:01:00 GMT" }, 50_000],
       [{ "retry-after": "Thu, 01 Jan 1970 00:00:00 GMT" }, 0],
       [{ "retry-after-ms": "250", "retry-after": "1" }, 250],
       [{ "retry-after": "soon" }, undefined],
       [{}, undefined]
     ] as const)("with 429 says when to try again", ([headers, millis]) =>
       Effect.gen(function* () {
+        yield* TestClock.adjust("10 seconds")
         const { error } = yield* hear(Loopback.answer(429, provider.error("slow down"), headers))
         assert.strictEqual(error?.retryAfter && Duration.toMillis(error.retryAfter), millis)
+      })
+    )
+
+    it.effect("says what helps to find out why, and nothing else that the server sent", () =>
+      Effect.gen(function* () {
+        const headers = { "x-request-id": "req-1", "x-ratelimit-remaining-tokens": "0", "set-cookie": "session=1" }
+        const { error } = yield* hear(Loopback.answer(429, provider.error("slow down"), headers))
+        const http = error?.reason._tag === "RateLimitError" ? error.reason.http : undefined
+        assert.deepStrictEqual(http?.response?.headers, {
+          "content-type": "application/json",
+          "x-request-id": "req-1",
+          "x-ratelimit-remaining-tokens": "0"
+        })
+        assert.deepStrictEqual(
+          JSON.parse(http?.body ?? "").message ?? JSON.parse(http?.body ?? "").error.message,
+          "slow down"
+        )
       })
     )
 
@@ -434,11 +482,13 @@ export const suite = (provider: Provider): void => {
       })
     )
 
-    it.effect("with a page of HTML is a typed error that does not hold the page", () =>
+    it.effect("with a page of HTML is a typed error that does not hold the whole page", () =>
       Effect.gen(function* () {
         const page = `<html><body>${"<p>Bad Gateway</p>".repeat(1_000)}</body></html>`
-        const error = assertError(yield* hear(Loopback.answer(502, page)), "InternalProviderError", true)
-        assert.isBelow(JSON.stringify(error).length, 5_000)
+        for (const body of [page, provider.error(page)]) {
+          const error = assertError(yield* hear(Loopback.answer(502, body)), "InternalProviderError", true)
+          assert.isBelow(JSON.stringify(error).length, 6_000)
+        }
       })
     )
 
@@ -544,7 +594,7 @@ export const suite = (provider: Provider): void => {
           const event = (content.at(-1) ?? "").replace(/data: .*/, `data: ${json}`)
           const outcome = yield* hear(Loopback.stream([...content, event, ...finish, ...end]))
           assert.deepStrictEqual(outcome.tokens, ["a"])
-          if (outcome.error !== undefined) assertError(outcome, "InvalidResponseError", false)
+          if (json === "null" || outcome.error !== undefined) assertError(outcome, "InvalidResponseError", false)
         })
     )
 
@@ -620,6 +670,36 @@ export const suite = (provider: Provider): void => {
       })
     )
 
+    it.effect("for long, but never too long, has as much time as it takes", () =>
+      Effect.gen(function* () {
+        const { content, end, finish } = say({ text: ["a", "b", "c", "d"] })
+        const pieces = [...content, [...finish, ...end].join("")]
+        let next_ = () => {}
+        const server = yield* Loopback.serve((response) => {
+          Loopback.startStream(response)
+          next_ = () => void response.write(pieces.shift() ?? "")
+          while (pieces.length > 4) next_()
+        })
+        const heard: Array<string> = []
+        const streamed = Stream.tap(ask, (part) => Effect.sync(() => heard.push(part.type)))
+        const fiber = yield* Effect.forkChild(
+          Effect.provide(collect(Stream.takeUntil(streamed, (part) => part.type === "finish")), at(server, options))
+        )
+        yield* server.asked
+        const until = (expected: string) => Effect.repeat(tick, { until: () => heard.at(-1) === expected })
+        for (const next of ["text-delta", "text-delta", "text-delta", "finish"]) {
+          yield* until("text-delta")
+          heard.push("8 seconds later")
+          yield* ticks
+          yield* TestClock.adjust("8 seconds")
+          next_()
+          yield* until(next)
+        }
+        const { error, tokens } = yield* Fiber.join(fiber)
+        assert.deepStrictEqual([tokens, error], [["a", "b", "c", "d"], undefined])
+      })
+    )
+
     it.effect("has all the time its reader takes", () =>
       Effect.gen(function* () {
         const server = yield* Loopback.serve(Loopback.stream(whole({ text: ["a", "b", "c"] })))
@@ -691,40 +771,63 @@ export const suite = (provider: Provider): void => {
       })
     )
 
+    it.effect("is not looked for in the environment, nor is anything else", () =>
+      Effect.gen(function* () {
+        const server = yield* Loopback.serve(Loopback.stream(whole({ text: ["a"] })))
+        yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            const before = provider.variables.map((name) => [name, process.env[name]] as const)
+            for (const name of provider.variables) process.env[name] = `http://127.0.0.1:1/${secret}`
+            return before
+          }),
+          (before) =>
+            Effect.sync(() => {
+              for (const [name, value] of before) {
+                if (value === undefined) delete process.env[name]
+                else process.env[name] = value
+              }
+            })
+        )
+        const { tokens } = yield* Effect.provide(collect(ask), at(server, { apiKey: undefined }))
+        assert.deepStrictEqual(tokens, ["a"])
+        assert.notInclude(JSON.stringify(server.received), secret)
+      })
+    )
+
     it.effect.each([
       ["is echoed in an error", secret, Loopback.answer(401, provider.error(`wrong key: ${secret}`))],
       ["is echoed in a header", secret, Loopback.answer(429, provider.error("no"), { "x-request-id": secret })],
-      ["is echoed in a page", secret, Loopback.answer(500, `<html>${"x".repeat(280)}${secret}</html>`)],
+      ["is echoed in a page", secret, Loopback.answer(500, `<html>${"x".repeat(270)}${secret}</html>`)],
       ["is echoed in a stream", secret, Loopback.stream([provider.errorEvent(`key ${secret}`, "unheard_of")])],
       ["is echoed in broken JSON", secret, Loopback.stream([provider.errorEvent("", "").replace("{", `{${secret}`)])],
       ["cannot be a header", `${secret}\n${secret}`, Loopback.answer(401, provider.error("no"))],
-      ["is in the address", secret, (response) => void response.socket?.destroy()]
+      ["must be escaped in JSON", `"\\${secret}`, Loopback.answer(401, provider.error(`wrong: "\\${secret}`))]
     ] as const satisfies ReadonlyArray<readonly [string, string, Loopback.Handler]>)(
       "appears in no error, log or span when it %s",
-      ([name, key, handler]) =>
+      ([, key, handler]) =>
         Effect.gen(function* () {
           const server = yield* Loopback.serve(handler)
-          const baseUrl = name.includes("address")
-            ? `${server.url.replace("//", `//user:${secret}@`)}${provider.path}?key=${secret}`
-            : server.url + provider.path
-          const [outcome, seen] = yield* watched(
-            Effect.gen(function* () {
-              const outcome = yield* Effect.provide(collect(ask), at(server, { apiKey: Redacted.make(key), baseUrl }))
-              yield* Effect.logError("failed", outcome.error)
-              return outcome
-            })
-          )
-          assert.isDefined(outcome.error)
-          const texts = [
-            inspect(outcome.error, { depth: 20, showHidden: true }),
-            JSON.stringify(outcome.error),
-            String(outcome.error),
-            Cause.pretty(Cause.fail(outcome.error)),
-            ...seen
-          ]
-          for (const text of texts) assert.notInclude(text, secret)
-          assert.isAbove(seen.length, 1)
+          for (const text of yield* shownBy(at(server, { apiKey: Redacted.make(key) }))) {
+            assert.notInclude(text, secret.slice(0, 12))
+          }
         })
+    )
+
+    it.effect.each([
+      ["a password", (url: string) => url.replace("//", `//me:${secret}@`)],
+      ["a password that must be escaped", (url: string) => url.replace("//", `//me:%40${secret}@`)],
+      ["a token", (url: string) => `${url}?token=${secret}`],
+      ["a password and no server", () => `http://me:${secret}@`]
+    ] as const)("is as safe as %s in the address", ([, addressOf]) =>
+      Effect.gen(function* () {
+        const server = yield* Loopback.serve((response) => void response.socket?.destroy())
+        const apiKey = Redacted.make("another")
+        const baseUrl = addressOf(server.url + provider.path)
+        const texts = yield* shownBy(at(server, { apiKey, baseUrl }))
+        for (const text of texts) assert.notInclude(text, secret.slice(0, 12))
+        // what is left of the address is shown
+        if (URL.canParse(baseUrl)) assert.include(texts.join("\n"), server.url)
+      })
     )
   })
 
@@ -766,7 +869,7 @@ export const pass = <A, E>(fiber: Fiber.Fiber<A, E>, duration: Duration.Input): 
     }
   })
 
-const recordingTracer = (spans: Array<Tracer.NativeSpan>): Tracer.Tracer =>
+export const recordingTracer = (spans: Array<Tracer.NativeSpan>): Tracer.Tracer =>
   Tracer.make({
     span: (options) => {
       const span = new Tracer.NativeSpan(options)
