@@ -1,5 +1,6 @@
 /** `miniagents chat`: a conversation that is kept in a file. */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -54,13 +55,16 @@ export const run = (
     })
     const system = Option.getOrUndefined(conversation.system)
     const model = LlmAgent.make("Assistant", system === undefined ? {} : { system })
-    const dialog = Dialog.make({ user, assistant: stoppable(model, isTerminal) })
+    // the SDK is loaded while the person writes
+    const connected = yield* Effect.cached(Layer.buildWithScope(Model.layer(choice, conversation), yield* Effect.scope))
+    yield* Effect.forkScoped(connected)
+    const dialog = Dialog.make({ user, assistant: stoppable(model, connected, isTerminal) })
     const input = hasKeys ? Keyboard.layer : Layer.merge(PipeInput.layer(!isTerminal), Keyboard.layerNoStop)
     const kept = isTerminal ? (yield* history.messages).length : 0
     yield* (isTerminal ? greet(choice, file, kept) : Effect.void).pipe(
       Effect.andThen(dialog.trigger()),
       Effect.flatMap((replies) => replies.messages),
-      Effect.provide([MiniAgents.layer(), Model.layer(choice, conversation), input])
+      Effect.provide([MiniAgents.layer(), input])
     )
   }).pipe(
     Effect.scoped,
@@ -89,17 +93,18 @@ const greet = (choice: Provider.Choice, file: string, kept: number) =>
  * all of the message. What it failed with is told to a person at a terminal, who can try again; through a pipe it ends
  * the conversation.
  */
-const stoppable = <E, R>(
+const stoppable = <E, R, R2>(
   model: Agent.Agent<{}, E, R>,
+  connected: Effect.Effect<Context.Context<R>, Refusal, R2>,
   isTerminal: boolean
-): Agent.Agent<{}, Refusal | PlatformError, R | Keyboard.Stop | Stdio.Stdio> =>
+): Agent.Agent<{}, Refusal | PlatformError, R2 | Keyboard.Stop | Stdio.Stdio> =>
   Agent.make("Assistant", (ctx) =>
     Effect.gen(function* () {
       const stop = yield* Keyboard.Stop
-      const call = yield* model.call<Upstream>()
+      const spinner = yield* Effect.forkChild(Spinner.turn)
+      const call = yield* Effect.provide(model.call<Upstream>(), yield* connected)
       yield* call.send(ctx.messages)
       const replies = yield* call.replies()
-      const spinner = yield* Effect.forkChild(Spinner.turn)
       yield* Effect.forkChild(Effect.andThen(stop.pressed, call.interrupt))
       const pass = (promise: MessagePromise.MessagePromise<unknown>) =>
         Effect.gen(function* () {
