@@ -10,6 +10,7 @@ import { isBuiltin } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as pty from "@lydell/node-pty"
 import * as Fences from "./Fences.ts"
 import * as Imports from "./Imports.ts"
 
@@ -81,6 +82,29 @@ const checkProgram = (folder: string): string => {
     assert.match(stderr, /bad port|ECONNREFUSED/, "what the program says where no server is")
   }
   return `runs as \`npx ${manifest.name}\``
+}
+
+/** From the start of the process to the prompt. Other work on the machine is not ours: one good try of ten will do. */
+const checkStart = async (folder: string): Promise<string> => {
+  const program = join(folder, "node_modules", manifest.name, "dist/cli/main.js")
+  const settings = { ...env, OPENAI_BASE_URL: "http://127.0.0.1:1/v1", MINIAGENTS_MODEL: "some-model" }
+  const start = () =>
+    new Promise<number>((resolve) => {
+      const begin = performance.now()
+      const terminal = pty.spawn(process.execPath, [program, "chat"], { cwd: folder, env: settings })
+      let [screen, took] = ["", Number.POSITIVE_INFINITY]
+      terminal.onData((data) => {
+        screen += data
+        if (took < Number.POSITIVE_INFINITY || !screen.includes("USER:")) return
+        took = performance.now() - begin
+        terminal.write("exit\r")
+      })
+      terminal.onExit(() => resolve(took))
+    })
+  let best = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 10 && best >= 500; i++) best = Math.min(best, await start())
+  assert(best < 500, `\`${manifest.name} chat\` takes ${Math.round(best)} ms to its prompt`)
+  return `asks for the first message after ${Math.round(best)} ms`
 }
 
 const checkSubpaths = (folder: string): string => {
@@ -164,6 +188,7 @@ try {
   install(user, tarball, exact("effect"))
   console.log(checkPackages(user))
   console.log(checkProgram(user))
+  console.log(await checkStart(user))
   console.log(checkSubpaths(user))
   console.log(checkDeclarations(user))
   console.log(checkInternals(user))

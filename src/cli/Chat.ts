@@ -4,7 +4,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
@@ -47,6 +47,7 @@ export const run = (
     const isTerminal = (yield* stdio.stdinIsTerminal) && (yield* stdio.stdoutIsTerminal)
     const hasKeys = isTerminal && !(yield* Console.isDumb)
     const file = nameOf(yield* Path.Path, conversation.history)
+    const isNew = !(yield* (yield* FileSystem.FileSystem).exists(file))
     const history = yield* MarkdownHistory.makeHistory({ file, classes: LlmMessage.classes })
     const user = User.make({
       output: ConsoleOutput.make(),
@@ -60,7 +61,7 @@ export const run = (
     yield* Effect.forkScoped(connected)
     const dialog = Dialog.make({ user, assistant: stoppable(model, connected, isTerminal) })
     const input = hasKeys ? Keyboard.layer : Layer.merge(PipeInput.layer(!isTerminal), Keyboard.layerNoStop)
-    const kept = isTerminal ? (yield* history.messages).length : 0
+    const kept = isNew || !isTerminal ? 0 : (yield* history.messages).length
     yield* (isTerminal ? greet(choice, file, kept) : Effect.void).pipe(
       Effect.andThen(dialog.trigger()),
       Effect.flatMap((replies) => replies.messages),
