@@ -80,6 +80,35 @@ for (const { agent, environment, layer, name, say } of subjects) {
       })
     )
 
+    it.effect.each<[string, Loopback.Handler, string]>([
+      ["is cut", Loopback.stream(content, "cut"), "NetworkError"],
+      ["ends too early", Loopback.stream(content), "NetworkError"],
+      [
+        "is no JSON any more",
+        Loopback.stream([...content, "event: message_delta\ndata: {{\n\n"]),
+        "InvalidResponseError"
+      ]
+    ])("gives the tokens so far and then the error, at its place, when the response %s", ([, handler, tag]) =>
+      Effect.gen(function* () {
+        const server = yield* Loopback.serve(handler)
+        yield* Effect.gen(function* () {
+          const replies = yield* agent.trigger("Hi")
+          const heard: Array<string> = []
+          const error = yield* replies.pipe(
+            Stream.flatMap((message) => message),
+            Stream.runForEach((token) => Effect.sync(() => heard.push(token))),
+            Effect.flip
+          )
+          assert.deepStrictEqual([heard, error._tag === "AiError" && error.reason._tag], [["a", "b"], tag])
+          const safe = yield* (yield* agent.trigger("Hi", {}, { errorsAsMessages: true })).messages
+          assert.deepStrictEqual(
+            safe.map((message) => [message._tag, "content" in message && message.content]),
+            [["Failure", "ab"]]
+          )
+        }).pipe(Effect.provide([MiniAgents.layer(), reaching(server)]))
+      })
+    )
+
     it.effect("closes its connection when the program fails that it belongs to", () =>
       Effect.gen(function* () {
         const server = yield* Loopback.serve(() => {})

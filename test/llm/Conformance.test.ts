@@ -7,6 +7,7 @@ import { LLMock } from "@copilotkit/aimock"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schema, Stream } from "effect"
 import { EmbeddingModel, LanguageModel, Tool, Toolkit } from "effect/ai"
+import { MiniAgents } from "miniagents"
 import { Anthropic, OpenAi } from "miniagents/llm"
 import * as Contract from "./Wire.contract.ts"
 
@@ -30,7 +31,7 @@ const mock = Effect.acquireRelease(
 
 const providers: ReadonlyArray<readonly [string, (url: string) => Layer.Layer<LanguageModel.LanguageModel>]> = [
   ["OpenAI", (url) => Layer.provide(OpenAi.model("gpt-4o"), OpenAi.layer({ baseUrl: `${url}/v1` }))],
-  ["Anthropic", (url) => Layer.provide(Anthropic.model("claude-sonnet-4-5"), Anthropic.layer({ baseUrl: url }))]
+  ["Anthropic", (url) => Layer.provide(Anthropic.model("claude-sonnet-5-5"), Anthropic.layer({ baseUrl: url }))]
 ]
 
 for (const [name, layer] of providers) {
@@ -76,6 +77,29 @@ for (const [name, layer] of providers) {
     )
   })
 }
+
+describe("agents against a mock server", () => {
+  const mini = OpenAi.agent.fork({ parameters: { model: "gpt-4o-mini", maxTokens: 50 } })
+  const sonnet = Anthropic.agent.fork({ parameters: { model: "claude-sonnet-5-5", maxTokens: 50 } })
+
+  it.effect("of both providers answer at once, and each other", () =>
+    Effect.gen(function* () {
+      const { url } = yield* mock
+      const texts = yield* Effect.gen(function* () {
+        const answers = [yield* mini.trigger("a haiku"), yield* sonnet.trigger("a haiku")]
+        const [first, second] = answers
+        const more = [yield* sonnet.trigger([first, "a haiku"]), yield* mini.trigger([second, "a haiku"])]
+        const messages = yield* Effect.forEach([...answers, ...more], (replies) => replies.messages)
+        return messages.map((messages) => messages.map((message) => `${message._tag}: ${message}`))
+      }).pipe(
+        Effect.provide([MiniAgents.layer(), OpenAi.layer({ baseUrl: `${url}/v1` }), Anthropic.layer({ baseUrl: url })])
+      )
+      for (const messages of texts) {
+        assert.deepStrictEqual(messages, ["Reasoning: rivers", "Assistant: Flüsse fließen 🌊"])
+      }
+    })
+  )
+})
 
 it.effect("OpenAI's embeddings against a mock server", () =>
   Effect.gen(function* () {
