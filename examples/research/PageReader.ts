@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as HtmlWorker from "./HtmlWorker.ts"
+import { isLocal } from "./LocalAddress.ts"
 
 /** A page as text: Markdown if it was HTML. `url` is where it was in the end. */
 export interface Page {
@@ -83,9 +84,11 @@ const follow = (client: ScopedClient, asked: string, url: string, hops: number):
     if (response.status < 300 || response.status > 399 || location === undefined) {
       return yield* sourceOf(asked, url, response)
     }
-    return URL.canParse(location, url)
-      ? new URL(location, url).href
-      : yield* failed(asked, `redirects to \`${location}\`, which is no address`)
+    if (!URL.canParse(location, url)) return yield* failed(asked, `redirects to \`${location}\`, which is no address`)
+    const next = new URL(location, url).href
+    return isLocal(next) && !isLocal(url)
+      ? yield* failed(asked, "redirects into this network, which no page may")
+      : next
   }).pipe(
     Effect.scoped, // the connection of a redirect is given back before the next one is asked for
     Effect.filterOrElse(

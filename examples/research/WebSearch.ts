@@ -7,6 +7,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { isLocal } from "./LocalAddress.ts"
 import { rootOf } from "./PageReader.ts"
 
 /** A page that was found. */
@@ -63,7 +64,7 @@ const search = (client: HttpClient.HttpClient, address: string, key: string, que
     if (response.status !== 200) return yield* refused(response.status)
     const body = yield* Effect.mapError(response.text, notReached)
     const { results } = yield* Effect.mapError(decodeAnswer(body), () => failed("Tavily's answer is not understood"))
-    return results.filter(({ url }) => /^https?:\/\//i.test(url) && URL.canParse(url)).slice(0, mostResults)
+    return results.filter(({ url }) => isPage(url) && (!isLocal(url) || isLocal(address))).slice(0, mostResults)
   }).pipe(
     Effect.timeoutOrElse({
       duration: patience,
@@ -72,6 +73,8 @@ const search = (client: HttpClient.HttpClient, address: string, key: string, que
   )
 
 const decodeAnswer = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Struct({ results: Schema.Array(Result) })))
+
+const isPage = (url: string): boolean => /^https?:\/\//i.test(url) && URL.canParse(url)
 
 const failed = (reason: string) => new WebSearchError({ reason })
 

@@ -3,8 +3,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
+import * as LocalAddress from "../../examples/research/LocalAddress.ts"
 import * as PageReader from "../../examples/research/PageReader.ts"
 import * as Loopback from "../llm/Loopback.ts"
 
@@ -133,4 +136,33 @@ describe("PageReader", () => {
       yield* server.closed
     }).pipe(Effect.provide(layer))
   )
+
+  it.effect("goes from the web into no network of its own", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const client = HttpClient.make((request, url) =>
+        Effect.sync(() => {
+          asked.push(url.href)
+          const headers = { location: "http://169.254.169.254/secret" }
+          return HttpClientResponse.fromWeb(request, new Response(null, { status: 302, headers }))
+        })
+      )
+      const error = yield* Effect.flip(read("https://example.org/")).pipe(
+        Effect.provide(Layer.provide(PageReader.layer, Layer.succeed(HttpClient.HttpClient, client)))
+      )
+      assert.strictEqual(error.message, "it redirects into this network, which no page may")
+      assert.deepStrictEqual(asked, ["https://example.org/"])
+    })
+  )
+
+  it("knows the addresses of its own network", () => {
+    const local = ["localhost", "a.localhost", "nas", "x.local", "127.1", "0x7f.1", "2130706433", "10.1.2.3", "[::1]"]
+    const others = ["172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "[fd00::1]", "[fe80::1]"]
+    for (const host of [...local, ...others, "[::ffff:127.0.0.1]", "localhost."]) {
+      assert.isTrue(LocalAddress.isLocal(`http://${host}/`), host)
+    }
+    for (const host of ["example.org", "172.32.0.1", "8.8.8.8", "[2001:db8::1]", "10.example.org", "local.org"]) {
+      assert.isFalse(LocalAddress.isLocal(`https://${host}/`), host)
+    }
+  })
 })

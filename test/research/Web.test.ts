@@ -6,6 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { NoAnswer, NothingFound } from "../../examples/research/Findings.ts"
@@ -48,6 +50,31 @@ describe("WebSearch", () => {
       assert.deepStrictEqual([asked?.method, asked?.url], ["POST", "/search"])
       assert.strictEqual(asked?.headers.authorization, "Bearer tvly-secret")
       assert.deepStrictEqual(asked?.body, { query: "tea", max_results: 5 })
+    })
+  )
+
+  it.effect("names no page of this network, unless the search engine stands there", () =>
+    Effect.gen(function* () {
+      const urls = ["http://10.0.0.1/a", "http://localhost:80/b", "https://a.org/c"]
+      const body = JSON.stringify({ results: urls.map((url) => ({ url, title: "" })) })
+      const client = Layer.succeed(
+        HttpClient.HttpClient,
+        HttpClient.make((request) => Effect.succeed(HttpClientResponse.fromWeb(request, new Response(body))))
+      )
+      const found = (baseUrl: string) =>
+        search.pipe(
+          Effect.map((results) => results.map(({ url }) => url)),
+          Effect.provide(
+            WebSearch.layerTavily.pipe(
+              Layer.provide([
+                client,
+                ConfigProvider.layer(ConfigProvider.fromUnknown({ TAVILY_API_KEY: "x", TAVILY_BASE_URL: baseUrl }))
+              ])
+            )
+          )
+        )
+      assert.deepStrictEqual(yield* found("https://api.tavily.com"), ["https://a.org/c"])
+      assert.deepStrictEqual(yield* found("http://localhost:9"), urls)
     })
   )
 
