@@ -227,10 +227,14 @@ export const makeWith = <
  * @since 0.1.0
  * @category models
  */
-export interface ObjectOptions<Output, ModelE = never, ModelR = never> extends Omit<
-  Options<{}, never, never, ModelE, ModelR>,
-  "toolkit" | "maxSteps"
-> {
+export interface ObjectOptions<
+  Output,
+  Tools extends Record<string, Tool.Any> = {},
+  ToolsE = never,
+  ToolsR = never,
+  ModelE = never,
+  ModelR = never
+> extends Options<Tools, ToolsE, ToolsR, ModelE, ModelR> {
   /** A message class (the reply is a message of it), or another schema of objects (the reply is a `Message.Data`). */
   readonly schema: Schema.Codec<Output, { readonly [key: string]: unknown }>
 }
@@ -238,6 +242,11 @@ export interface ObjectOptions<Output, ModelE = never, ModelR = never> extends O
 /**
  * Makes an agent that replies with one message whose fields the model filled in. Output that does not fit the schema
  * is an `AiError` with a `StructuredOutputError` that holds the text.
+ *
+ * **Details**
+ *
+ * With a `toolkit` the model first uses its tools, as those of `make` do and just as visibly; when it calls no more, it
+ * is asked for the object, which is the last message. The object is checked as a whole, so that it comes at once.
  *
  * **Example**
  *
@@ -254,20 +263,28 @@ export interface ObjectOptions<Output, ModelE = never, ModelR = never> extends O
  * @since 0.1.0
  * @category constructors
  */
-export const makeObject = <Output, ModelE = never, ModelR = LanguageModel.LanguageModel>(
+export const makeObject = <
+  Output,
+  Tools extends Record<string, Tool.Any> = {},
+  ToolsE = never,
+  ToolsR = never,
+  ModelE = never,
+  ModelR = LanguageModel.LanguageModel
+>(
   name: string,
-  options: ObjectOptions<Output, ModelE, ModelR>
-): Agent.Agent<Parameters, Errors<{}, never, ModelE>, ModelR> => {
-  const body = (ctx: InteractionContext<Parameters>) => {
-    const run = StructuredOutput.run(ctx, { system: options.system, schema: options.schema })
-    return options.model === undefined ? run : Effect.provide(run, options.model)
-  }
-  return Agent.make(name, definition(options, {}), body as never) as never // see `build`
+  options: ObjectOptions<Output, Tools, ToolsE, ToolsR, ModelE, ModelR>
+): Agent.Agent<Parameters, Errors<Tools, ToolsE, ModelE>, Services<Tools, ToolsR, ModelR>> => {
+  const { model, schema } = options
+  const run: Run = (ctx, spec) => StructuredOutput.run(ctx, { ...spec, schema })
+  return build(name, options, {}, (body) => (model === undefined ? body : Effect.provide(body, model)), run) as never // see `build`
 }
+
+/** What a call of an agent does with its model. */
+type Run = (ctx: InteractionContext<Parameters>, spec: LlmRun.Spec) => Effect.Effect<unknown, unknown, unknown>
 
 /**
  * Makes the agent. What it fails with and requires is put together from the types of its tools and its model, which
- * the effects it is made of do not carry: `make` and `makeWith` say it.
+ * the effects it is made of do not carry: `make`, `makeWith` and `makeObject` say it.
  */
 const build = (
   name: string,
@@ -275,14 +292,15 @@ const build = (
     readonly toolkit?: object | Effect.Effect<unknown, unknown, unknown>
   },
   fields: Schema.Struct.Fields,
-  provide: <A, E, R>(body: Effect.Effect<A, E, R>, parameters: unknown) => Effect.Effect<A, unknown, unknown>
+  provide: <A, E, R>(body: Effect.Effect<A, E, R>, parameters: unknown) => Effect.Effect<A, unknown, unknown>,
+  run: Run = LlmRun.run
 ): unknown => {
   const { maxSteps = 10, system, toolkit } = options
   const body = (ctx: InteractionContext<Parameters>) => {
     const tools = Effect.map(Effect.isEffect(toolkit) ? toolkit : Effect.succeed(toolkit), toolkitOf)
     const tooManySteps = () => new TooManySteps({ agent: ctx.agent.name, maxSteps })
-    const run = Effect.flatMap(tools, (toolkit) => LlmRun.run(ctx, { system, toolkit, maxSteps, tooManySteps }))
-    return provide(run, ctx.parameters)
+    const whole = Effect.flatMap(tools, (toolkit) => run(ctx, { system, toolkit, maxSteps, tooManySteps }))
+    return Effect.asVoid(provide(whole, ctx.parameters))
   }
   return Agent.make(name, definition(options, fields), body as never)
 }

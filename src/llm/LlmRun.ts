@@ -49,6 +49,13 @@ export const promptOf = (
     return rule(LlmPrompt.fromMessages(messages, { system: ctx.parameters.system ?? system }))
   })
 
+/** What the model was last asked when it called no more tools, and in which step. */
+export interface Done {
+  readonly prompt: Prompt.Prompt
+  readonly step: number
+}
+
+/** Asks until the model is done; gives nothing where what went wrong stands at its place in the replies. */
 export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec: Spec) =>
   Effect.gen(function* () {
     const model = yield* LanguageModel.LanguageModel
@@ -58,18 +65,22 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     let prompt = yield* promptOf(ctx, spec.system)
     for (let step = 1; ; step++) {
       const response = yield* request(ctx, { model, name, toolkit, prompt, step })
-      if (response === undefined) return
+      if (response === undefined) return undefined
       const { calls } = response.messages
       const reason = response.messages.finish?.reason ?? "stop"
-      if (calls.length > 0 && !complete.has(reason)) return ToolCalls.refuse(calls, agent, reason)
-      if (calls.length === 0 && reason !== "pause") return
+      const done: Done = { prompt, step }
+      if (calls.length > 0 && !complete.has(reason)) {
+        ToolCalls.refuse(calls, agent, reason)
+        return done
+      }
+      if (calls.length === 0 && reason !== "pause") return done
       if (step >= spec.maxSteps) {
         for (const call of calls) call.slot.end()
         return yield* Effect.fail(spec.tooManySteps())
       }
       const tools = toolkit ?? { tools: {}, handle: () => Effect.never }
       const results = yield* ToolCalls.run(tools, calls, { agent, trace, prompt })
-      if (results === undefined) return
+      if (results === undefined) return undefined
       prompt = Prompt.concat(prompt, Prompt.fromResponseParts([...response.parts, ...results]))
     }
   })

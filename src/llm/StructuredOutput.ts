@@ -1,4 +1,4 @@
-/** One request whose response is an object, as one message. */
+/** One request whose response is an object, as one message, after those in which the model used its tools. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -7,13 +7,13 @@ import * as Struct from "effect/Struct"
 import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
+import * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import type { InteractionContext } from "../InteractionContext.ts"
 import * as Message from "../Message.ts"
 import * as LlmRun from "./LlmRun.ts"
 
-interface Spec {
-  readonly system: string | undefined
+interface Spec extends LlmRun.Spec {
   readonly schema: Schema.Top
 }
 
@@ -23,17 +23,20 @@ interface ObjectResponse {
   readonly content: ReadonlyArray<Response.AnyPart>
 }
 
-export const run = (ctx: InteractionContext<{ readonly system?: string }>, { schema, system }: Spec) =>
+export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec: Spec) =>
   Effect.gen(function* () {
+    const { schema, system, toolkit } = spec
     const model = yield* LanguageModel.LanguageModel
     const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
-    const prompt = yield* LlmRun.promptOf(ctx, system)
+    const prepared = toolkit === undefined ? yield* LlmRun.promptOf(ctx, system) : yield* LlmRun.run(ctx, spec)
+    if (prepared === undefined) return
+    const { prompt, step } = Prompt.isPrompt(prepared) ? { prompt: prepared, step: 0 } : prepared
     const output = outputOf(schema)
     // the type of the object is the schema's, which `generateObject` cannot name here
     const ask = (
       model as unknown as { generateObject: (options: object) => Effect.Effect<ObjectResponse, AiError.AiError> }
     ).generateObject({ prompt, schema: output.schema, objectName: output.name })
-    const asked = { model: name, prompt, step: 1, responseFormat: "json" } as const
+    const asked = { model: name, prompt, step: step + 1, responseFormat: "json" } as const
     const response = yield* LlmRun.watch(ctx, asked, (watched) =>
       Effect.tap(ask, ({ content }) => Effect.sync(() => watched?.take(content)))
     )

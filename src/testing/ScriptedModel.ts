@@ -135,19 +135,19 @@ export interface Options {
  */
 export const make = (turns: ReadonlyArray<Turn>, options: Options = {}): Effect.Effect<Script> => {
   const { name = "scripted" } = options
-  const left = new Set(turns)
+  const left = new Map(turns.map((turn, i) => [i + 1, turn])) // by number: one and the same turn can stand there twice
   const requests: Array<Request> = []
   const take = (provider: LanguageModel.ProviderOptions) => {
     const request = requestOf(provider)
     requests.push(request)
-    const turn = [...left].find((turn) => turn.when(request))
-    if (turn !== undefined && !turn.always) left.delete(turn)
+    const [number, turn] = [...left].find(([, turn]) => turn.when(request)) ?? []
+    if (number !== undefined && turn?.always === false) left.delete(number)
     if (turn !== undefined) return Parts.stream(turn.steps, { id: `${name}-${requests.length}`, model: name })
     const prompt = request.text.length > 200 ? `…${request.text.slice(-200)}` : request.text
     return Stream.die(new UnexpectedRequest({ model: name, request: requests.length, turns: turns.length, prompt }))
   }
   const verify = Effect.suspend(() => {
-    const numbers = turns.flatMap((turn, i) => (left.has(turn) && !turn.always ? [i + 1] : []))
+    const numbers = [...left].flatMap(([number, turn]) => (turn.always ? [] : [number]))
     if (numbers.length === 0) return Effect.void
     return Effect.fail(new ScriptNotUsedUp({ model: name, requests: requests.length, left: numbers }))
   })

@@ -3,8 +3,8 @@ import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Ref, Schema, Stream } from "effect"
 import type { LanguageModel } from "effect/ai"
 import { AiError, Tool, Toolkit } from "effect/ai"
-import type { Agent, InteractionContext, Message } from "miniagents"
-import { MiniAgents } from "miniagents"
+import type { Agent, InteractionContext } from "miniagents"
+import { Message, MiniAgents } from "miniagents"
 import type { Budget } from "miniagents/llm"
 import { Approval, LlmAgent, LlmMessage } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
@@ -315,6 +315,57 @@ describe("Approval", () => {
       assert.deepStrictEqual(yield* results(approve), ['{"type":"execution-denied","reason":"never"}', "done", "done"])
       assert.deepStrictEqual(asked, ['A Delete Delete({"path":"/a"})', 'A Read Read({"path":"/c"})'])
       assert.deepStrictEqual(yield* Ref.get(ran), ["read b", "read /c"])
+    })
+  )
+})
+
+describe("LlmAgent.makeObject with tools", () => {
+  class Sum extends Message.Class<Sum>()("Sum", { value: Schema.Int }) {}
+  const agent = LlmAgent.makeObject("Adder", { toolkit: kit, schema: Sum, maxSteps: 2 })
+
+  it.effect("uses its tools visibly, and then fills in the message from what they gave", () =>
+    run(
+      [turn(toolCall("Add", { a: 1, b: 2 }, "1")), turn(text("done")), turn(text('{"value":3}'))],
+      Effect.gen(function* () {
+        expectTypeOf(agent).toEqualTypeOf<
+          Agent.Agent<
+            LlmAgent.Parameters,
+            AiError.AiError | Budget.BudgetExceeded | LlmAgent.TooManySteps | InteractionContext.Upstream,
+            LanguageModel.LanguageModel | Tool.Handler<"Add">
+          >
+        >()
+        const messages = yield* (yield* agent.trigger("1+2?")).messages
+        assert.deepStrictEqual(briefs(messages.slice(0, 3)), [
+          'ToolCall: Add({"a":1,"b":2})',
+          "ToolResult: 3",
+          "Assistant: done"
+        ])
+        assert.deepEqual({ ...messages[3] }, { _tag: "Sum", value: 3, metadata: {} })
+        assert.strictEqual(messages.length, 4)
+        const asked = yield* requests
+        assert.deepStrictEqual(
+          asked.map(({ responseFormat, tools }) => [responseFormat, tools]),
+          [
+            ["text", ["Add"]],
+            ["text", ["Add"]],
+            ["json", []]
+          ]
+        )
+        // the model does not go on from its own words: what providers would take as the beginning of the object
+        assert.strictEqual(asked[2]?.text, 'user: 1+2?\nassistant: Add({"a":1,"b":2})\ntool: Add=3')
+      })
+    )
+  )
+
+  it.effect("is not asked for a message when it was not done in time, or broke off", () =>
+    Effect.gen(function* () {
+      const call = turn(toolCall("Add", { a: 1, b: 2 }))
+      const late = yield* run([call, call], Effect.flip(Effect.flatMap(agent.trigger("go"), (all) => all.messages)))
+      assert.strictEqual(late._tag, "TooManySteps")
+      const overloaded = new AiError.InternalProviderError({ description: "overloaded" })
+      const broken = turn(text("I am"), ScriptedModel.fail(overloaded))
+      const error = yield* run([broken], Effect.flip(Effect.flatMap(agent.trigger("go"), (all) => all.messages)))
+      assert.isTrue(error._tag === "AiError" && error.reason._tag === "InternalProviderError")
     })
   )
 })

@@ -46,6 +46,20 @@ describe("ScriptedModel", () => {
     )
   )
 
+  it.effect("a turn that stands there twice answers twice", () =>
+    Effect.gen(function* () {
+      const same = turn(text("again"))
+      const twice = Effect.gen(function* () {
+        const first = yield* LanguageModel.generateText({ prompt: "one" })
+        const second = yield* LanguageModel.generateText({ prompt: "two" })
+        return [first.text, second.text]
+      })
+      assert.deepStrictEqual(yield* Effect.provide(twice, ScriptedModel.layer([same, same])), ["again", "again"])
+      const exit = yield* Effect.exit(Effect.provide(twice, ScriptedModel.layer([same, same, same])))
+      assert.deepInclude(Exit.isFailure(exit) && Cause.squash(exit.cause), { requests: 2, left: [3] })
+    })
+  )
+
   it.effect("pauses by the Clock", () =>
     Effect.gen(function* () {
       const { exit, said } = yield* read("go")
