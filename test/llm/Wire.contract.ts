@@ -214,13 +214,27 @@ export const suite = (provider: Provider): void => {
         const { content, end, finish } = say({ text: ["a", "b"] })
         const noise = [": comment\n\n", ...provider.alive, ...provider.nothing]
         const noisy = [...content.flatMap((event) => [event, ...noise]), ...noise, ...finish, ...noise, ...end]
-        for (const lineEnd of ["\n", "\r\n"]) {
+        for (const lineEnd of ["\n", "\r\n", "\r"]) {
           const { error, parts, tokens } = yield* hear(
             Loopback.stream(noisy.map((event) => event.replaceAll("\n", lineEnd)))
           )
           assert.deepStrictEqual([tokens, error], [["a", "b"], undefined])
           assert.strictEqual(parts.length, 6)
         }
+      })
+    )
+
+    it.effect.each([
+      ["no space after the colon", (events: string) => events.replaceAll("data: ", "data:")],
+      ["a byte order mark", (events: string) => `\uFEFF${events}`],
+      ["ids and times to reconnect", (events: string) => events.replaceAll("data: ", "id: 7\nretry: 100\ndata: ")],
+      ["data on several lines", (events: string) => events.replaceAll(',"', ',\ndata: "')]
+    ] as const)("is the same with %s", ([, change]) =>
+      Effect.gen(function* () {
+        const { error, parts, tokens } = yield* hear(Loopback.stream([change(whole({ text: ["a", "b"] }).join(""))]))
+        assert.deepStrictEqual([tokens, error], [["a", "b"], undefined])
+        const [first] = parts as ReadonlyArray<Response.ResponseMetadataPart>
+        assert.deepStrictEqual([parts.length, first?.id], [6, "response-1"])
       })
     )
 
