@@ -189,7 +189,9 @@ export class Reservation {
   /** Counts the tokens as they come, and takes at the end what the provider says. */
   take(parts: ReadonlyArray<Response.AnyPart>): void {
     for (const part of parts) {
-      if (part.type === "text-delta" || part.type === "reasoning-delta") this.outputTokens++
+      if (part.type === "text-delta" || part.type === "reasoning-delta" || part.type === "tool-params-delta")
+        this.outputTokens += Math.max(1, Math.round(part.delta.length / 4)) // some providers give many tokens at once
+      else if (part.type === "text" || part.type === "reasoning") this.outputTokens += tokensOf(part.text.length)
       else if (part.type === "finish") {
         this.inputTokens = part.usage.inputTokens.total ?? this.inputTokens
         this.outputTokens = part.usage.outputTokens.total ?? this.outputTokens

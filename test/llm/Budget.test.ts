@@ -1,6 +1,6 @@
 /** What a tree of agents may spend: reserved before each call, settled after it, and said as it goes. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Stream } from "effect"
+import { Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
 import type { MessageSequence } from "miniagents"
@@ -90,6 +90,17 @@ describe("Budget", () => {
         "`Writer` needs 101 of `tokens`, its budget allows 100"
       ])
     }).pipe(provide([turn(text("x"), usage(40, 10)), turn(text("x"), usage(40, 10))]))
+  )
+
+  it.effect("where the provider does not say, a piece of text is its length in tokens, streamed or whole", () =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({})
+      const object = LlmAgent.makeObject("Object", { schema: Schema.Struct({ word: Schema.String }) })
+      yield* (yield* writer.trigger("1234").pipe(Budget.withBudget(budget))).messages
+      assert.strictEqual((yield* budget.usage).outputTokens, 10)
+      yield* (yield* object.trigger("1234").pipe(Budget.withBudget(budget))).messages
+      assert.strictEqual((yield* budget.usage).outputTokens, 20)
+    }).pipe(provide([turn(text("1234".repeat(10))), turn(text(JSON.stringify({ word: "x".repeat(29) })))]))
   )
 
   it.effect("costs what the price says", () =>
