@@ -64,7 +64,7 @@ export class Assembler {
   private started = 0
   private calls = 0
   private responseId: string | undefined = undefined
-  private finishMetadata: Metadata = {}
+  private readonly finishMetadata: Record<string, Schema.Json> = {}
   private readonly lists = new Map<string, Array<Schema.Json>>()
   private readonly provider: string
   private readonly tools: ReadonlyArray<Tool.Any>
@@ -151,7 +151,7 @@ export class Assembler {
   /** Adds to the metadata of the `finish` part; what is `null` or not there says nothing. */
   annotateFinish(metadata: { readonly [key: string]: Schema.Json | undefined }): void {
     for (const [key, value] of Object.entries(metadata)) {
-      if (value !== undefined && value !== null) this.finishMetadata = { ...this.finishMetadata, [key]: value }
+      if (value !== undefined && value !== null) this.finishMetadata[key] = value
     }
   }
 

@@ -17,6 +17,7 @@ export interface Parameters<Config> {
   /** How many tokens the response may have at most. */
   readonly maxTokens?: number
   readonly temperature?: number
+  /** The other parameters of the API. Given with a trigger it stands in the place of the one that a fork was given. */
   readonly config?: Config
 }
 
