@@ -28,6 +28,12 @@ export class Editor {
 
   /** The start column and the width are those of the screen, for keys that move by rows. */
   take(input: Input, start: number, columns: number): Wish {
+    const wish = this.act(input, start, columns)
+    this.cursor = Layout.characterAt(this.text, this.cursor)
+    return wish
+  }
+
+  private act(input: Input, start: number, columns: number): Wish {
     if (input._tag === "Paste") {
       this.insert(input.text)
       return undefined
@@ -133,8 +139,8 @@ const backTo = (text: string, belongs: (character: string) => boolean): number =
   return at
 }
 
-// half of a character beyond the first 65,536 belongs to its other half
-const isWord = (character: string): boolean => /[\p{L}\p{M}\p{N}_\ud800-\udfff]/u.test(character)
+// half of a character beyond the first 65,536 belongs to its other half, and a joiner to what it joins
+const isWord = (character: string): boolean => /[\p{L}\p{M}\p{N}_\u200d\ud800-\udfff]/u.test(character)
 const isInk = (character: string): boolean => /\S/.test(character)
 
 const lineEnd = (text: string): number => (text.includes("\n") ? text.indexOf("\n") : text.length)

@@ -25,6 +25,10 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 export const charactersOf = (text: string): ReadonlyArray<string> =>
   Array.from(graphemes.segment(text), ({ segment }) => segment)
 
+/** Where the character begins that a place in the text is in. */
+export const characterAt = (text: string, offset: number): number =>
+  offset >= text.length ? text.length : (graphemes.segment(text).containing(offset)?.index ?? offset)
+
 /** How a character is shown. */
 const shown = (character: string): string => (character === "\t" ? "    " : harmless(character))
 

@@ -93,6 +93,14 @@ describe("miniagents ask", () => {
     assert.deepStrictEqual(await running, { out: "It is a test\n", err: "", status: 0 })
   })
 
+  it("does not take what the model thinks for its answer", async () => {
+    const running = ask(["What is 6 * 7?"])
+    const asked = await server.asked()
+    asked.think("Let me see")
+    asked.finish("42")
+    assert.strictEqual((await running).out, "42\n")
+  })
+
   it("writes a token before the next one is there", async () => {
     const child = spawn(process.execPath, [await Program.program(), "ask", "hi"], {
       env: Program.environment(server.env),

@@ -139,6 +139,7 @@ describe("the editor of miniagents chat", () => {
     assert.strictEqual(await sent(), `>${text.join("\n")}`)
     const screen = await terminal.until(/ASSISTANT: ok\n\nUSER:$/)
     assert.include(screen, `USER: >${text.join("\n")}\n\nASSISTANT: ok`)
+    assert.strictEqual(screen.split("line 15").length, 2, "it is there once")
   })
 
   it("keeps what is typed during an answer for the next question", async () => {
