@@ -2,6 +2,8 @@
 import * as Memory from "./Memory.ts"
 import * as Scenarios from "./Scenarios.ts"
 
+delete process.env.NODE_COMPILE_CACHE // it is for this process, not for what a scenario starts to measure it
+
 const [id, name, gate, size] = process.argv.slice(2)
 const contestant = Scenarios.find(id!, name!)
 const guard = contestant.kind === "peer" ? await import("./peers/Guard.ts") : undefined

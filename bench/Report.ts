@@ -102,6 +102,7 @@ Made by \`npm run bench\` and \`npm run bench:peers\`: each section says by whic
 sample, in interleaved rounds; a process first checks the count and order of what it reads at a small size, and checks
 again at full size. "time to floor" is the median as a multiple of the floor's, so small is good; "speed to fastest
 peer" is how many times as fast as the fastest other agent library, so large is good.
+The JavaScript of the sources is kept from run to run (Node's compile cache), since a published package has no types to strip.
 
 ${begin("summary")}${end}`
 
