@@ -140,7 +140,7 @@ const backTo = (text: string, belongs: (character: string) => boolean): number =
 }
 
 // half of a character beyond the first 65,536 belongs to its other half, and a joiner to what it joins
-const isWord = (character: string): boolean => /[\p{L}\p{M}\p{N}_\u200d\ud800-\udfff]/u.test(character)
+const isWord = (character: string): boolean => /[\p{L}\p{M}\p{N}\p{Cs}_\u200d]/u.test(character)
 const isInk = (character: string): boolean => /\S/.test(character)
 
 const lineEnd = (text: string): number => (text.includes("\n") ? text.indexOf("\n") : text.length)
