@@ -73,7 +73,8 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
         ToolCalls.refuse(calls, agent, reason)
         return done
       }
-      if (calls.length === 0 && reason !== "pause") return done
+      // Without a toolkit nothing of a response is kept, and the model would only begin anew.
+      if (calls.length === 0 && (reason !== "pause" || toolkit === undefined)) return done
       if (step >= spec.maxSteps) {
         for (const call of calls) call.slot.end()
         return yield* Effect.fail(spec.tooManySteps())

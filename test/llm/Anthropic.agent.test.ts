@@ -183,6 +183,28 @@ describe("Anthropic.agent", () => {
     )
   )
 
+  it.effect(
+    "says that the model has paused, as it does while tools of Anthropic's own run, and does not begin anew",
+    () =>
+      run(
+        (server) =>
+          Effect.gen(function* () {
+            const config = { tools: [{ type: "web_search_20250305" as const, name: "web_search" as const }] }
+            const messages = yield* (yield* claude.trigger("Hi", { config })).messages
+            assert.deepStrictEqual(
+              messages.map((message) => [
+                String(message),
+                message instanceof Message.Assistant && message.finishReason
+              ]),
+              [["Let me search.", "pause"]]
+            )
+            assert.deepStrictEqual(Loopback.bodyField(server, "tools"), config.tools)
+            assert.strictEqual(server.received.length, 1)
+          }),
+        [start(), ...block(0, { type: "text", text: "Let me search." }), finish("pause_turn"), stop]
+      )
+  )
+
   it.effect("called without a model dies with one sentence, and asks nobody", () =>
     run((server) =>
       Effect.gen(function* () {
