@@ -115,6 +115,10 @@ export const CurrentBudget: Context.Reference<Budget | undefined> = Context.Refe
  */
 export const make = (limits: Limits): Effect.Effect<Budget> =>
   Effect.gen(function* () {
+    for (const [name, limit] of Object.entries(limits)) {
+      if (!Number.isNaN(limit)) continue
+      return yield* Effect.die(new Error(`\`${name}\` of a budget must be a number, got \`NaN\``))
+    }
     const parent = yield* CurrentBudget
     const caller = yield* Effect.serviceOption(InteractionContext)
     const depth = Option.isSome(caller) ? caller.value.trace.length : 0
@@ -232,8 +236,14 @@ export const reserve = (call: Call): Effect.Effect<Reservation | undefined, Budg
     const now = yield* Clock.currentTimeMillis
     const chain = budget.chain
     const reservation = new Reservation(chain, call, price)
+    const { cost } = reservation
+    if (!Number.isFinite(cost)) {
+      return yield* Effect.die(
+        new Error(`\`CurrentPrice\` gave \`${cost}\` for \`${call.model}\`: give a finite number`)
+      )
+    }
     for (const each of chain) {
-      const exceeded = each.refusal(call, reservation.cost, now)
+      const exceeded = each.refusal(call, cost, now)
       if (exceeded !== undefined) return yield* exceeded
     }
     for (const each of chain) each.open.add(reservation)

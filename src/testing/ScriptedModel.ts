@@ -90,7 +90,9 @@ export class ScriptNotUsedUp extends Schema.TaggedError<ScriptNotUsedUp>()("Scri
   left: Schema.Array(Schema.Int)
 }) {
   override get message(): string {
-    return `\`${this.model}\` got ${this.requests} requests, and turn ${this.left.join(", ")} of its script was not used`
+    const requests = `${this.requests} ${this.requests === 1 ? "request" : "requests"}`
+    const turns = `${this.left.length === 1 ? "turn" : "turns"} ${this.left.join(", ")} of its script`
+    return `\`${this.model}\` got ${requests}, and nothing asked for ${turns}`
   }
 }
 

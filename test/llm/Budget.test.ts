@@ -1,6 +1,6 @@
 /** What a tree of agents may spend: reserved before each call, settled after it, and said as it goes. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Schema, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
 import type { MessageSequence } from "miniagents"
@@ -118,6 +118,23 @@ describe("Budget", () => {
       ])
       assert.strictEqual((yield* budget.usage).cost, 100)
     }).pipe(provide([turn(text("x"), usage(10, 3)), turn(text("x"), usage(10, 3))]))
+  )
+
+  it.effect("takes no price and no limit that is no number, which nothing would ever exceed", () =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({ cost: 1 })
+      const unknown: Budget.Price = ({ inputTokens }) => inputTokens * Number.NaN
+      const replies = yield* writer
+        .trigger("x")
+        .pipe(Budget.withBudget(budget), Effect.provideService(Budget.CurrentPrice, unknown))
+      const sentences = [yield* Effect.exit(replies.messages), yield* Effect.exit(Budget.make({ tokens: Number.NaN }))]
+      assert.deepStrictEqual(
+        sentences.map(
+          (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) && (Cause.squash(exit.cause) as Error).message
+        ),
+        ["`CurrentPrice` gave `NaN` for `m`: give a finite number", "`tokens` of a budget must be a number, got `NaN`"]
+      )
+    }).pipe(provide([]))
   )
 
   it.effect("cuts a stream off when its time is over, and keeps what was said", () =>

@@ -172,7 +172,7 @@ describe("ScriptedModel", () => {
       if (Exit.isFailure(exit)) {
         assert.strictEqual(
           (Cause.squash(exit.cause) as Error).message,
-          "`scripted` got 1 requests, and turn 2, 3 of its script was not used"
+          "`scripted` got 1 request, and nothing asked for turns 2, 3 of its script"
         )
       }
     })
