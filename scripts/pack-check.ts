@@ -81,6 +81,9 @@ const checkProgram = (folder: string): string => {
     const { stderr } = npx("ask", "--provider", provider, "--model", "some-model", "Hello?")
     assert.match(stderr, /bad port|ECONNREFUSED/, "what the program says where no server is")
   }
+  const licences = readFileSync(join(folder, "node_modules", manifest.name, "dist/cli/LICENSES.txt"), "utf8")
+  for (const name of ["effect", "openai", "@anthropic-ai/sdk"])
+    assert(licences.includes(`${name} ${exactVersion(name)} (`))
   return `runs as \`npx ${manifest.name}\``
 }
 
@@ -155,11 +158,13 @@ const checkInternals = (folder: string): string => {
   return `blocks every other path (${paths.length} tried)`
 }
 
-const exact = (name: string): string => {
+const exactVersion = (name: string): string => {
   const version = manifest.devDependencies[name]
   assert(version !== undefined, `\`${name}\` is no devDependency`)
-  return `${name}@${version}`
+  return version
 }
+
+const exact = (name: string): string => `${name}@${exactVersion(name)}`
 
 const checkHello = (folder: string): string => {
   const [hello] = Fences.fromMarkdownText(readFileSync(join(root, "README.md"), "utf8"))

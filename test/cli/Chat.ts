@@ -1,7 +1,7 @@
 /** A model that a test answers for, a folder, and chats in terminals; all of it ends with the test. */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { afterEach, beforeAll, beforeEach } from "@effect/vitest"
+import { afterEach, beforeAll, beforeEach, vi } from "@effect/vitest"
 import * as Model from "./Model.ts"
 import * as Program from "./Program.ts"
 import { key, Terminal } from "./Terminal.ts"
@@ -19,6 +19,7 @@ let terminals: Array<Terminal> = []
 
 /** For the tests of a file. */
 export const setUp = (): void => {
+  vi.setConfig({ testTimeout: 30_000 }) // many processes start at once when all tests run
   beforeAll(async () => {
     await Program.program()
   }, 60_000)

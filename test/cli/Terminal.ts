@@ -135,7 +135,7 @@ export class Terminal {
         else if (this.status !== undefined) done(() => reject(this.complaint(isThere, `it ended with ${this.status}`)))
       }
       // a test that waits in vain is to say for what
-      const patience = setTimeout(() => done(() => reject(this.complaint(isThere, "in vain"))), 8_000)
+      const patience = setTimeout(() => done(() => reject(this.complaint(isThere, "in vain"))), 25_000)
       this.waiting.add(look)
       look()
     })

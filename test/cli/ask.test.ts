@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, afterEach, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Loopback from "../llm/Loopback.ts"
 import * as Model from "./Model.ts"
@@ -12,6 +12,8 @@ const escape = "\u001b"
 const manifest = JSON.parse(fs.readFileSync(path.join(import.meta.dirname, "../../package.json"), "utf8")) as {
   readonly version: string
 }
+
+vi.setConfig({ testTimeout: 30_000 }) // many processes start at once when all tests run
 
 let server: Model.Server
 let folder: string
