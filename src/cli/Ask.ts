@@ -62,6 +62,5 @@ const show = <E>(
       })
     )
     const endLine = Effect.suspend(() => (answers === 0 ? Effect.void : Console.write("\n")))
-    yield* Console.writeAll(tokens).pipe(Effect.tapCause(() => Effect.ignore(endLine)))
-    yield* endLine
+    yield* Effect.ensuring(Console.writeAll(tokens), Effect.ignore(endLine))
   })

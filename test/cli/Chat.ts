@@ -36,9 +36,12 @@ export const setUp = (): void => {
 }
 
 /** A chat, before anything was said. */
-export const start = async (words: ReadonlyArray<string> = [], settings: Settings = {}): Promise<Terminal> => {
+export const start = (words: ReadonlyArray<string> = [], settings: Settings = {}): Promise<Terminal> =>
+  startProgram(["chat", ...words], settings)
+
+export const startProgram = async (words: ReadonlyArray<string>, settings: Settings = {}): Promise<Terminal> => {
   const { env = {}, ...size } = settings
-  const terminal = await Terminal.start(["chat", ...words], { env: { ...server.env, ...env }, cwd: folder, ...size })
+  const terminal = await Terminal.start(words, { env: { ...server.env, ...env }, cwd: folder, ...size })
   terminals.push(terminal)
   return terminal
 }

@@ -2,7 +2,7 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { asking, chat, folder, history, lines, server, setUp } from "./Chat.ts"
+import { asking, chat, folder, history, lines, server, setUp, startProgram } from "./Chat.ts"
 import { key } from "./Terminal.ts"
 
 setUp()
@@ -183,4 +183,28 @@ it("a chat in a dumb terminal gets no escape sequences", async () => {
   assert.notInclude(terminal.written, "\u001b")
   terminal.type("exit\n")
   assert.strictEqual(await terminal.exited, 0)
+})
+
+describe("miniagents ask in a terminal", () => {
+  it("does not wait for a pipe, and lets the answer steer nothing", async () => {
+    const terminal = await startProgram(["ask", "hi"])
+    const asked = await server.asked()
+    assert.deepStrictEqual(asked.messages, ["user: hi"])
+    asked.say("one \u001b[2J")
+    await terminal.until("one ␛[2J")
+    asked.finish("two")
+    assert.strictEqual(await terminal.exited, 0)
+    assert.strictEqual(terminal.screen, "one ␛[2Jtwo")
+  })
+
+  it("ends on Ctrl+C, with what was said on a line of its own", async () => {
+    const terminal = await startProgram(["ask", "hi"])
+    const asked = await server.asked()
+    asked.say("half")
+    await terminal.until("half")
+    terminal.type(key.ctrl("C"))
+    await asked.hungUp
+    assert.strictEqual(await terminal.exited, 130)
+    assert.strictEqual(terminal.written, "half^C\r\n")
+  })
 })
