@@ -21,9 +21,14 @@ export const textOf = (row: Row): string => row.pieces.join("")
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
-/** The characters of a text as people see them. */
+/** The characters of a text as people see them. Plain lines are most of a long text, and need no looking up. */
 export const charactersOf = (text: string): ReadonlyArray<string> =>
-  Array.from(graphemes.segment(text), ({ segment }) => segment)
+  text.split("\n").flatMap((line, i) => {
+    const characters = plain.test(line) ? line.split("") : Array.from(graphemes.segment(line), ({ segment }) => segment)
+    return i === 0 ? characters : ["\n", ...characters]
+  })
+
+const plain = /^[ -~]*$/
 
 /** Where the character begins that a place in the text is in. */
 export const characterAt = (text: string, offset: number): number =>
@@ -31,6 +36,18 @@ export const characterAt = (text: string, offset: number): number =>
 
 /** How a character is shown. */
 const shown = (character: string): string => (character === "\t" ? "    " : harmless(character))
+
+const widths = new Map<string, number>()
+
+const widthOf = (piece: string): number => {
+  if (plain.test(piece)) return piece.length
+  const known = widths.get(piece)
+  if (known !== undefined) return known
+  const width = displayWidth(piece)
+  // every character there is would be too many to remember
+  if (widths.size < 10_000) widths.set(piece, width)
+  return width
+}
 
 /** The rows of a text that begins at a column of the first one. There is always a place for the cursor behind it. */
 export const rowsOf = (text: string, start: number, columns: number): ReadonlyArray<Row> => {
@@ -43,11 +60,11 @@ export const rowsOf = (text: string, start: number, columns: number): ReadonlyAr
     column = 0
   }
   for (const character of charactersOf(text)) {
-    if (character === "\n" || character === "\r\n") {
+    if (character === "\n") {
       endRow(false)
     } else {
       const piece = shown(character)
-      const width = displayWidth(piece)
+      const width = widthOf(piece)
       if (column + width > columns && column > 0) endRow(true)
       cells.push({ offset, column })
       pieces.push(piece)

@@ -39,6 +39,15 @@ describe("the editor of miniagents chat", () => {
     assert.strictEqual(await sent(), "a\u001b[31m\u0003b\ncd")
   })
 
+  it("takes a paste of many pages, and can be edited then", async () => {
+    const terminal = await chat()
+    const pages = "The quick brown fox jumps over the lazy dog. 日本\n".repeat(2_000)
+    terminal.type(`${key.paste(pages)}end`)
+    await terminal.until(/dog\. 日本\nend$/)
+    terminal.type(`${key.backspace}${key.enter}`)
+    assert.strictEqual(await sent(), `${pages}en`)
+  })
+
   it("moves and deletes as people are used to", async () => {
     const terminal = await chat()
     terminal.type(`brown fox${key.home}the ${key.end}es${key.left}${key.backspace}${key.right}`)
