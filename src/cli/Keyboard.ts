@@ -1,8 +1,10 @@
 /**
  * A person at a terminal: a line editor behind `LineInput`, and Ctrl+C while nothing is asked.
  *
- * `node:readline` edits one line: what its own REPL does with several is not open to others. So it is asked for the
- * keys alone, and the editor is ours.
+ * `node:readline` edits one line: what its own REPL does with several is not open to others. The editors of several
+ * lines in the registry are parts of whole screens, and the one that is best kept (`pi-tui` 0.87) trims what is sent and
+ * makes spaces of the tabs in what is pasted: a Makefile would not come through. So `node:readline` is asked for the keys
+ * alone, and the editor is ours.
  */
 import process from "node:process"
 import type { ReadStream, WriteStream } from "node:tty"
