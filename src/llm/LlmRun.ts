@@ -110,8 +110,8 @@ const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }
     const end = (exit: Exit.Exit<unknown, unknown>) =>
       Exit.isSuccess(exit)
         ? messages.close()
-        : Effect.sync(() => {
-            placed = messages.fail(exit.cause)
+        : Effect.map(messages.fail(exit.cause), (found) => {
+            placed = found
           })
     return watch(ctx, { model: name, prompt, step, responseFormat: "text" }, read).pipe(
       Effect.onExit(end),

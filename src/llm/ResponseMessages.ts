@@ -90,7 +90,11 @@ export class ResponseMessages {
       else if (part.type === "error") return Effect.fail(failureOf(part.error))
       else this.other(part)
     }
-    if (this.replies.length === 0) return undefined
+    return this.replies.length === 0 ? undefined : this.flush
+  }
+
+  /** Replies with what has begun. */
+  private get flush(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
     const replies = this.replies
     this.replies = []
     return Effect.all(replies, { discard: true })
@@ -104,7 +108,13 @@ export class ResponseMessages {
   }
 
   /** The response broke off. Whether its failure has found its place, in the message that was under way. */
-  fail(cause: Cause.Cause<unknown>): boolean {
+  fail(cause: Cause.Cause<unknown>): Effect.Effect<boolean, never, MiniAgents.MiniAgents> {
+    // what came together with the failure has not been replied with yet
+    const { flush } = this
+    return Effect.as(flush, this.place(cause))
+  }
+
+  private place(cause: Cause.Cause<unknown>): boolean {
     const open = [...this.blocks.values()].filter((block) => !block.ended)
     const broken = this.calls.length > 0 && !Cause.hasInterruptsOnly(cause) ? undefined : open.pop()
     for (const block of open) this.end(block)

@@ -236,6 +236,35 @@ describe("LlmAgent", () => {
     )
   )
 
+  it.effect("keeps what came together with an error, and the error", () =>
+    Effect.gen(function* () {
+      const replies = yield* LlmAgent.make("A").trigger("go")
+      const seen: Array<string> = []
+      const read = Stream.runForEach(replies, (promise) =>
+        Stream.runForEach(promise, (token) => Effect.sync(() => seen.push(token)))
+      )
+      const error = yield* Effect.flip(read)
+      assert.isTrue(error._tag === "AiError" && error.reason._tag === "UnknownError")
+      assert.deepStrictEqual(seen, ["half"])
+    }).pipe(
+      Effect.provide([
+        MiniAgents.layer(),
+        Layer.effect(
+          LanguageModel.LanguageModel,
+          LanguageModel.make({
+            generateText: () => Effect.never,
+            streamText: () =>
+              Stream.fromArray([
+                { type: "text-start", id: "1" },
+                { type: "text-delta", id: "1", delta: "half" },
+                { type: "error", error: "broken" }
+              ])
+          })
+        )
+      ])
+    )
+  )
+
   it.effect("a part of the stream that is an error is the failure", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip((yield* LlmAgent.make("A").trigger("go")).messages)
