@@ -9,6 +9,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "threads",
     isolate: false,
+    maxWorkers: "100%", // by default one core is left idle, which is half of a small machine
     testTimeout: 10_000,
     hookTimeout: 20_000
   }
