@@ -18,6 +18,7 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Json from "./internal/json.ts"
 import { type Misfit, misfits } from "./internal/misfit.ts"
+import * as References from "./internal/references.ts"
 
 /**
  * The type id of messages.
@@ -447,13 +448,13 @@ export const fromCause = (
  * @category encoding
  */
 export const serialize = (message: Message): Schema.JsonObject => {
-  if (isPlain(message)) return references(message, message) as Schema.JsonObject
+  if (isPlain(message)) return References.write(message, message, isMessage) as Schema.JsonObject
   const encoded: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(message)) {
     // a message that is referenced is not encoded, or hashing a history would cost its square
-    Json.define(encoded, key, isReference(value) ? value : encodeField(message, key))
+    Json.define(encoded, key, References.isReference(value, isMessage) ? value : encodeField(message, key))
   }
-  return references(message, encoded) as Schema.JsonObject
+  return References.write(message, encoded, isMessage) as Schema.JsonObject
 }
 
 /**
@@ -559,34 +560,9 @@ const encoderOf = ({ constructor: self }: Message, field?: string): Encode => {
   return encode
 }
 
-const isReference = (value: unknown): boolean =>
-  isMessage(value) || (Array.isArray(value) && value.length > 0 && value.every(isMessage))
-
 /** Messages whose fields are JSON and hold no other message: they need no encoding. */
 const isPlain = (message: Message): boolean => plainClasses.has(message.constructor)
 const plainClasses: ReadonlySet<unknown> = new Set([Text, User, System, Assistant, Failure, Data, Embedding])
-
-const references = (value: unknown, encoded: unknown): unknown => {
-  if (Array.isArray(encoded)) {
-    return encoded.map((item, i) => {
-      const original: unknown = Array.isArray(value) ? value[i] : undefined
-      return isMessage(original) ? { __hash_key: original.hashKey } : references(original, item)
-    })
-  }
-  if (typeof encoded !== "object" || encoded === null) return encoded
-  const fields: Record<string, unknown> = {}
-  for (const key of Object.keys(encoded)) {
-    const original = Predicate.hasProperty(value, key) ? value[key] : undefined
-    if (isMessage(original)) fields[`${key}__hash_key`] = original.hashKey
-    else if (isReference(original)) {
-      fields[`${key}__hash_keys`] = (original as ReadonlyArray<Message>).map((message) => message.hashKey)
-    } else Json.define(fields, escaped(key), references(original, (encoded as Record<string, unknown>)[key]))
-  }
-  return fields
-}
-
-/** Keeps a field that is itself named like a reference apart from one. */
-const escaped = (key: string): string => (key.includes("__hash_key") && /__hash_keys?_*$/.test(key) ? `${key}_` : key)
 
 /** A `Text` without the passes that a string needs none of: most messages begin as bare strings. */
 const bareText = (content: string): Text =>

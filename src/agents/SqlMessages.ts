@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Json from "../internal/json.ts"
+import * as References from "../internal/references.ts"
 import * as Message from "../Message.ts"
 
 /** A row of the table. */
@@ -87,7 +88,7 @@ const take = (bodies: Map<string, Schema.Json>, rows: ReadonlyArray<Row>): Reado
   for (const { body, hash_key: key } of rows) if (!bodies.has(key)) bodies.set(key, JSON.parse(body) as Schema.Json)
   const wanted = new Set<string>()
   for (const { hash_key: key } of rows) {
-    mapReferences(bodies.get(key)!, (key) => {
+    References.read(bodies.get(key)!, (key) => {
       if (!bodies.has(key)) wanted.add(key)
       return null
     })
@@ -103,30 +104,10 @@ const resolve = (
 ): Schema.Json => {
   let json = whole.get(key)
   if (json === undefined) {
-    whole.set(key, (json = mapReferences(bodies.get(key)!, (key) => resolve(key, bodies, whole))))
+    whole.set(key, (json = References.read(bodies.get(key)!, (key) => resolve(key, bodies, whole))))
   }
   return json
 }
-
-/** The inverse of what `Message.serialize` does to references, and to fields that are named like one. */
-const mapReferences = (json: Schema.Json, f: (key: string) => Schema.Json): Schema.Json => {
-  if (typeof json !== "object" || json === null) return json
-  if (Array.isArray(json)) {
-    return json.map((item: Schema.Json) => (isReference(item) ? f(item.__hash_key) : mapReferences(item, f)))
-  }
-  const fields: Record<string, Schema.Json> = {}
-  for (const [key, value] of Object.entries(json as Schema.JsonObject)) {
-    const [, name, suffix] = /^(.*)__hash_key(s?_*)$/s.exec(key) ?? []
-    if (name === undefined || suffix === undefined) Json.define(fields, key, mapReferences(value, f))
-    else if (suffix === "") Json.define(fields, name, f(value as string))
-    else if (suffix === "s") Json.define(fields, name, (value as ReadonlyArray<string>).map(f))
-    else Json.define(fields, key.slice(0, -1), mapReferences(value, f))
-  }
-  return fields
-}
-
-const isReference = (json: Schema.Json): json is { readonly __hash_key: string } =>
-  typeof json === "object" && json !== null && Object.keys(json).join() === "__hash_key"
 
 const unreadable = (hashKey: string, body: Schema.Json | undefined, decoded: Exit.Failure<unknown, unknown>) => {
   const tag = String((body as Schema.JsonObject | undefined)?._tag)

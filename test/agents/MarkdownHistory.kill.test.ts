@@ -4,22 +4,13 @@ import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
-import { Effect, FileSystem } from "effect"
+import { Effect, FileSystem, Random } from "effect"
 import { MiniAgents } from "miniagents"
 import { MarkdownHistory } from "miniagents/agents"
 import { Folder } from "./Folder.ts"
 import { tokensOf } from "./MarkdownHistory.child.ts"
 
 const seed = Number(process.env["SEED"] ?? 20_240_607)
-
-/** Numbers below a limit, the same for the same seed. */
-const numbers = (seed: number) => {
-  let state = seed >>> 0
-  return (limit: number): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * limit)
-  }
-}
 
 const program = fileURLToPath(new URL("MarkdownHistory.child.ts", import.meta.url))
 
@@ -55,10 +46,9 @@ it.live(
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
       const file = `${yield* Folder}/CHAT.md`
-      const below = numbers(seed)
       let kept = 0
       for (let run = 0; run < 8; run++) {
-        const said = kept + (yield* runUntilKilled(file, kept, 1 + below(1_000)))
+        const said = kept + (yield* runUntilKilled(file, kept, yield* Random.nextIntBetween(1, 1_000)))
         assert.isTrue(yield* fs.exists(`${file}.lock`)) // the dead process has left its lock: the next one takes it over
         const history = yield* MarkdownHistory.makeHistory({ file }).pipe(
           Effect.flatMap((history) => history.messages),
@@ -74,6 +64,6 @@ it.live(
         kept = messages.length
       }
       assert.isAbove(kept, 0)
-    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()])),
+    }).pipe(Random.withSeed(seed), Effect.provide([Folder.layer, MiniAgents.layer()])),
   60_000
 )

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Random } from "effect"
 import { SqlClient } from "effect/sql"
 import { SqlHistory } from "miniagents/agents"
 import { SqliteClient } from "miniagents/sqlite"
@@ -11,15 +11,6 @@ import { Folder } from "./Folder.ts"
 import { tokensOf } from "./SqlHistory.child.ts"
 
 const seed = Number(process.env["SEED"] ?? 20_240_607)
-
-/** Numbers below a limit, the same for the same seed. */
-const numbers = (seed: number) => {
-  let state = seed >>> 0
-  return (limit: number): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * limit)
-  }
-}
 
 const program = fileURLToPath(new URL("SqlHistory.child.ts", import.meta.url))
 
@@ -51,11 +42,12 @@ it.live(
   () =>
     Effect.gen(function* () {
       const filename = `${yield* Folder}/chats.db`
-      const below = numbers(seed)
       let kept = 0
       for (let round = 0; round < 8; round++) {
         // by its own hand between two statements, or by another one, which can be in the middle of anything
-        const [enough, spins, statements] = [1 + below(40), below(300_000), 1 + below(120)]
+        const enough = yield* Random.nextIntBetween(1, 40)
+        const spins = yield* Random.nextIntBetween(0, 300_000)
+        const statements = yield* Random.nextIntBetween(1, 120)
         const byItself = round % 2 === 0
         const { ended, said } = yield* run(
           [filename, "a", kept, "Infinity", byItself ? statements : "Infinity"],
@@ -76,7 +68,7 @@ it.live(
         kept = messages.length
       }
       assert.isAbove(kept, 8)
-    }).pipe(Effect.provide(Folder.layer)),
+    }).pipe(Random.withSeed(seed), Effect.provide(Folder.layer)),
   60_000
 )
 
