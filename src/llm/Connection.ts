@@ -17,6 +17,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as String from "effect/String"
+import { credentialsOf, withoutSecrets } from "../internal/address.ts"
 import * as Failure from "./Failure.ts"
 
 /**
@@ -309,7 +310,7 @@ const redactor = (secrets: ReadonlyArray<string>) => {
 
 /** What an address may hold that is nobody's business, as it is written, as it is sent, and as it is meant. */
 const secretsOf = (address: string): ReadonlyArray<string> => {
-  const [, credentials = ""] = /\/\/([^/@]*)@/.exec(address) ?? []
+  const credentials = credentialsOf(address)
   const [, query = ""] = /\?([^#]*)/.exec(address) ?? []
   const password = credentials.slice(credentials.indexOf(":") + 1)
   const sent = URL.canParse(address) ? new URL(address).password : ""
@@ -317,6 +318,3 @@ const secretsOf = (address: string): ReadonlyArray<string> => {
   // What is shorter is found in any text.
   return [credentials, password, sent, query, ...meant].filter((secret) => secret.length >= 6)
 }
-
-/** Addresses can hold a password or a token. */
-const withoutSecrets = (address: string): string => address.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/, "")

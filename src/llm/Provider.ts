@@ -39,6 +39,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { withoutSecrets } from "../internal/address.ts"
 import * as Anthropic from "./Anthropic.ts"
 import * as OpenAi from "./OpenAi.ts"
 
@@ -288,7 +289,7 @@ const noKey = (name: Name) => {
 
 const noAddress = (name: Name, baseUrl: string) => {
   const variable = providers[name].profile.baseUrlVariable
-  const shown = baseUrl.replace(/[^/]*@/, "").replace(/[?#].*$/, "")
+  const shown = withoutSecrets(baseUrl)
   return fail("no address", `${variable} must be an address such as \`http://localhost:11434/v1\`, got \`${shown}\``)
 }
 

@@ -4,6 +4,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import type * as Arr from "effect/Array"
 import * as Schema from "effect/Schema"
 import * as AiError from "effect/ai/AiError"
+import { withoutSecrets } from "../internal/address.ts"
 import * as Json from "../internal/json.ts"
 
 /** The parts of a response that came together, and when, in milliseconds since the request. */
@@ -63,7 +64,7 @@ const isEmpty = (value: Schema.Json) => isObject(value) && Object.keys(value).le
 const encodeError = (error: AiError.AiError): Schema.Json => {
   const { cause: _cause, http: _http, url, ...fields } = error.reason as AiError.AiErrorReason & Unsafe
   const Reason = error.reason.constructor as new (fields: object) => AiError.AiErrorReason // each is such a class
-  const reason = new Reason(url === undefined ? fields : { ...fields, url: plainUrl(url) })
+  const reason = new Reason(url === undefined ? fields : { ...fields, url: withoutSecrets(url) })
   return Schema.encodeSync(Schema.toCodecJson(AiError.AiError))(
     AiError.make({ module: error.module, method: error.method, reason })
   )
@@ -75,8 +76,6 @@ interface Unsafe {
   readonly http?: unknown
   readonly url?: string
 }
-
-const plainUrl = (url: string): string => url.replace(/\/\/[^/@]*@/, "//").replace(/[?#].*$/, "")
 
 /** The name of the files of a request, which its content gives: the begin of what was said last, and a hash of all. */
 export const nameOf = (request: Schema.Json): string => {

@@ -830,6 +830,8 @@ export const suite = (provider: Provider): void => {
     it.effect.each([
       ["a password", (url: string) => url.replace("//", `//me:${secret}@`)],
       ["a password that must be escaped", (url: string) => url.replace("//", `//me:%40${secret}@`)],
+      ["a password with an at sign", (url: string) => url.replace("//", `//me:at@${secret}@`)],
+      ["a password with a slash", (url: string) => url.replace("//", `//me:x/${secret}@`)],
       ["a token", (url: string) => `${url}?token=${secret}`],
       ["a password and no server", () => `http://me:${secret}@`]
     ] as const)("is as safe as %s in the address", ([, addressOf]) =>
