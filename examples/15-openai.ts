@@ -13,7 +13,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Config, Console, Effect, Stdio, Stream } from "effect"
 import { MiniAgents } from "miniagents"
-import { OpenAi } from "miniagents/llm"
+import { OpenAi } from "miniagents/openai"
 
 export const program = Effect.gen(function* () {
   const model = yield* Config.withDefault(Config.String("MINIAGENTS_MODEL"), "gpt-4o-mini")

@@ -21,8 +21,11 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Config, Console, Effect, Layer } from "effect"
 import { Message, MiniAgents } from "miniagents"
-import { ConsoleInput, ConsoleOutput, Dialog, LineInput, MarkdownHistory, User } from "miniagents/agents"
-import { LlmLogger, OpenAi } from "miniagents/llm"
+import { ConsoleInput, ConsoleOutput, LineInput } from "miniagents/console"
+import { Dialog, User } from "miniagents/agents"
+import { MarkdownHistory } from "miniagents/history"
+import { LlmLogger } from "miniagents/llm"
+import { OpenAi } from "miniagents/openai"
 
 const prompt = Message.system(
   "Your job is to improve the styling and grammar of the sentences that the user throws at you. Leave the sentences " +

@@ -17,7 +17,8 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect } from "effect"
 import { Message, MiniAgents } from "miniagents"
-import { LlmPrompt, OpenAi } from "miniagents/llm"
+import { LlmPrompt } from "miniagents/llm"
+import { OpenAi } from "miniagents/openai"
 
 const conversation = [
   Message.user("Hello!"),

@@ -17,8 +17,9 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import { Agent, MiniAgents } from "miniagents"
-import { ConsoleOutput } from "miniagents/agents"
-import { Anthropic, OpenAi } from "miniagents/llm"
+import { ConsoleOutput } from "miniagents/console"
+import { Anthropic } from "miniagents/anthropic"
+import { OpenAi } from "miniagents/openai"
 
 const gpt = OpenAi.agent.fork({ name: "GPT", parameters: { model: "gpt-4o-mini" } })
 const claude = Anthropic.agent.fork({ name: "Claude", parameters: { model: "claude-sonnet-5-5", maxTokens: 1000 } })

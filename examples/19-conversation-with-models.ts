@@ -3,21 +3,21 @@
  * others say is written to a file each. The turn is over when all of them have finished.
  *
  * Run: node --conditions=miniagents-source examples/19-conversation-with-models.ts
- *
- * It takes keys in OPENAI_API_KEY and ANTHROPIC_API_KEY, or the addresses of servers of your own in OPENAI_BASE_URL and
- * ANTHROPIC_BASE_URL.
+ * It takes keys in OPENAI_API_KEY and ANTHROPIC_API_KEY, or addresses in OPENAI_BASE_URL and ANTHROPIC_BASE_URL.
  *
  * Prints what the favourite answers, such as, to someone who writes `hello` and `exit`, below the greeting:
  *   USER:
  *   GPT-4O-MINI: Hello! How can I help you today?
- *
- *   USER:
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
 import { Agent, MiniAgents } from "miniagents"
-import { ConsoleInput, ConsoleOutput, Dialog, LineInput, MarkdownHistory, User } from "miniagents/agents"
-import { Anthropic, LlmLogger, OpenAi } from "miniagents/llm"
+import { ConsoleInput, ConsoleOutput, LineInput } from "miniagents/console"
+import { Dialog, User } from "miniagents/agents"
+import { MarkdownHistory } from "miniagents/history"
+import { Anthropic } from "miniagents/anthropic"
+import { LlmLogger } from "miniagents/llm"
+import { OpenAi } from "miniagents/openai"
 
 const favourite = OpenAi.agent.fork({ name: "gpt-4o-mini", parameters: { model: "gpt-4o-mini" } })
 const others = [

@@ -18,7 +18,9 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Layer, Stream } from "effect"
 import { Agent, Message, MessagePromise, MiniAgents } from "miniagents"
-import { ConsoleInput, ConsoleOutput, Dialog, LineInput, MarkdownHistory, User } from "miniagents/agents"
+import { ConsoleInput, ConsoleOutput, LineInput } from "miniagents/console"
+import { Dialog, User } from "miniagents/agents"
+import { MarkdownHistory } from "miniagents/history"
 
 const assistant = Agent.make(
   "Assistant",

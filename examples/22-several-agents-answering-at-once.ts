@@ -18,7 +18,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Effect, Schema } from "effect"
 import { Agent, Message, MiniAgents } from "miniagents"
-import { ConsoleOutput } from "miniagents/agents"
+import { ConsoleOutput } from "miniagents/console"
 
 const thinker = Agent.make(
   "Thinker",

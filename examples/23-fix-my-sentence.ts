@@ -13,7 +13,9 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { Agent, Message, MiniAgents } from "miniagents"
-import { ConsoleInput, ConsoleOutput, Dialog, LineInput, MemoryHistory, User } from "miniagents/agents"
+import { ConsoleInput, ConsoleOutput, LineInput } from "miniagents/console"
+import { Dialog, User } from "miniagents/agents"
+import { MemoryHistory } from "miniagents/history"
 
 const corrections: ReadonlyArray<readonly [RegExp, string]> = [
   [/\bi\b/g, "I"],

@@ -16,7 +16,9 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Layer, Schema } from "effect"
 import { Agent, Message, MiniAgents } from "miniagents"
-import { ConsoleInput, ConsoleOutput, Dialog, LineInput, MarkdownHistory, User } from "miniagents/agents"
+import { ConsoleInput, ConsoleOutput, LineInput } from "miniagents/console"
+import { Dialog, User } from "miniagents/agents"
+import { MarkdownHistory } from "miniagents/history"
 
 const voice = Agent.make(
   "Voice",

@@ -21,7 +21,8 @@ import { Config, Console, Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Otlp } from "effect/observability"
 import { Agent, MiniAgents } from "miniagents"
-import { LlmAgent, OpenAi } from "miniagents/llm"
+import { LlmAgent } from "miniagents/llm"
+import { OpenAi } from "miniagents/openai"
 
 const historian = LlmAgent.make("Historian", { system: "Say one sentence about the history of the city." })
 const cook = LlmAgent.make("Cook", { system: "Say one sentence about the food of the city." })

@@ -11,7 +11,7 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import { Agent, Message, MiniAgents } from "miniagents"
-import { History, SqlHistory } from "miniagents/agents"
+import { History, SqlHistory } from "miniagents/history"
 import { SqliteClient } from "miniagents/sqlite"
 
 const answers = new Map([

@@ -22,7 +22,8 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Runtime from "effect/Runtime"
 import { MiniAgents } from "miniagents"
-import { ModelLayer, Provider } from "miniagents/llm"
+import { ModelLayer } from "miniagents/llm"
+import { ModelChoice } from "miniagents/models"
 import * as Corpus from "./Corpus.ts"
 import * as ModelPlanner from "./ModelPlanner.ts"
 import * as ModelReader from "./ModelReader.ts"
@@ -42,13 +43,13 @@ import * as Writer from "./Writer.ts"
 
 const defaultQuestion = "How can I retry with increasing delays and give up after a few attempts?"
 
-const answer = Effect.fnUntraced(function* (question: string, choice: Option.Option<Provider.Choice>, web: boolean) {
+const answer = Effect.fnUntraced(function* (question: string, choice: Option.Option<ModelChoice.Choice>, web: boolean) {
   const screen = yield* Screen.Screen
   const path = yield* Path.Path
   const { corpus } = yield* SearchIndex.SearchIndex
   yield* screen.aside(`Question: ${question}`)
   yield* screen.aside(
-    Option.match(choice, { onNone: () => noModel, onSome: (choice) => `Model: ${Provider.describe(choice)}` })
+    Option.match(choice, { onNone: () => noModel, onSome: (choice) => `Model: ${ModelChoice.describe(choice)}` })
   )
   if (corpus.documents.length > 0) {
     yield* screen.aside(`Documents: ${corpus.documents.length} files of ${path.relative("", corpus.root) || "."}`)
@@ -74,10 +75,10 @@ const noModel = "Model: none, the agents do without (--provider and --model in -
 
 const embedded = Layer.mergeAll(Planner.layerEmbedded, Reader.layerEmbedded, Writer.layerEmbedded)
 
-const modelled = (choice: Provider.Choice) =>
+const modelled = (choice: ModelChoice.Choice) =>
   Layer.mergeAll(ModelPlanner.layer, ModelReader.layer, ModelWriter.layer).pipe(
     Layer.provide(
-      Provider.layer(choice).pipe(
+      ModelChoice.layer(choice).pipe(
         ModelLayer.retry({ times: 2, delay: "500 millis" }),
         ModelLayer.concurrency(mostRequests)
       )
@@ -128,7 +129,7 @@ const command = Command.make(
     words: Argument.String("question").pipe(Argument.withDescription("What you want to know"), Argument.variadic())
   },
   Effect.fnUntraced(function* ({ docs, model, provider, web, words }) {
-    const choice = yield* Provider.choose({
+    const choice = yield* ModelChoice.choose({
       provider: Option.getOrUndefined(provider),
       model: Option.getOrUndefined(model)
     })

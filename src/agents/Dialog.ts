@@ -36,7 +36,9 @@ export interface Options<User, Assistant> {
  * ```ts
  * import { Effect } from "effect"
  * import { Agent, Message } from "miniagents"
- * import { ConsoleInput, ConsoleOutput, Dialog, MemoryHistory, User } from "miniagents/agents"
+ * import { ConsoleInput, ConsoleOutput } from "miniagents/console"
+ * import { Dialog, User } from "miniagents/agents"
+ * import { MemoryHistory } from "miniagents/history"
  *
  * const assistant = Agent.make("Assistant", Effect.fnUntraced(function*(ctx) {
  *   const messages = yield* ctx.messages.messages

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import type * as Agent from "../Agent.ts"
 import type { Upstream } from "../InteractionContext.ts"
 import * as Chain from "./Chain.ts"
-import * as Utf8 from "./Utf8.ts"
+import * as Utf8 from "../history/utf8.ts"
 
 /**
  * Where to write, and how.

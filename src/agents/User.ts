@@ -30,7 +30,9 @@ export interface Options<Output, Input, History> extends Chain.Options {
  *
  * ```ts
  * import { Effect } from "effect"
- * import { ConsoleInput, ConsoleOutput, MarkdownHistory, User } from "miniagents/agents"
+ * import { ConsoleInput, ConsoleOutput } from "miniagents/console"
+ * import { MarkdownHistory } from "miniagents/history"
+ * import { User } from "miniagents/agents"
  *
  * const user = Effect.map(MarkdownHistory.make({ file: "CHAT.md" }), (history) =>
  *   User.make({ output: ConsoleOutput.make(), input: ConsoleInput.make(), history }))

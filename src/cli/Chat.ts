@@ -12,18 +12,18 @@ import type { PlatformError } from "effect/PlatformError"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Agent from "../Agent.ts"
-import * as Console from "../agents/Console.ts"
-import * as ConsoleInput from "../agents/ConsoleInput.ts"
-import * as ConsoleOutput from "../agents/ConsoleOutput.ts"
+import * as Console from "../console/Console.ts"
+import * as ConsoleInput from "../console/ConsoleInput.ts"
+import * as ConsoleOutput from "../console/ConsoleOutput.ts"
 import * as Dialog from "../agents/Dialog.ts"
-import * as History from "../agents/History.ts"
-import * as LineInput from "../agents/LineInput.ts"
-import * as MarkdownHistory from "../agents/MarkdownHistory.ts"
+import * as History from "../history/History.ts"
+import * as LineInput from "../console/LineInput.ts"
+import * as MarkdownHistory from "../history/MarkdownHistory.ts"
 import * as User from "../agents/User.ts"
 import type { Upstream } from "../InteractionContext.ts"
-import * as LlmAgent from "../llm/LlmAgent.ts"
-import * as LlmMessage from "../llm/LlmMessage.ts"
-import * as Provider from "../llm/Provider.ts"
+import * as LlmAgent from "../llm/agents/LlmAgent.ts"
+import * as LlmMessage from "../llm/agents/LlmMessage.ts"
+import * as ModelChoice from "../models/ModelChoice.ts"
 import * as Message from "../Message.ts"
 import * as MessagePromise from "../MessagePromise.ts"
 import * as MiniAgents from "../MiniAgents.ts"
@@ -79,12 +79,12 @@ const nameOf = (path: Path.Path, file: string): string => {
 }
 
 /** Says who talks, where it is kept, and how to go on. */
-const greet = (choice: Provider.Choice, file: string, kept: number) =>
+const greet = (choice: ModelChoice.Choice, file: string, kept: number) =>
   Effect.gen(function* () {
     const { help } = yield* LineInput.LineInput
     const paint = yield* Console.painter
     const soFar = kept === 0 ? "" : ` (${kept} message${kept === 1 ? "" : "s"} so far)`
-    const title = `miniagents · ${Provider.describe(choice)} · ${file}${soFar}`
+    const title = `miniagents · ${ModelChoice.describe(choice)} · ${file}${soFar}`
     const blocks = [paint(Console.harmless(title), Console.green), paint(help.join("\n"), Console.dim)]
     for (const block of blocks) if (block !== "") yield* Console.write(`${block}\n\n`)
   })

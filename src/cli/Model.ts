@@ -4,16 +4,16 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as LlmLogger from "../llm/LlmLogger.ts"
-import * as Provider from "../llm/Provider.ts"
+import * as LlmLogger from "../llm/model/LlmLogger.ts"
+import * as ModelChoice from "../models/ModelChoice.ts"
 import type { Settings } from "./Command.ts"
 import { misuse, Refusal, refuse } from "./Refusal.ts"
 
 const nothing =
   "No model is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or OPENAI_BASE_URL for a server of your own, as http://localhost:11434/v1 for Ollama"
 
-export const choose = ({ model, provider }: Settings): Effect.Effect<Provider.Choice, Refusal> =>
-  Provider.choose({ model: Option.getOrUndefined(model), provider: Option.getOrUndefined(provider) }).pipe(
+export const choose = ({ model, provider }: Settings): Effect.Effect<ModelChoice.Choice, Refusal> =>
+  ModelChoice.choose({ model: Option.getOrUndefined(model), provider: Option.getOrUndefined(provider) }).pipe(
     Effect.mapError(refuse(misuse)),
     Effect.flatMap(
       Option.match({
@@ -25,9 +25,9 @@ export const choose = ({ model, provider }: Settings): Effect.Effect<Provider.Ch
 
 /** The model, with a log of what it is asked if there is to be one. */
 export const layer = (
-  choice: Provider.Choice,
+  choice: ModelChoice.Choice,
   { log }: Settings
 ): Layer.Layer<LanguageModel.LanguageModel, Refusal, FileSystem.FileSystem> =>
-  Layer.catch(Provider.layer(choice), (error) => Layer.effectContext(Effect.fail(refuse(misuse)(error)))).pipe(
+  Layer.catch(ModelChoice.layer(choice), (error) => Layer.effectContext(Effect.fail(refuse(misuse)(error)))).pipe(
     Layer.merge(log ? LlmLogger.layer() : Layer.empty)
   )

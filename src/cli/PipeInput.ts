@@ -5,8 +5,8 @@ import * as Layer from "effect/Layer"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
-import * as Console from "../agents/Console.ts"
-import * as LineInput from "../agents/LineInput.ts"
+import * as Console from "../console/Console.ts"
+import * as LineInput from "../console/LineInput.ts"
 
 /** With `echo` the lines are shown, so that the output is a transcript; a terminal does so by itself. */
 export const layer = (echo: boolean): Layer.Layer<LineInput.LineInput, never, Stdio.Stdio> =>

@@ -30,7 +30,8 @@
  * import { assert, it } from "@effect/vitest"
  * import { Effect, Layer } from "effect"
  * import { MiniAgents } from "miniagents"
- * import { LlmAgent, OpenAi } from "miniagents/llm"
+ * import { LlmAgent } from "miniagents/llm"
+ * import { OpenAi } from "miniagents/openai"
  * import { Cassette } from "miniagents/testing"
  *
  * const model = OpenAi.model("gpt-5.2").pipe(
@@ -64,8 +65,8 @@ import * as AiError from "effect/ai/AiError"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
-import * as Anthropic from "../llm/Anthropic.ts"
-import * as OpenAi from "../llm/OpenAi.ts"
+import * as Anthropic from "../anthropic/Anthropic.ts"
+import * as OpenAi from "../openai/OpenAi.ts"
 import * as Exchange from "./exchange.ts"
 import * as Recording from "./recording.ts"
 

@@ -3,18 +3,10 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Exit, Latch, Layer, type PlatformError, Schema, type Stdio } from "effect"
 import { Agent, type InteractionContext, Message, MiniAgents } from "miniagents"
-import {
-  ConsoleInput,
-  ConsoleOutput,
-  Dialog,
-  History,
-  type LineInput,
-  Loop,
-  MemoryHistory,
-  Prompt,
-  User
-} from "miniagents/agents"
-import * as Screen from "./Screen.ts"
+import { ConsoleInput, ConsoleOutput, type LineInput } from "miniagents/console"
+import { Dialog, Loop, Prompt, User } from "miniagents/agents"
+import { History, MemoryHistory } from "miniagents/history"
+import * as Screen from "../console/Screen.ts"
 
 class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
 class Model extends Context.Service<Model, string>()("test/Model") {}

@@ -8,7 +8,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schema, Stream } from "effect"
 import { EmbeddingModel, LanguageModel, Tool, Toolkit } from "effect/ai"
 import { MiniAgents } from "miniagents"
-import { Anthropic, OpenAi } from "miniagents/llm"
+import { Anthropic } from "miniagents/anthropic"
+import { OpenAi } from "miniagents/openai"
 import * as Contract from "./Wire.contract.ts"
 
 const toolkit = Toolkit.make(

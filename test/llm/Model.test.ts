@@ -1,14 +1,15 @@
 /** The contract of models, kept by the providers, over loopback, and by the scripted model alike. */
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { AiError } from "effect/ai"
-import { Anthropic, OpenAi } from "miniagents/llm"
+import { Anthropic } from "miniagents/anthropic"
+import { OpenAi } from "miniagents/openai"
 import { Cassette, ScriptedModel } from "miniagents/testing"
 import { Folder } from "../agents/Folder.ts"
-import * as AnthropicWire from "./Anthropic.wire.ts"
+import * as AnthropicWire from "../anthropic/Anthropic.wire.ts"
 import * as Loopback from "./Loopback.ts"
-import * as Mistral from "./Mistral.ts"
+import * as Mistral from "../openai/Mistral.ts"
 import * as Contract from "./Model.contract.ts"
-import * as OpenAiWire from "./OpenAi.wire.ts"
+import * as OpenAiWire from "../openai/OpenAi.wire.ts"
 import type { Said, Wire } from "./Wire.contract.ts"
 
 /** A turn as a server says it. */

@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Scope } from "effect"
-import * as AnthropicWire from "./Anthropic.wire.ts"
+import * as AnthropicWire from "../anthropic/Anthropic.wire.ts"
 import * as Loopback from "./Loopback.ts"
-import * as OpenAiWire from "./OpenAi.wire.ts"
+import * as OpenAiWire from "../openai/OpenAi.wire.ts"
 
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url))
 const greeting = `

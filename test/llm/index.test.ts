@@ -33,7 +33,8 @@ describe("miniagents/llm", () => {
       import * as Cause from "effect/Cause"
       import * as Effect from "effect/Effect"
       import * as Layer from "effect/Layer"
-      import { Anthropic, OpenAi } from "miniagents/llm"
+      import { Anthropic } from "miniagents/anthropic"
+      import { OpenAi } from "miniagents/openai"
       for (const layer of [Anthropic.layer(), OpenAi.layer()]) {
         await Effect.runPromise(Effect.scoped(Layer.build(layer)).pipe(
           Effect.catchCause((cause) => Effect.sync(() => console.log(Cause.hasDies(cause), Cause.squash(cause).message)))
@@ -54,10 +55,10 @@ describe("miniagents/llm", () => {
       `
       import * as Effect from "effect/Effect"
       import * as Layer from "effect/Layer"
-      import { Provider } from "miniagents/llm"
+      import { ModelChoice } from "miniagents/models"
       for (const provider of ["anthropic", "openai"]) {
         const choice = { provider, model: "m", apiKey: undefined, baseUrl: "http://127.0.0.1:1" }
-        await Effect.runPromise(Effect.scoped(Layer.build(Provider.layer(choice))).pipe(
+        await Effect.runPromise(Effect.scoped(Layer.build(ModelChoice.layer(choice))).pipe(
           Effect.match({
             onSuccess: () => console.log(provider, "is there"),
             onFailure: ({ message, reason }) => console.log(reason, message)

@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Provider } from "miniagents/llm"
+import type { ModelChoice } from "miniagents/models"
 import * as Loopback from "../llm/Loopback.ts"
 
 /** What the model says: pieces of text, or how it fails. */
@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 export interface Server {
-  readonly choice: Provider.Choice
+  readonly choice: ModelChoice.Choice
   readonly asked: ReadonlyArray<Asked>
 }
 
@@ -28,7 +28,7 @@ export type Script = (asked: Asked) => Said
 export const protocols = ["openai", "anthropic"] as const
 
 /** A server for the current scope, and the choice of its model. */
-export const serve = (provider: Provider.Name, script: Script): Effect.Effect<Server, never, Scope.Scope> =>
+export const serve = (provider: ModelChoice.Name, script: Script): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function* () {
     const asked: Array<Asked> = []
     const server = yield* Loopback.serve((response, { body }) => {
@@ -56,7 +56,7 @@ const askedOf = ({ messages, system }: Body): Asked => {
   return { agent, system: first, user: said.findLast(({ role }) => role === "user")?.text ?? "" }
 }
 
-const answer = (provider: Provider.Name, response: ServerResponse, said: Said): void => {
+const answer = (provider: ModelChoice.Name, response: ServerResponse, said: Said): void => {
   const received = { method: "", url: "", headers: {}, body: undefined }
   if ("status" in said) {
     const error = { error: { message: said.message, type: "server" } }

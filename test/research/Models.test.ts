@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { Message, MiniAgents } from "miniagents"
-import { Provider } from "miniagents/llm"
+import { ModelChoice } from "miniagents/models"
 import { NoAnswer, NothingRead, NothingToSearch } from "../../examples/research/Findings.ts"
 import { ModelFailed } from "../../examples/research/ModelFailed.ts"
 import * as ModelPlanner from "../../examples/research/ModelPlanner.ts"
@@ -36,7 +36,9 @@ const indexOf = (files: Readonly<Record<string, ReadonlyArray<string>>>) => {
 }
 
 const models = ({ choice }: ModelServer.Server) =>
-  Layer.mergeAll(ModelPlanner.layer, ModelReader.layer, ModelWriter.layer).pipe(Layer.provide(Provider.layer(choice)))
+  Layer.mergeAll(ModelPlanner.layer, ModelReader.layer, ModelWriter.layer).pipe(
+    Layer.provide(ModelChoice.layer(choice))
+  )
 
 const question = "How do I descale the kettle?"
 

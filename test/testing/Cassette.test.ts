@@ -22,13 +22,15 @@ import { AiError, EmbeddingModel, LanguageModel, Model, Tool, Toolkit } from "ef
 import type { Response } from "effect/ai"
 import { TestClock, TestConsole } from "effect/testing"
 import { MiniAgents } from "miniagents"
-import { Anthropic, LlmAgent, OpenAi, Race } from "miniagents/llm"
+import { Anthropic } from "miniagents/anthropic"
+import { LlmAgent, Race } from "miniagents/llm"
+import { OpenAi } from "miniagents/openai"
 import { Cassette, ScriptedModel } from "miniagents/testing"
 import * as Example from "../../examples/32-cassette.ts"
 import { Folder } from "../agents/Folder.ts"
-import * as AnthropicWire from "../llm/Anthropic.wire.ts"
+import * as AnthropicWire from "../anthropic/Anthropic.wire.ts"
 import * as Loopback from "../llm/Loopback.ts"
-import * as OpenAiWire from "../llm/OpenAi.wire.ts"
+import * as OpenAiWire from "../openai/OpenAi.wire.ts"
 
 const { text, tokens, turn } = ScriptedModel
 

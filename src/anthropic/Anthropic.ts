@@ -1,0 +1,287 @@
+/**
+ * Anthropic on its official SDK.
+ *
+ * The package `@anthropic-ai/sdk` is an optional peer dependency. It is loaded when a layer of this module is built,
+ * so this module can be imported without it.
+ *
+ * **Example** (A model that thinks first)
+ *
+ * ```ts
+ * import { Anthropic } from "miniagents/anthropic"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as LanguageModel from "effect/ai/LanguageModel"
+ *
+ * const model = Anthropic.model("claude-sonnet-5-5", { max_tokens: 8192, thinking: { type: "adaptive" } })
+ *
+ * const program = LanguageModel.generateText({ prompt: "A haiku about rivers" }).pipe(
+ *   Effect.provide(Layer.provide(model, Anthropic.layerConfig({ firstToken: "1 minute" })))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { Anthropic, ClientOptions } from "@anthropic-ai/sdk"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as AiModel from "effect/ai/Model"
+import type { ConfigError } from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Agent from "../Agent.ts"
+import * as AnthropicMessages from "./anthropicMessages.ts"
+import * as Connection from "../llm/provider/Connection.ts"
+import * as LlmAgent from "../llm/agents/LlmAgent.ts"
+import * as LlmPrompt from "../llm/agents/LlmPrompt.ts"
+import * as ModelParameters from "../llm/provider/modelParameters.ts"
+import * as Wire from "../llm/provider/Wire.ts"
+
+/**
+ * Every parameter of the Messages API but those that come from the prompt. `max_tokens` is 4096 by default.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Config = AnthropicMessages.Config
+
+/**
+ * The parameters of `Anthropic.agent`, besides `system`; `config` has the others of the API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Parameters = ModelParameters.Parameters<Omit<Config, "model">>
+
+/**
+ * Where the client connects to and how long it waits; `sdk` has whatever else the SDK's client takes, headers for
+ * betas for one, but no other ways to say who one is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Connection.Options {
+  readonly sdk?: Connection.SdkOptions<Omit<ClientOptions, Settled>> | undefined
+}
+
+type Settled = "authToken" | "config" | "credentials" | "profile"
+
+/**
+ * A provider that speaks this protocol: its name, its address, and how its requests differ.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Profile = Connection.Profile<AnthropicMessages.Params>
+
+/**
+ * A client for such a provider.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Connected = Connection.Connection<Anthropic, AnthropicMessages.Params>
+
+/**
+ * The client.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Client extends Context.Service<Client, Connected>()("miniagents/Anthropic") {}
+
+/**
+ * What goes over the configuration of a model for the requests made within; see `Anthropic.withConfig`.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const CurrentConfig: Context.Reference<Config> = Context.Reference("miniagents/Anthropic/CurrentConfig", {
+  defaultValue: (): Config => ({})
+})
+
+/**
+ * Anthropic itself.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const profile: Profile = {
+  name: "anthropic",
+  baseUrl: "https://api.anthropic.com",
+  keyVariable: "ANTHROPIC_API_KEY",
+  baseUrlVariable: "ANTHROPIC_BASE_URL"
+}
+
+/**
+ * Makes a client. Dies if the package `@anthropic-ai/sdk` is not installed. With a profile of its own it is the client
+ * of another provider of this protocol.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}, provider: Profile = profile): Effect.Effect<Connected> =>
+  Connection.make({
+    profile: provider,
+    options,
+    headers: options.sdk?.defaultHeaders,
+    package: "@anthropic-ai/sdk",
+    load: () => import("@anthropic-ai/sdk"),
+    // The spans are Effect's.
+    client: ({ Anthropic }, settings) => new Anthropic({ openTelemetry: false, ...options.sdk, ...settings })
+  })
+
+/**
+ * Makes a LanguageModel over a client.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const languageModel = (
+  connection: Connected,
+  name: string,
+  config: Config = {}
+): Effect.Effect<LanguageModel.LanguageModel> =>
+  Wire.languageModel({
+    connection,
+    codec: AnthropicMessages.codec,
+    config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...current })),
+    open: (sdk, params, signal) => sdk.messages.create(params, { signal }).withResponse()
+  })
+
+/**
+ * A language model of Anthropic's as an `effect/ai` Model.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const model = (name: string, config?: Config): AiModel.Model<"anthropic", LanguageModel.LanguageModel, Client> =>
+  AiModel.make("anthropic", name, layerLanguageModel(name, config))
+
+/**
+ * The fields of `Parameters`, for an agent of one's own; see `Anthropic.fromParameters`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelParameters.fields()
+
+/**
+ * The model that an agent's parameters ask for, to be given to `LlmAgent.makeWith`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromParameters = ({
+  config,
+  maxTokens,
+  model: name,
+  temperature
+}: Parameters): AiModel.Model<"anthropic", LanguageModel.LanguageModel, Client> =>
+  model(name, {
+    ...config,
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+    ...(temperature !== undefined && { temperature }) // some models take it, though the SDK's types no longer say so
+  })
+
+/**
+ * An agent that speaks with a model of Anthropic's. The model and all that the API takes are parameters: given by a
+ * fork, or with each trigger.
+ *
+ * **Details**
+ *
+ * It is an `LlmAgent` without tools, and its prompts follow `LlmPrompt.anthropic`: what is for the system comes first,
+ * as one text; neighbours of the same role are one message, joined by a blank line; and where the first one is not from
+ * the user, `/start` goes before it. It is named as it appears in a console, and so in the Python original. A call
+ * without a model dies with `Agent.InvalidParameters`, before any request.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MiniAgents } from "miniagents"
+ * import { Anthropic } from "miniagents/anthropic"
+ *
+ * const sonnet = Anthropic.agent.fork({ name: "Sonnet", parameters: { model: "claude-sonnet-5-5" } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* sonnet.trigger("Hello, how are you?", {
+ *     system: "You are a helpful assistant.",
+ *     maxTokens: 8192,
+ *     config: { thinking: { type: "adaptive" } }
+ *   })
+ *   return yield* replies.text
+ * }).pipe(Effect.provide([MiniAgents.layer(), Anthropic.layerConfig()]))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const agent: Agent.Agent<Parameters & LlmAgent.Parameters, LlmAgent.Errors<{}>, Client> = LlmAgent.makeWith(
+  "Anthropic_Agent",
+  {
+    description: "Answers with a model of Anthropic's",
+    parameters,
+    model: (parameters) => Layer.merge(fromParameters(parameters), layerRule)
+  }
+)
+
+/**
+ * Runs an effect whose requests have these parameters over those of the model; `model` is one of them.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withConfig: {
+  (config: Config): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, config: Config): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, config: Config): Effect.Effect<A, E, R> =>
+  Effect.updateService(self, CurrentConfig, (current) => ({ ...current, ...config }))
+)
+
+/**
+ * The client, from options. No environment variable is read for a key or an address.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<Client> => Layer.effect(Client, make(options))
+
+/**
+ * The client, with the key from `ANTHROPIC_API_KEY` and the address from `ANTHROPIC_BASE_URL`. The key may be missing
+ * when there is an address.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Layer.Layer<Client, ConfigError> =>
+  Layer.effect(
+    Client,
+    Effect.flatMap(Connection.environment(profile), (environment) => make({ ...options, ...environment }))
+  )
+
+/**
+ * The LanguageModel service alone.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerLanguageModel = (
+  name: string,
+  config?: Config
+): Layer.Layer<LanguageModel.LanguageModel, never, Client> =>
+  Layer.effect(
+    LanguageModel.LanguageModel,
+    Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
+  )
+
+/** What the caller has set has the last word. */
+const layerRule: Layer.Layer<never> = Layer.effect(
+  LlmPrompt.CurrentRule,
+  Effect.map(
+    LlmPrompt.CurrentRule,
+    (rule): LlmPrompt.Rule =>
+      (prompt) =>
+        rule(LlmPrompt.anthropic(prompt))
+  )
+)

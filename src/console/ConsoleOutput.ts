@@ -1,0 +1,83 @@
+/**
+ * The agent that shows messages.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type { PlatformError } from "effect/PlatformError"
+import type * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import type * as Agent from "../Agent.ts"
+import type { Upstream } from "../InteractionContext.ts"
+import type * as Message from "../Message.ts"
+import * as Console from "./Console.ts"
+import * as Tap from "../agents/Tap.ts"
+
+/**
+ * How messages are shown.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The colour, as parameters of the escape sequence that sets it: `92;1` (bold green) unless said. */
+  readonly style?: string
+  /** Whether the speaker is named before each message: yes, unless said. */
+  readonly names?: boolean
+  /** Who speaks when a message does not say: `assistant`, unless said. */
+  readonly defaultName?: string
+}
+
+/**
+ * Makes an agent that passes on what it is sent and writes it to the standard output, token by token, each message
+ * after the name of its speaker: the agent that an assistant's message names, else its role.
+ *
+ * **Details**
+ *
+ * Colours are left out where the output is no terminal, and where `NO_COLOR` is set. On a terminal control characters
+ * in a text are shown as their pictures, so that a text cannot steer it. What is reasoned is dim, a `Message.Failure` is
+ * red.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Message } from "miniagents"
+ * import { ConsoleOutput } from "miniagents/console"
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* ConsoleOutput.make().trigger(Message.assistant("Hello")) // ASSISTANT: Hello
+ *   yield* replies.messages
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Agent.Agent<{}, Upstream | PlatformError, Stdio.Stdio> => {
+  const { defaultName = "assistant", names = true, style = Console.green } = options
+  return Tap.make("ConsoleOutput", (promise) =>
+    Effect.gen(function* () {
+      const paint = yield* Console.painter
+      const visible = yield* Console.visible
+      const { known } = promise
+      const name = names ? `${speakerOf(known, defaultName).toUpperCase()}: ` : ""
+      // of a message that fails the line is ended all the same; whoever reads it on meets the failure
+      const tokens = Stream.catchCause(promise, () => Stream.empty)
+      const texts = Stream.map(Stream.concat(Stream.make(name), tokens), visible)
+      const painted = Stream.map(texts, (text) => paint(text, styles.get(known._tag ?? "") ?? style))
+      yield* Console.writeAll(Stream.concat(painted, Stream.make("\n\n")))
+    })
+  )
+}
+
+/** What is shown in another colour, whatever was said. */
+const styles: ReadonlyMap<string, string> = new Map([
+  ["Failure", Console.red],
+  ["Reasoning", Console.dim]
+])
+
+const speakerOf = (known: Message.KnownFields, defaultName: string): string =>
+  known._tag === "Reasoning"
+    ? `${known.agent ?? defaultName} (thinking)`
+    : (known.agent ?? (known._tag === "User" || known._tag === "System" ? known._tag : defaultName))

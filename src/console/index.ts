@@ -1,0 +1,3 @@
+export * as ConsoleInput from "./ConsoleInput.ts"
+export * as ConsoleOutput from "./ConsoleOutput.ts"
+export * as LineInput from "./LineInput.ts"

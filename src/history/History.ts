@@ -1,0 +1,147 @@
+/**
+ * Histories: what was said, kept for the next turn or the next start. Behind every history agent stands one of these;
+ * bring your own with `History.agent`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Agent from "../Agent.ts"
+import type { InteractionContext, Upstream } from "../InteractionContext.ts"
+import type * as Message from "../Message.ts"
+import type { MessagePromise } from "../MessagePromise.ts"
+import * as Tap from "../agents/Tap.ts"
+
+/**
+ * Where messages are kept.
+ *
+ * Laws: **Order** (messages come back in the order in which they were appended), **Whole** (what comes back equals
+ * what was appended), **Unfinished** (a message that failed or was interrupted before its end does not come back).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface History<out E = never> {
+  /** Keeps a message, maybe token by token as it comes. One at a time: the next one waits. */
+  readonly append: <E2>(promise: MessagePromise<E2>) => Effect.Effect<void, E | E2>
+  /** All the messages so far. */
+  readonly messages: Effect.Effect<ReadonlyArray<Message.Message>, E>
+}
+
+/**
+ * A history with branches. A point of it is a number of messages: the ones before it.
+ *
+ * Laws: those of `History`, and **Branches** (a branch begins with the messages before the point it was forked at, and
+ * what is appended to one branch is in no other).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Branching<out E = never> extends History<E> {
+  /** The messages before a point. */
+  readonly messagesBefore: (at: number) => Effect.Effect<ReadonlyArray<Message.Message>, HistoryError>
+  /** Begins another branch at a point, the end unless said; no message is copied. */
+  readonly fork: (options?: ForkOptions) => Effect.Effect<Branching<E>, HistoryError>
+}
+
+/**
+ * Where a branch begins, and what it is called.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ForkOptions {
+  /** How many messages it begins with, all of them unless said. */
+  readonly at?: number
+  /** The name by which a history that outlives the program is opened again; an id that is new unless said. */
+  readonly branch?: string
+}
+
+/**
+ * The parameters of a history agent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Parameters {
+  /** Reply with all the messages in the history, instead of the ones it was sent. */
+  readonly returnFullHistory?: boolean
+}
+
+/**
+ * An agent that keeps the messages it is sent. It passes them on as they come, or, with `returnFullHistory`, replies
+ * with the whole history once they are kept.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type HistoryAgent<E = never> = Agent.Agent<Parameters, E | Upstream, never>
+
+/**
+ * A history could not be opened, written or read.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HistoryError extends Schema.TaggedError<HistoryError>()("HistoryError", {
+  operation: Schema.Literals(["open", "append to", "read", "fork"]),
+  history: Schema.String,
+  reason: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `Could not ${this.operation} the history \`${this.history}\`: ${this.reason}`
+  }
+}
+
+/**
+ * The metadata that keeps a message out of every history: `Message.text("Searching", History.noHistory)`.
+ *
+ * @since 0.1.0
+ * @category marks
+ */
+export const noHistory: { readonly noHistory: true } = { noHistory: true }
+
+/**
+ * Makes the agent of a history.
+ *
+ * **Details**
+ *
+ * Messages that are marked with `History.noHistory` are passed on and not kept, unless `ignoreMarks` is set. One that
+ * fails is not kept; what came before it is.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const agent = <E>(
+  name: string,
+  history: History<E>,
+  options: { readonly ignoreMarks?: boolean } = {}
+): HistoryAgent<E> => {
+  const keep = (promise: MessagePromise<Upstream>) =>
+    options.ignoreMarks !== true && promise.known.metadata?.noHistory === true
+      ? Effect.asVoid(promise.message)
+      : history.append(promise)
+  const replyWithAll = (ctx: InteractionContext) =>
+    Stream.runForEach(ctx.messages, keep).pipe(
+      Effect.andThen(history.messages),
+      Effect.flatMap((messages) => ctx.reply(messages))
+    )
+  return Agent.make(name, { parameters }, (ctx) =>
+    ctx.parameters.returnFullHistory === true ? replyWithAll(ctx) : Tap.run(ctx, keep)
+  ) as never // what `ctx.reply` adds is `Upstream`
+}
+
+/** @internal A point that a history of this length has; its end, where none is said. */
+export const pointWithin = <E>(
+  at: number | undefined,
+  length: Effect.Effect<number, E>
+): Effect.Effect<number, E | { readonly message: string }> =>
+  Effect.flatMap(length, (length) =>
+    at === undefined || (Number.isInteger(at) && at >= 0 && at <= length)
+      ? Effect.succeed(at ?? length)
+      : Effect.fail({ message: `\`at\` must be a whole number from 0 to ${length}, its length; got \`${at}\`` })
+  )
+
+const parameters = { returnFullHistory: Schema.optionalKey(Schema.Boolean) }

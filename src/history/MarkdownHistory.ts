@@ -1,0 +1,216 @@
+/**
+ * A history in a Markdown file: a person can read it, a conversation can be continued from it.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import * as Message from "../Message.ts"
+import type { MessagePromise } from "../MessagePromise.ts"
+import * as FileLock from "./FileLock.ts"
+import * as History from "./History.ts"
+import * as Markdown from "./historyMarkdown.ts"
+import * as Utf8 from "./utf8.ts"
+
+/**
+ * Which file, and what may be in it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The path, `CHAT.md` unless said; folders on the way are made. */
+  readonly file?: string
+  /** The message classes, besides those of this library, that are to come back as what they were. */
+  readonly classes?: ReadonlyArray<Message.AnyClass>
+  /** Keep messages that are marked with `History.noHistory`, too. */
+  readonly ignoreMarks?: boolean
+}
+
+/**
+ * Opens a history agent on a Markdown file until the scope closes: one message after the other, each under a heading
+ * with its role and model, its text token by token as it comes.
+ *
+ * **Details**
+ *
+ * Any message comes back equal to what it was, whatever its text. Messages are appended and never rewritten: a process
+ * that is killed loses at most the message that was not finished, whose text stays in the file for people to read.
+ * The file can be edited meanwhile: what was changed is there at the next read.
+ * Files that the Python original wrote can be read and continued, and sections can be added by hand. A second process
+ * that opens the file is refused (`FileLock`). Reading takes the package `mdast-util-from-markdown`, loaded when a
+ * history is first asked for all of it; until then no message is held in memory.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MarkdownHistory } from "miniagents/history"
+ *
+ * const program = Effect.scoped(Effect.gen(function*() {
+ *   const history = yield* MarkdownHistory.make({ file: "chats/today.md" })
+ *   return yield* (yield* history.trigger("Hello", { returnFullHistory: true })).messages
+ * }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options = {}
+): Effect.Effect<
+  History.HistoryAgent<History.HistoryError>,
+  History.HistoryError,
+  FileSystem.FileSystem | Path.Path | Scope.Scope
+> =>
+  Effect.map(makeHistory(options), (history) =>
+    History.agent("MarkdownHistory", history, { ignoreMarks: options.ignoreMarks ?? false })
+  )
+
+/**
+ * The history behind the agent.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeHistory = (
+  options: Options = {}
+): Effect.Effect<
+  History.History<History.HistoryError>,
+  History.HistoryError,
+  FileSystem.FileSystem | Path.Path | Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const { classes = [], file = "CHAT.md" } = options
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const opened = Effect.gen(function* () {
+      yield* fs.makeDirectory(path.dirname(file), { recursive: true })
+      yield* FileLock.acquire(file)
+      yield* Effect.scoped(fs.open(file, { flag: "a" })) // fails now rather than at the first message
+    })
+    yield* Effect.mapError(opened, failed("open", file))
+    const turn = yield* Semaphore.make(1)
+    const self = new MarkdownFile(fs, file, Message.codec(classes))
+    return {
+      append: (promise) => turn.withPermit(self.append(promise)),
+      messages: turn.withPermit(self.messages)
+    }
+  })
+
+class MarkdownFile {
+  private readonly fs: FileSystem.FileSystem
+  private readonly file: string
+  private readonly codec: Markdown.Codec
+  /** What was read and appended since, and how the file looks then: another look means other hands. */
+  private cache: { readonly messages: Array<Message.Message>; look: Look } | undefined = undefined
+
+  constructor(fs: FileSystem.FileSystem, file: string, codec: Markdown.Codec) {
+    this.fs = fs
+    this.file = file
+    this.codec = codec
+  }
+
+  append<E>(promise: MessagePromise<E>): Effect.Effect<void, E | History.HistoryError> {
+    return Effect.flatMap(this.appendOnce(promise), (kept) => (kept ? Effect.void : this.append(promise)))
+  }
+
+  get messages(): Effect.Effect<ReadonlyArray<Message.Message>, History.HistoryError> {
+    return Effect.gen({ self: this }, function* () {
+      const look = lookOf(yield* this.fs.stat(this.file))
+      if (this.cache === undefined || !isSame(this.cache.look, look)) this.cache = { messages: yield* this.read, look }
+      return [...this.cache.messages]
+    }).pipe(Effect.mapError(failed("read", this.file)))
+  }
+
+  /** Whether the message is in the file: an editor that saves may have put a new file in the place of this one. */
+  private appendOnce<E>(promise: MessagePromise<E>): Effect.Effect<boolean, E | History.HistoryError> {
+    const io = Effect.mapError(failed("append to", this.file))
+    return Effect.gen({ self: this }, function* () {
+      const file = yield* io(this.fs.open(this.file, { flag: "a" }))
+      const before = lookOf(yield* io(file.stat))
+      let { size } = before
+      const message = yield* this.write(promise, (bytes) => {
+        size += BigInt(bytes.length)
+        return bytes.length === 0 ? Effect.void : Effect.uninterruptible(io(file.writeAll(bytes)))
+      })
+      const after = yield* this.fs
+        .stat(this.file)
+        .pipe(Effect.map(lookOf), Effect.option, Effect.map(Option.getOrUndefined))
+      if (after === undefined || after.inode !== before.inode) return false
+      if (this.cache !== undefined && isSame(this.cache.look, before) && after.size === size) {
+        this.cache.messages.push(message)
+        this.cache.look = after
+      }
+      return true
+    }).pipe(Effect.scoped)
+  }
+
+  /** The message as it will be read. */
+  private write<E>(
+    promise: MessagePromise<E>,
+    write: (bytes: Uint8Array) => Effect.Effect<void, History.HistoryError>
+  ): Effect.Effect<Message.Message, E | History.HistoryError> {
+    const heading = Markdown.headingOf(promise.known)
+    const escaper = new Markdown.Escaper()
+    const utf8 = new Utf8.Encoder()
+    const text: Array<string> = []
+    const take = (token: string) => {
+      text.push(token)
+      return utf8.take(escaper.take(token))
+    }
+    return Effect.gen({ self: this }, function* () {
+      yield* write(encode(Markdown.opening(heading)))
+      yield* Stream.runForEachArray(promise, (tokens) => write(take(tokens.join(""))))
+      const message = yield* promise.message
+      const whole = text.join("")
+      yield* write(utf8.take(escaper.end()))
+      yield* write(utf8.end())
+      const rest = Markdown.restOf(heading, whole, message, this.codec)
+      yield* write(encode(Markdown.closing(rest)))
+      return Markdown.restore(heading, whole, rest, this.codec)
+    })
+  }
+
+  private get read() {
+    return Effect.gen({ self: this }, function* () {
+      const bytes = yield* this.fs.readFile(this.file)
+      const { fromMarkdown } = yield* parser
+      return [...Markdown.parse(new TextDecoder().decode(bytes), fromMarkdown, this.codec)]
+    })
+  }
+}
+
+/** By which a change of the file is noticed. */
+interface Look {
+  readonly inode: bigint | undefined
+  readonly size: bigint
+  readonly changed: number | undefined
+}
+
+const lookOf = ({ ino, mtime, size }: FileSystem.File.Info): Look => ({
+  inode: Option.getOrUndefined(ino),
+  size,
+  changed: Option.getOrUndefined(mtime)?.getTime()
+})
+
+const isSame = (self: Look, that: Look): boolean =>
+  self.inode === that.inode && self.size === that.size && self.changed === that.changed
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** Loaded when it is needed, and only needed by those who read a history. */
+const parser = Effect.tryPromise({
+  try: () => import("mdast-util-from-markdown"),
+  catch: () => ({ message: "it takes the package `mdast-util-from-markdown`: install it" })
+})
+
+const failed =
+  (operation: History.HistoryError["operation"], history: string) =>
+  (cause: PlatformError | FileLock.Locked | { readonly message: string }): History.HistoryError =>
+    new History.HistoryError({ operation, history, reason: cause.message, cause })

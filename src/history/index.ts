@@ -1,0 +1,5 @@
+export * as FileLock from "./FileLock.ts"
+export * as History from "./History.ts"
+export * as MarkdownHistory from "./MarkdownHistory.ts"
+export * as MemoryHistory from "./MemoryHistory.ts"
+export * as SqlHistory from "./SqlHistory.ts"

@@ -1,0 +1,194 @@
+/**
+ * Agents as the tools of models: a model calls one by its name, description and parameters, and what the agent replies
+ * while it works stands in the replies of the agent that called, between the call and its result.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
+import type * as Agent from "../../Agent.ts"
+import type { Upstream } from "../../InteractionContext.ts"
+import type * as MessageSequence from "../../MessageSequence.ts"
+import type * as MiniAgents from "../../MiniAgents.ts"
+import * as Message from "../../Message.ts"
+import { outermost, Reasoning, ToolCall, ToolResult } from "./LlmMessage.ts"
+import { CurrentCall } from "./toolCalls.ts"
+
+/**
+ * The tool that an agent is: its failure is what the agent's replies fail with, its requirements are the agent's.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type AgentTool<Name extends string, P, E, R, Mode extends Tool.FailureMode = "error"> = Tool.Tool<
+  Name,
+  {
+    readonly parameters: Schema.Codec<ToolParameters<P>, unknown>
+    readonly success: Schema.String
+    readonly failure: Schema.Codec<Exclude<E, Upstream>, unknown>
+    readonly failureMode: Mode
+  },
+  R | MiniAgents.MiniAgents
+>
+
+/**
+ * The parameters of the tool: the agent's own, or a message where it needs none.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ToolParameters<P> = {} extends P ? { readonly message: string } : P
+
+/**
+ * How an agent becomes a tool.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<Name extends string, Mode extends Tool.FailureMode> {
+  /** The name of the tool; the agent's unless said. Models take letters, digits, `_` and `-`. */
+  readonly name?: Name
+  /**
+   * What a failure of the agent is: the failure of the agent that called (`"error"`, unless said), or something its
+   * model is told and can act on (`"return"`); it then stands in the replies as a `Message.Failure`.
+   */
+  readonly failureMode?: Mode
+}
+
+/** A tool together with the agent it calls. @internal */
+const agents = new WeakMap<Tool.Any, Agent.Agent<{}, unknown, unknown>>()
+
+/**
+ * Makes a tool of an agent. The model gives the agent's parameters; an agent that needs none is sent a message.
+ *
+ * **Gotchas**
+ *
+ * An agent that is a service becomes a tool by its fork: `AgentTool.make(Writer.fork())`. A parameter that a fork was
+ * given is asked of the model all the same.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Agent } from "miniagents"
+ * import { AgentTool, LlmAgent } from "miniagents/llm"
+ *
+ * const search = Agent.make("Search", {
+ *   description: "Finds pages",
+ *   parameters: { query: Schema.String }
+ * }, Effect.fnUntraced(function*(ctx) {
+ *   yield* ctx.reply(`Nothing about ${ctx.parameters.query}`)
+ * }))
+ *
+ * const researcher = LlmAgent.make("Researcher", {
+ *   toolkit: AgentTool.toolkit(AgentTool.make(search))
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <P, E, R, const Name extends string = string, Mode extends Tool.FailureMode = "error">(
+  agent: Agent.Agent<P, E, R>,
+  options: Options<Name, Mode> = {}
+): AgentTool<Name, P, E, R, Mode> => toTool(agent, options) as never // the types are the agent's
+
+/**
+ * The tools of agents with their handlers: a toolkit for `LlmAgent.make`. Other tools can stand beside them, in a
+ * Toolkit of their own, with `handlers`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const toolkit = <const Tools extends ReadonlyArray<Tool.Any>>(
+  ...tools: Tools
+): Effect.Effect<Toolkit.WithHandler<Toolkit.ToolsByName<Tools>>> => {
+  const made = Toolkit.make(...tools)
+  const kit = made as unknown as Toolkit.Toolkit<Record<string, Tool.Any>> // its handlers are all here
+  const provided = Effect.provide(kit, kit.toLayer(handlers(...tools) as never))
+  return provided as never
+}
+
+/**
+ * The handlers of agents that are tools, for `Toolkit.toLayer`, by the names of the tools.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Tool, Toolkit } from "effect/ai"
+ * import { Agent } from "miniagents"
+ * import { AgentTool } from "miniagents/llm"
+ *
+ * const echo = AgentTool.make(Agent.make("Echo", (ctx) => ctx.reply(ctx.messages)), { name: "Echo" })
+ * const tools = Toolkit.make(echo, Tool.make("GetTime", { success: Schema.String }))
+ * const toolsLive = tools.toLayer({ ...AgentTool.handlers(echo), GetTime: () => Effect.succeed("noon") })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const handlers = <const Tools extends ReadonlyArray<Tool.Any>>(
+  ...tools: Tools
+): Toolkit.HandlersFrom<Toolkit.ToolsByName<Tools>> => {
+  const all: Record<string, (parameters: object) => Effect.Effect<string, unknown, MiniAgents.MiniAgents>> = {}
+  for (const tool of tools) {
+    const agent = agents.get(tool)
+    if (agent === undefined) throw new Error(`\`${tool.name}\` is no agent: make it with \`AgentTool.make\``)
+    all[tool.name] = (parameters) => call(agent, parameters, tool.failureMode)
+  }
+  return all as never // one for each tool, with its agent's types
+}
+
+const toTool = (agent: unknown, options: Options<string, Tool.FailureMode>): Tool.Any => {
+  const called = agent as Agent.Agent<{}, unknown, unknown> // its parameters are checked by its own schema
+  const { failureMode = "error", name = called.name } = options
+  const tool = Tool.make(name, {
+    description: called.description ?? `Calls ${called.name}`,
+    parameters: needsParameters(called.parameters) ? called.parameters : MessageOnly,
+    success: Schema.String,
+    failure: Failure,
+    failureMode
+  })
+  agents.set(tool, called)
+  return tool
+}
+
+const call = (agent: Agent.Agent<{}, unknown, unknown>, given: object, mode: Tool.FailureMode) =>
+  Effect.gen(function* () {
+    const running = yield* CurrentCall
+    const errorsAsMessages = mode === "return"
+    const [messages, parameters] = needsParameters(agent.parameters) ? [[], given] : [[Object.values(given)], {}]
+    const trigger = agent.trigger(messages, parameters, { errorsAsMessages }) as Effect.Effect<
+      MessageSequence.MessageSequence<unknown>,
+      never,
+      MiniAgents.MiniAgents
+    > // what else it requires stands in the type of the tool
+    const replies = yield* trigger
+    running?.show(replies)
+    const said = yield* Effect.tapCause(replies.messages, () => Effect.sync(() => running?.failureIsShown()))
+    const failure = errorsAsMessages ? said.find((message) => message instanceof Message.Failure) : undefined
+    return failure === undefined ? textOf(said) : yield* Effect.fail(String(failure))
+  })
+
+/** What the model is told: what the agent said itself, without what its own tools said on the way. */
+const textOf = (messages: ReadonlyArray<Message.Message>): string =>
+  outermost(messages)
+    .filter(
+      (message) => !(message instanceof ToolCall || message instanceof ToolResult || message instanceof Reasoning)
+    )
+    .map(String)
+    .join("\n\n")
+
+const MessageOnly = Schema.Struct({ message: Schema.String.annotate({ description: "What to say to the agent" }) })
+
+/** What an agent fails with has no schema: its model is told the text. */
+const Failure: Schema.Codec<unknown, unknown> = Schema.Unknown
+
+const needsParameters = (parameters: Schema.Struct<Schema.Struct.Fields>): boolean =>
+  Object.values(parameters.fields).some(
+    (field) => !Predicate.hasProperty(field.ast.context, "isOptional") || !field.ast.context.isOptional
+  )

@@ -1,0 +1,316 @@
+/**
+ * Agents that speak with a language model: they send it what they were sent, and reply with what it says while it says
+ * it, with its reasoning, its tool calls and their results as messages of their own.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import type * as AiError from "effect/ai/AiError"
+import type * as LanguageModel from "effect/ai/LanguageModel"
+import type * as Tool from "effect/ai/Tool"
+import type * as Toolkit from "effect/ai/Toolkit"
+import * as Agent from "../../Agent.ts"
+import type { InteractionContext, Upstream } from "../../InteractionContext.ts"
+import type { BudgetExceeded } from "../model/Budget.ts"
+import * as LlmRun from "./llmRun.ts"
+import * as StructuredOutput from "./structuredOutput.ts"
+import type * as ToolCalls from "./toolCalls.ts"
+
+/**
+ * What an agent is made with, besides its name.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<
+  Tools extends Record<string, Tool.Any> = {},
+  ToolsE = never,
+  ToolsR = never,
+  ModelE = never,
+  ModelR = never
+> {
+  /** What the agent does, for people and for models that are to choose among agents. */
+  readonly description?: string
+  /** What the model is told first. */
+  readonly system?: string
+  /** The tools the model can call: a Toolkit, or one with its handlers, as of `AgentTool.toolkit`. */
+  readonly toolkit?: Toolkit.WithHandler<Tools> | Effect.Effect<Toolkit.WithHandler<Tools>, ToolsE, ToolsR>
+  /** The model; without it the agent requires a `LanguageModel`. */
+  readonly model?: Layer.Layer<LanguageModel.LanguageModel, ModelE, ModelR>
+  /** How many requests one call may make, 10 unless said: each but the last one is followed by the tools it called. */
+  readonly maxSteps?: number
+}
+
+/**
+ * The parameters of an agent, each for one call.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Parameters {
+  /** What the model is told first, instead of the agent's own text. */
+  readonly system?: string
+}
+
+/**
+ * A model that was not done after as many requests as it was allowed, and wants to call more tools.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooManySteps extends Schema.TaggedError<TooManySteps>()("TooManySteps", {
+  agent: Schema.String,
+  maxSteps: Schema.Int
+}) {
+  override get message(): string {
+    return `The model of \`${this.agent}\` was not done after ${this.maxSteps} requests: raise \`maxSteps\`, or see why it goes on`
+  }
+}
+
+/**
+ * What an agent with these tools fails with: what its input fails with, the model (`AiError`), its budget, and, where
+ * it has tools, what these fail with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Errors<Tools extends Record<string, Tool.Any>, ToolsE = never, ModelE = never> =
+  | AiError.AiError
+  | BudgetExceeded
+  | Upstream
+  | ToolsE
+  | ModelE
+  | (keyof Tools extends never ? never : TooManySteps | Tool.HandlerError<Tools[keyof Tools]>)
+
+/**
+ * What an agent with these tools requires.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Services<Tools extends Record<string, Tool.Any>, ToolsR = never, ModelR = never> =
+  | ToolsR
+  | ModelR
+  | (keyof Tools extends never ? never : Tool.HandlerServices<Tools[keyof Tools]>)
+
+/**
+ * Makes an agent that speaks with a model.
+ *
+ * **Details**
+ *
+ * It waits for the messages it was sent, makes them a prompt (`LlmPrompt.fromMessages`), and replies with an
+ * `Assistant` for each text, a `Reasoning` for each reasoning, a `ToolCall` and a `ToolResult` for each call, as soon as
+ * each begins. Tools that were called in one response run at the same time; then the model is asked again, until it
+ * calls no more. The last `Assistant` of a response has its usage and finish reason. A failure in the middle of a
+ * text stands in that message, after its tokens.
+ *
+ * What the model got wrong (a tool that is not there, parameters that do not fit) is told to it; what a tool fails with
+ * is told to it where the tool's `failureMode` is `"return"`, and else is the failure of the agent.
+ *
+ * **Gotchas**
+ *
+ * A `model` is built for each call. Give a Layer with state of its own, such as a pool of connections, to the program
+ * instead.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema, Stream } from "effect"
+ * import { Tool, Toolkit } from "effect/ai"
+ * import { MiniAgents } from "miniagents"
+ * import { LlmAgent } from "miniagents/llm"
+ * import { ScriptedModel } from "miniagents/testing"
+ *
+ * const Clock = Toolkit.make(Tool.make("GetTime", { success: Schema.String }))
+ * const ClockLive = Clock.toLayer({ GetTime: () => Effect.succeed("noon") })
+ *
+ * const assistant = LlmAgent.make("Assistant", { system: "Be short", toolkit: Clock })
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* assistant.trigger("What time is it?")
+ *   return yield* replies.messages // a `ToolCall`, a `ToolResult` and an `Assistant`
+ * }).pipe(
+ *   Effect.provide([MiniAgents.layer(), ClockLive, ScriptedModel.layer([
+ *     ScriptedModel.turn(ScriptedModel.toolCall("GetTime", {})),
+ *     ScriptedModel.turn(ScriptedModel.tokens(["It is ", "noon"]))
+ *   ])])
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <
+  Tools extends Record<string, Tool.Any> = {},
+  ToolsE = never,
+  ToolsR = never,
+  ModelE = never,
+  ModelR = LanguageModel.LanguageModel
+>(
+  name: string,
+  options: Options<Tools, ToolsE, ToolsR, ModelE, ModelR> = {}
+): Agent.Agent<Parameters, Errors<Tools, ToolsE, ModelE>, Services<Tools, ToolsR, ModelR>> => {
+  const { model } = options
+  return build(name, options, {}, (body) => (model === undefined ? body : Effect.provide(body, model))) as never // see `build`
+}
+
+/**
+ * What an agent whose parameters choose its model is made with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WithOptions<
+  Fields extends Schema.Struct.Fields,
+  Tools extends Record<string, Tool.Any> = {},
+  ToolsE = never,
+  ToolsR = never,
+  ModelE = never,
+  ModelR = never
+> extends Omit<Options<Tools, ToolsE, ToolsR>, "model"> {
+  /** The fields of its parameters, besides `system`. */
+  readonly parameters: Fields
+  /** The model for the parameters of a call. */
+  readonly model: (
+    parameters: Schema.Struct<Fields>["Type"]
+  ) => Layer.Layer<LanguageModel.LanguageModel, ModelE, ModelR>
+}
+
+/**
+ * Makes an agent whose parameters choose its model: what the agents of providers are made of.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { LlmAgent } from "miniagents/llm"
+ * import { ScriptedModel } from "miniagents/testing"
+ *
+ * const parrot = LlmAgent.makeWith("Parrot", {
+ *   parameters: { word: Schema.String },
+ *   model: ({ word }) => ScriptedModel.layer([ScriptedModel.turn(ScriptedModel.text(word))], { name: `parrot-${word}` })
+ * })
+ * const polly = parrot.fork({ name: "Polly", parameters: { word: "hello" } })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeWith = <
+  const Fields extends Schema.Struct.Fields,
+  Tools extends Record<string, Tool.Any> = {},
+  ToolsE = never,
+  ToolsR = never,
+  ModelE = never,
+  ModelR = never
+>(
+  name: string,
+  options: WithOptions<Fields, Tools, ToolsE, ToolsR, ModelE, ModelR>
+): Agent.Agent<
+  Schema.Struct<Fields>["Type"] & Parameters,
+  Errors<Tools, ToolsE, ModelE>,
+  Services<Tools, ToolsR, ModelR>
+> =>
+  build(
+    name,
+    options,
+    options.parameters,
+    (body, parameters) => Effect.provide(body, options.model(parameters as Schema.Struct<Fields>["Type"])) // its own schema checked them
+  ) as never // see `build`
+
+/**
+ * What an agent with structured output is made with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ObjectOptions<
+  Output,
+  Tools extends Record<string, Tool.Any> = {},
+  ToolsE = never,
+  ToolsR = never,
+  ModelE = never,
+  ModelR = never
+> extends Options<Tools, ToolsE, ToolsR, ModelE, ModelR> {
+  /** A message class (the reply is a message of it), or another schema of objects (the reply is a `Message.Data`). */
+  readonly schema: Schema.Codec<Output, { readonly [key: string]: unknown }>
+}
+
+/**
+ * Makes an agent that replies with one message whose fields the model filled in. Output that does not fit the schema
+ * is an `AiError` with a `StructuredOutputError` that holds the text.
+ *
+ * **Details**
+ *
+ * With a `toolkit` the model first uses its tools, as those of `make` do and just as visibly; when it calls no more, it
+ * is asked for the object, which is the last message. The object is checked as a whole, so that it comes at once.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Message } from "miniagents"
+ * import { LlmAgent } from "miniagents/llm"
+ *
+ * class Review extends Message.Class<Review>()("Review", { stars: Schema.Int, why: Schema.String }) {}
+ *
+ * const critic = LlmAgent.makeObject("Critic", { schema: Review, system: "Judge the draft" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeObject = <
+  Output,
+  Tools extends Record<string, Tool.Any> = {},
+  ToolsE = never,
+  ToolsR = never,
+  ModelE = never,
+  ModelR = LanguageModel.LanguageModel
+>(
+  name: string,
+  options: ObjectOptions<Output, Tools, ToolsE, ToolsR, ModelE, ModelR>
+): Agent.Agent<Parameters, Errors<Tools, ToolsE, ModelE>, Services<Tools, ToolsR, ModelR>> => {
+  const { model, schema } = options
+  const run: Run = (ctx, spec) => StructuredOutput.run(ctx, { ...spec, schema })
+  return build(name, options, {}, (body) => (model === undefined ? body : Effect.provide(body, model)), run) as never // see `build`
+}
+
+/** What a call of an agent does with its model. */
+type Run = (ctx: InteractionContext<Parameters>, spec: LlmRun.Spec) => Effect.Effect<unknown, unknown, unknown>
+
+/**
+ * Makes the agent. What it fails with and requires is put together from the types of its tools and its model, which
+ * the effects it is made of do not carry: `make`, `makeWith` and `makeObject` say it.
+ */
+const build = (
+  name: string,
+  options: Omit<Options, "model" | "toolkit"> & {
+    readonly toolkit?: object | Effect.Effect<unknown, unknown, unknown>
+  },
+  fields: Schema.Struct.Fields,
+  provide: <A, E, R>(body: Effect.Effect<A, E, R>, parameters: unknown) => Effect.Effect<A, unknown, unknown>,
+  run: Run = LlmRun.run
+): unknown => {
+  const { maxSteps = 10, system, toolkit } = options
+  const body = (ctx: InteractionContext<Parameters>) => {
+    const tools = Effect.map(Effect.isEffect(toolkit) ? toolkit : Effect.succeed(toolkit), toolkitOf)
+    const tooManySteps = () => new TooManySteps({ agent: ctx.agent.name, maxSteps })
+    const whole = Effect.flatMap(tools, (toolkit) => run(ctx, { system, toolkit, maxSteps, tooManySteps }))
+    return Effect.asVoid(provide(whole, ctx.parameters))
+  }
+  return Agent.make(name, definition(options, fields), body as never)
+}
+
+const definition = (options: { readonly description?: string }, fields: Schema.Struct.Fields) => ({
+  parameters: { ...fields, system: Schema.optionalKey(Schema.String) },
+  ...(options.description === undefined ? {} : { description: options.description })
+})
+
+const toolkitOf = (toolkit: unknown): ToolCalls.Toolkit | undefined => {
+  if (!Predicate.hasProperty(toolkit, "tools") || Object.keys(toolkit.tools as object).length === 0) return undefined
+  return toolkit as unknown as ToolCalls.Toolkit // the types of its tools stand in the type of the agent
+}

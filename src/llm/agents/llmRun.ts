@@ -1,0 +1,210 @@
+/** One call of an agent that speaks with a model: requests, and the tools between them, until the model is done. */
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
+import type * as Stream from "effect/Stream"
+import type * as AiError from "effect/ai/AiError"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as Model from "effect/ai/Model"
+import * as Prompt from "effect/ai/Prompt"
+import type * as Response from "effect/ai/Response"
+import type { InteractionContext } from "../../InteractionContext.ts"
+import * as MessagePromise from "../../MessagePromise.ts"
+import * as Budget from "../model/Budget.ts"
+import * as LlmLogger from "../model/LlmLogger.ts"
+import * as LlmPrompt from "./LlmPrompt.ts"
+import { ResponseMessages } from "./responseMessages.ts"
+import * as ToolCalls from "./toolCalls.ts"
+
+/** What a run is made of, besides the call. */
+export interface Spec {
+  readonly system: string | undefined
+  readonly toolkit: ToolCalls.Toolkit | undefined
+  readonly maxSteps: number
+  /** What the run fails with when the model is not done after `maxSteps` requests. */
+  readonly tooManySteps: () => unknown
+}
+
+/** What one request is made of. */
+interface Request {
+  readonly model: LanguageModel.LanguageModel
+  readonly name: string | undefined
+  readonly toolkit: ToolCalls.Toolkit | undefined
+  readonly prompt: Prompt.Prompt
+  readonly step: number
+}
+
+/** The prompt of what an agent was sent. */
+export const promptOf = (
+  ctx: InteractionContext<{ readonly system?: string }>,
+  system: string | undefined
+): Effect.Effect<Prompt.Prompt, unknown> =>
+  Effect.gen(function* () {
+    const messages = yield* ctx.messages.messages
+    const rule = yield* LlmPrompt.CurrentRule
+    return rule(LlmPrompt.fromMessages(messages, { system: ctx.parameters.system ?? system }))
+  })
+
+/** What the model was last asked when it called no more tools, and in which step. */
+export interface Done {
+  readonly prompt: Prompt.Prompt
+  readonly step: number
+}
+
+/** Asks until the model is done; gives nothing where what went wrong stands at its place in the replies. */
+export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec: Spec) =>
+  Effect.gen(function* () {
+    const model = yield* LanguageModel.LanguageModel
+    const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
+    const { toolkit } = spec
+    const [agent, trace] = [ctx.agent.name, ctx.trace]
+    let prompt = yield* promptOf(ctx, spec.system)
+    for (let step = 1; ; step++) {
+      const response = yield* request(ctx, { model, name, toolkit, prompt, step })
+      if (response === undefined) return undefined
+      const { calls } = response.messages
+      const reason = response.messages.finish?.reason ?? "stop"
+      const done: Done = { prompt, step }
+      if (calls.length > 0 && !complete.has(reason)) {
+        ToolCalls.refuse(calls, agent, reason)
+        return done
+      }
+      // Without a toolkit nothing of a response is kept, and the model would only begin anew.
+      if (calls.length === 0 && (reason !== "pause" || toolkit === undefined)) return done
+      if (step >= spec.maxSteps) {
+        for (const call of calls) call.slot.end()
+        return yield* Effect.fail(spec.tooManySteps())
+      }
+      const tools = toolkit ?? { tools: {}, handle: () => Effect.never }
+      const results = yield* ToolCalls.run(tools, calls, { agent, trace, prompt })
+      if (results === undefined) return undefined
+      prompt = Prompt.concat(prompt, Prompt.fromResponseParts([...response.parts, ...results]))
+    }
+  })
+
+/** Reasons of a response that is all there: its calls can be made. */
+const complete: ReadonlySet<string> = new Set(["stop", "tool-calls", "pause"])
+
+/** One request, its response as messages; nothing where it failed and the failure stands in the message under way. */
+const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }: Request) =>
+  Effect.withFiber((fiber) => {
+    const messages = new ResponseMessages({
+      reply: (input) => ctx.reply(input as never), // what it fails with, the agent's type says
+      open: (known) => MessagePromise.filled(fiber, known),
+      agent: ctx.agent.name,
+      model: name,
+      step
+    })
+    const parts: Array<Response.AnyPart> = []
+    const read = (watched: Watched | undefined) =>
+      forEachChunk(stream(model, prompt, toolkit), (chunk) => {
+        if (toolkit !== undefined) parts.push(...chunk)
+        watched?.take(chunk)
+        return messages.take(chunk)
+      })
+    let placed = false
+    const end = (exit: Exit.Exit<unknown, unknown>) =>
+      Exit.isSuccess(exit)
+        ? messages.close()
+        : Effect.map(messages.fail(exit.cause), (found) => {
+            placed = found
+          })
+    return watch(ctx, { model: name, prompt, step, responseFormat: "text" }, read).pipe(
+      Effect.onExit(end),
+      Effect.as({ messages, parts }),
+      Effect.catchCauseIf(
+        (cause) => placed && !Cause.hasInterruptsOnly(cause),
+        () => Effect.undefined
+      )
+    )
+  })
+
+/** Runs a stream: what is done with a chunk is an Effect only where it has to be one, which few chunks of tokens do. */
+const forEachChunk = <A, E, E2, R, R2>(
+  stream: Stream.Stream<A, E, R>,
+  take: (chunk: ReadonlyArray<A>) => Effect.Effect<void, E2, R2> | undefined
+): Effect.Effect<void, E | E2, R | R2> =>
+  Effect.scopedWith((scope) =>
+    Effect.flatMap(Channel.toPullScoped(stream.channel, scope), (pull) => {
+      const next: Effect.Effect<void, E | E2 | Cause.Done, R | R2> = Effect.flatMap(pull, (chunk) => {
+        const effect = take(chunk)
+        return effect === undefined ? next : Effect.andThen(effect, next)
+      })
+      return Pull.catchDone(next, () => Effect.void)
+    })
+  )
+
+/** The one way a model is asked, whatever the types of its tools. */
+const stream = (
+  model: LanguageModel.LanguageModel,
+  prompt: Prompt.Prompt,
+  toolkit: ToolCalls.Toolkit | undefined
+): Stream.Stream<Response.AnyPart, AiError.AiError> => {
+  // the tools' types stand in the type of the agent, which the overloads of `streamText` cannot see here
+  const asked = model as unknown as {
+    streamText: (options: object) => Stream.Stream<Response.AnyPart, AiError.AiError>
+  }
+  return asked.streamText(
+    toolkit === undefined
+      ? { prompt }
+      : { prompt, toolkit, disableToolCallResolution: true, toolCallValidation: "deferred" }
+  )
+}
+
+interface Asked {
+  readonly model: string | undefined
+  readonly prompt: Prompt.Prompt
+  readonly step: number
+  readonly responseFormat: "text" | "json"
+}
+
+/** What sees the parts of a response: the budget and the log. */
+export interface Watched {
+  readonly take: (parts: ReadonlyArray<Response.AnyPart>) => void
+}
+
+/**
+ * Makes a request in the budget, and with a log entry, both ended with it however it ends. Where there is neither, the
+ * request has nothing around it.
+ */
+export const watch = <A, E, R>(
+  ctx: InteractionContext,
+  asked: Asked,
+  use: (watched: Watched | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>
+  Effect.withFiber(({ context }) => {
+    const watchers = [Context.get(context, Budget.CurrentBudget), Context.get(context, LlmLogger.CurrentLogger)]
+    if (watchers.every((watcher) => watcher === undefined)) return use(undefined)
+    return Effect.acquireUseRelease(
+      open(ctx, asked),
+      ({ limit, take }) => limit(use({ take })),
+      ({ end }, exit) => end(exit)
+    )
+  })
+
+const open = (ctx: InteractionContext, asked: Asked) =>
+  Effect.gen(function* () {
+    const { name: agent } = ctx.agent
+    const { model, prompt } = asked
+    const inputTokens = (yield* Budget.CurrentBudget) === undefined ? 0 : Budget.tokensOf(LlmPrompt.lengthOf(prompt))
+    const reservation = yield* Budget.reserve({ agent, model, depth: ctx.trace.length, inputTokens })
+    const logger = yield* LlmLogger.CurrentLogger
+    const entry = yield* logger?.open({ ...asked, agent, trace: ctx.trace }) ?? Effect.undefined
+    return {
+      take: (parts: ReadonlyArray<Response.AnyPart>) => {
+        reservation?.take(parts)
+        entry?.take(parts)
+      },
+      limit: <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>
+        reservation?.isTimed === true ? Effect.raceFirst(effect, reservation.timeIsOver) : effect,
+      end: (exit: Exit.Exit<unknown, unknown>) =>
+        Effect.suspend(() => {
+          reservation?.settle()
+          return entry?.end(exit) ?? Effect.void
+        })
+    }
+  })

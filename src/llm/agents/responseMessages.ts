@@ -1,0 +1,255 @@
+/** The parts of a response as messages: each text, reasoning and tool call becomes a message as soon as it begins. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Stream from "effect/Stream"
+import * as AiError from "effect/ai/AiError"
+import type * as Response from "effect/ai/Response"
+import * as Json from "../../internal/json.ts"
+import * as Message from "../../Message.ts"
+import type { MessageInput } from "../../MessageInput.ts"
+import type * as MessagePromise from "../../MessagePromise.ts"
+import type * as MiniAgents from "../../MiniAgents.ts"
+import { Feed } from "../model/feed.ts"
+import { Reasoning, ResponsePart, ToolCall } from "./LlmMessage.ts"
+
+/** Who speaks, and where the messages go. */
+export interface Speaker {
+  readonly reply: (input: MessageInput<unknown>) => Effect.Effect<void>
+  readonly agent: string
+  readonly model: string | undefined
+  readonly step: number
+  /** Makes a message to be filled. */
+  readonly open: (known: Message.KnownFields) => MessagePromise.Filled
+}
+
+/** A place in the replies that is filled later. */
+export class Slot {
+  private readonly feed = new Feed<MessageInput<unknown>, unknown>()
+
+  get input(): Stream.Stream<MessageInput<unknown>, unknown> {
+    return this.feed.stream
+  }
+
+  add(input: MessageInput<unknown>): void {
+    if (this.feed.exit === undefined) this.feed.append(input)
+  }
+
+  end(exit: Exit.Exit<unknown, unknown> = Exit.void): void {
+    this.feed.end(exit)
+  }
+}
+
+/** A call that the model made, and the place for what the tool says and gives. */
+export interface Called {
+  readonly part: Response.ToolCallPart<string, unknown>
+  readonly message: ToolCall
+  readonly slot: Slot
+}
+
+/** A text or a reasoning under way. */
+interface Block {
+  readonly kind: "text" | "reasoning"
+  readonly id: string
+  readonly message: MessagePromise.Filled
+  /** Whether its message is whole or has failed. */
+  ended: boolean
+  /** Whether the model has said that it is at its end. */
+  over: boolean
+  options: Response.ProviderMetadata
+}
+
+/**
+ * Takes the parts of one response. The last text carries what is known at the end (usage, finish reason), so a text is
+ * kept open until the next block begins or the response ends.
+ */
+export class ResponseMessages {
+  readonly calls: Array<Called> = []
+  finish: Response.FinishPart | undefined = undefined
+  model: string | undefined
+  private responseId: string | undefined = undefined
+  private lastText: Block | undefined = undefined
+  /** The block that began last: nearly every token is for it. */
+  private current: Block | undefined = undefined
+  private readonly blocks = new Map<string, Block>()
+  private replies: Array<Effect.Effect<void, never, MiniAgents.MiniAgents>> = []
+  private readonly speaker: Speaker
+
+  constructor(speaker: Speaker) {
+    this.speaker = speaker
+    this.model = speaker.model
+  }
+
+  /** Takes the parts that came together. Tokens of a block that is already a message cost no more than a loop. */
+  take(
+    parts: ReadonlyArray<Response.AnyPart>
+  ): Effect.Effect<void, AiError.AiError, MiniAgents.MiniAgents> | undefined {
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i]
+      if (part.type === "text-delta" || part.type === "reasoning-delta") this.delta(part)
+      else if (part.type === "error") return Effect.fail(failureOf(part.error))
+      else this.other(part)
+    }
+    return this.replies.length === 0 ? undefined : this.flush
+  }
+
+  /** Replies with what has begun. */
+  private get flush(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
+    const replies = this.replies
+    this.replies = []
+    return Effect.all(replies, { discard: true })
+  }
+
+  /** The response has ended. */
+  close(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
+    for (const block of this.blocks.values()) this.end(block)
+    if (this.lastText !== undefined || this.calls.length > 0) return Effect.void
+    return this.speaker.reply(this.assistant("", true))
+  }
+
+  /** The response broke off. Whether its failure has found its place, in the message that was under way. */
+  fail(cause: Cause.Cause<unknown>): Effect.Effect<boolean, never, MiniAgents.MiniAgents> {
+    // what came together with the failure has not been replied with yet
+    const { flush } = this
+    return Effect.as(flush, this.place(cause))
+  }
+
+  private place(cause: Cause.Cause<unknown>): boolean {
+    const open = [...this.blocks.values()].filter((block) => !block.ended)
+    const broken = this.calls.length > 0 && !Cause.hasInterruptsOnly(cause) ? undefined : open.pop()
+    for (const block of open) this.end(block)
+    broken?.message.fail(cause)
+    for (const call of this.calls) call.slot.end(Cause.hasInterruptsOnly(cause) ? Exit.failCause(cause) : Exit.void)
+    return broken !== undefined
+  }
+
+  private delta(part: Response.TextDeltaPart | Response.ReasoningDeltaPart): void {
+    const kind = part.type === "text-delta" ? "text" : "reasoning"
+    const { current } = this
+    const block =
+      current?.id === part.id && current.kind === kind && !current.over ? current : this.block(kind, part.id)
+    if (part.delta !== "") block.message.take(part.delta)
+  }
+
+  private other(part: Response.AnyPart): void {
+    switch (part.type) {
+      case "text-start":
+        return void this.block("text", part.id)
+      case "reasoning-start":
+        return this.addOptions(this.block("reasoning", part.id), part.metadata)
+      case "text-end":
+      case "reasoning-end": {
+        const kind = part.type === "text-end" ? "text" : "reasoning"
+        const block = this.block(kind, part.id)
+        this.addOptions(block, part.metadata)
+        block.over = true
+        if (kind === "reasoning") this.end(block)
+        return
+      }
+      case "response-metadata":
+        this.responseId = part.id ?? this.responseId
+        this.model ??= part.modelId
+        return
+      case "finish":
+        this.finish = part
+        return
+      case "tool-call":
+        return this.call(part as Response.ToolCallPart<string, unknown>)
+      case "file":
+      case "source":
+      case "tool-result":
+        return this.reply(new ResponsePart({ ...this.said, part: jsonOf(part) }))
+      default:
+        return
+    }
+  }
+
+  /** The open block of an id, which begins with the first part that names it. */
+  private block(kind: Block["kind"], id: string): Block {
+    const key = `${kind} ${id}`
+    const found = this.blocks.get(key)
+    if (found !== undefined && !found.ended && !found.over) return found
+    for (const other of this.blocks.values()) if (other.over) this.end(other)
+    const message = this.speaker.open({ _tag: kind === "text" ? "Assistant" : "Reasoning", ...this.said })
+    const block: Block = { kind, id, message, ended: false, over: false, options: {} }
+    this.blocks.set(key, block)
+    this.current = block
+    if (kind === "text") this.lastText = block
+    this.reply(message.promise)
+    return block
+  }
+
+  private end(block: Block): void {
+    if (block.ended) return
+    block.ended = true
+    const last = block === this.lastText
+    const whole = (text: string) => (block.kind === "text" ? this.assistant(text, last) : this.reasoning(text, block))
+    block.message.end(whole)
+  }
+
+  private addOptions(block: Block, metadata: Response.ProviderMetadata): void {
+    block.options = { ...block.options, ...metadata }
+  }
+
+  private call(part: Response.ToolCallPart<string, unknown>): void {
+    const message = new ToolCall({
+      id: part.id,
+      name: part.name,
+      parameters: jsonOf(part.params),
+      agent: this.speaker.agent,
+      step: this.speaker.step,
+      ...(part.providerExecuted ? { providerExecuted: true } : {}),
+      ...optionsOf(part.metadata)
+    })
+    if (part.providerExecuted) return this.reply(message)
+    const slot = new Slot()
+    this.calls.push({ part, message, slot })
+    this.reply([message, slot.input])
+  }
+
+  private reply(input: MessageInput<unknown>): void {
+    this.replies.push(this.speaker.reply(input))
+  }
+
+  private get said(): { readonly agent: string; readonly model?: string } {
+    const { agent } = this.speaker
+    return this.model === undefined ? { agent } : { agent, model: this.model }
+  }
+
+  private reasoning(content: string, { options }: Block): Reasoning {
+    return new Reasoning({ content, ...this.said, ...optionsOf(options) })
+  }
+
+  private assistant(content: string, last: boolean): Message.Assistant {
+    const { finish, responseId } = this
+    return new Message.Assistant({
+      content,
+      ...this.said,
+      ...(responseId === undefined ? {} : { responseId }),
+      ...(finish === undefined || !last ? {} : { finishReason: finish.reason, usage: usageOf(finish.usage) })
+    })
+  }
+}
+
+/** The tokens a response has cost, as far as the provider says so. */
+export const usageOf = ({ inputTokens, outputTokens }: Response.Usage): NonNullable<Message.Assistant["usage"]> => ({
+  ...(inputTokens.total === undefined ? {} : { inputTokens: inputTokens.total }),
+  ...(outputTokens.total === undefined ? {} : { outputTokens: outputTokens.total })
+})
+
+/** The value as JSON, or a short text about it where it has no JSON form. */
+export const jsonOf = (value: unknown): null | NonNullable<Message.Metadata[string]> => {
+  if (value === undefined) return null
+  const copy = Json.frozenCopy(value)
+  return copy instanceof Json.NotJson ? Json.preview(value) : copy
+}
+
+const optionsOf = (options: Response.ProviderMetadata) =>
+  Object.keys(options).length === 0 ? {} : { options: jsonOf(options) }
+
+const failureOf = (error: unknown): AiError.AiError => {
+  if (AiError.isAiError(error)) return error
+  const description = error instanceof Error ? error.message : JSON.stringify(jsonOf(error))
+  const reason = AiError.isAiErrorReason(error) ? error : new AiError.UnknownError({ description })
+  return AiError.make({ module: "LlmAgent", method: "streamText", reason })
+}

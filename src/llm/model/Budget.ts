@@ -1,0 +1,330 @@
+/**
+ * What a whole tree of agents may spend: calls of models, tokens, money, time, and how deep agents may call agents.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Response from "effect/ai/Response"
+import { InteractionContext } from "../../InteractionContext.ts"
+
+/**
+ * What may be spent; what is not named is not limited. `cost` is in the unit of `CurrentPrice`, `wallTime` runs from
+ * when the budget was made, `depth` is how many agents may stand one below the other, from where it was made.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits {
+  readonly calls?: number
+  readonly tokens?: number
+  readonly cost?: number
+  readonly wallTime?: Duration.Input
+  readonly depth?: number
+}
+
+/**
+ * What was spent. Calls that still run count with what was reserved for them and the tokens they have given so far.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Usage {
+  readonly calls: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cost: number
+}
+
+/**
+ * A budget. It counts what the agents below it spend, and so do the budgets it was made in.
+ *
+ * Invariants:
+ * 1. Nothing is checked and reserved in two steps, so that calls at the same time cannot exceed it together.
+ * 2. Each reserved call is settled once: with what the provider says it cost, or else with what was reserved and given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Budget {
+  readonly limits: Limits
+  readonly usage: Effect.Effect<Usage>
+}
+
+/**
+ * A call that a budget does not allow: which limit, how much is allowed, and how much the call would have made it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("BudgetExceeded", {
+  agent: Schema.String,
+  limit: Schema.Literals(["calls", "tokens", "cost", "wallTime", "depth"]),
+  allowed: Schema.Finite,
+  needed: Schema.Finite
+}) {
+  override get message(): string {
+    const unit = this.limit === "wallTime" ? " ms" : ""
+    return `\`${this.agent}\` needs ${this.needed}${unit} of \`${this.limit}\`, its budget allows ${this.allowed}${unit}`
+  }
+}
+
+/**
+ * What a call costs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Price = (call: {
+  readonly model: string | undefined
+  readonly inputTokens: number
+  readonly outputTokens: number
+}) => number
+
+/**
+ * The price of calls; nothing, unless it is set.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const CurrentPrice: Context.Reference<Price> = Context.Reference<Price>("miniagents/llm/Budget/CurrentPrice", {
+  defaultValue: () => () => 0
+})
+
+/**
+ * The budget that calls are made in; none, unless it is set.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const CurrentBudget: Context.Reference<Budget | undefined> = Context.Reference<Budget | undefined>(
+  "miniagents/llm/Budget/CurrentBudget",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * Makes a budget inside the current one: both are charged.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (limits: Limits): Effect.Effect<Budget> =>
+  Effect.gen(function* () {
+    for (const [name, limit] of Object.entries(limits)) {
+      if (!Number.isNaN(limit)) continue
+      return yield* Effect.die(new Error(`\`${name}\` of a budget must be a number, got \`NaN\``))
+    }
+    const parent = yield* CurrentBudget
+    const caller = yield* Effect.serviceOption(InteractionContext)
+    const depth = Option.isSome(caller) ? caller.value.trace.length : 0
+    const started = yield* Clock.currentTimeMillis
+    return new BudgetImpl(limits, parent as BudgetImpl | undefined, depth, started)
+  })
+
+/**
+ * Makes the agents that are triggered inside an effect, and all that they trigger, spend from a budget.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, LlmAgent } from "miniagents/llm"
+ *
+ * const writer = LlmAgent.make("Writer")
+ *
+ * const program = Effect.gen(function*() {
+ *   const budget = yield* Budget.make({ calls: 10, tokens: 100_000, wallTime: "2 minutes" })
+ *   const replies = yield* writer.trigger("A story").pipe(Budget.withBudget(budget))
+ *   const text = yield* replies.text // can fail with `BudgetExceeded`
+ *   return [text, yield* budget.usage]
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withBudget =
+  (budget: Budget) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.provideService(effect, CurrentBudget, budget)
+
+/**
+ * A budget for everything that runs with the Layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (limits: Limits): Layer.Layer<never> => Layer.effect(CurrentBudget, make(limits))
+
+/** Who wants to call which model. @internal */
+export interface Call {
+  readonly agent: string
+  readonly model: string | undefined
+  readonly depth: number
+  /** About how many tokens the prompt has. */
+  readonly inputTokens: number
+}
+
+/** A call that was allowed. @internal */
+export class Reservation {
+  inputTokens: number
+  outputTokens = 0
+  private open = true
+  private readonly chain: ReadonlyArray<BudgetImpl>
+  private readonly call: Call
+  private readonly price: Price
+
+  constructor(chain: ReadonlyArray<BudgetImpl>, call: Call, price: Price) {
+    this.chain = chain
+    this.call = call
+    this.price = price
+    this.inputTokens = call.inputTokens
+  }
+
+  get cost(): number {
+    return this.price({ model: this.call.model, inputTokens: this.inputTokens, outputTokens: this.outputTokens })
+  }
+
+  /** Counts the tokens as they come, and takes at the end what the provider says. */
+  take(parts: ReadonlyArray<Response.AnyPart>): void {
+    for (const part of parts) {
+      if (part.type === "text-delta" || part.type === "reasoning-delta" || part.type === "tool-params-delta")
+        this.outputTokens += Math.max(1, Math.round(part.delta.length / 4)) // some providers give many tokens at once
+      else if (part.type === "text" || part.type === "reasoning") this.outputTokens += tokensOf(part.text.length)
+      else if (part.type === "finish") {
+        this.inputTokens = part.usage.inputTokens.total ?? this.inputTokens
+        this.outputTokens = part.usage.outputTokens.total ?? this.outputTokens
+      }
+    }
+  }
+
+  /** The call is over: what it has cost is final. */
+  settle(): void {
+    if (!this.open) return
+    this.open = false
+    for (const budget of this.chain) budget.settle(this)
+  }
+
+  /** Fails when the time of a budget is over; never, where it is not limited. */
+  get timeIsOver(): Effect.Effect<never, BudgetExceeded> {
+    const limits = this.chain.flatMap((budget) => budget.deadline ?? [])
+    if (limits.length === 0) return Effect.never
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const [first] = limits.sort((a, b) => a.at - b.at)
+      const { agent } = this.call
+      const exceeded = new BudgetExceeded({ agent, limit: "wallTime", allowed: first.allowed, needed: first.allowed })
+      return Effect.delay(Effect.fail(exceeded), Math.max(0, first.at - now))
+    })
+  }
+
+  get isTimed(): boolean {
+    return this.chain.some((budget) => budget.deadline !== undefined)
+  }
+}
+
+/** Reserves a call in the current budget and those around it. @internal */
+export const reserve = (call: Call): Effect.Effect<Reservation | undefined, BudgetExceeded> =>
+  Effect.gen(function* () {
+    const budget = yield* CurrentBudget
+    if (!(budget instanceof BudgetImpl)) return undefined
+    const price = yield* CurrentPrice
+    const now = yield* Clock.currentTimeMillis
+    const chain = budget.chain
+    const reservation = new Reservation(chain, call, price)
+    const { cost } = reservation
+    if (!Number.isFinite(cost)) {
+      return yield* Effect.die(
+        new Error(`\`CurrentPrice\` gave \`${cost}\` for \`${call.model}\`: give a finite number`)
+      )
+    }
+    for (const each of chain) {
+      const exceeded = each.refusal(call, cost, now)
+      if (exceeded !== undefined) return yield* exceeded
+    }
+    for (const each of chain) each.open.add(reservation)
+    return reservation
+  })
+
+/** Counts a call that nobody could refuse any more. @internal */
+export const charge = (call: Call): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const budget = yield* CurrentBudget
+    if (!(budget instanceof BudgetImpl)) return
+    const { chain } = budget
+    new Reservation(chain, call, yield* CurrentPrice).settle()
+  })
+
+/** About how many tokens a text has: a token is about four characters. @internal */
+export const tokensOf = (characters: number): number => Math.ceil(characters / 4)
+
+class BudgetImpl implements Budget {
+  readonly limits: Limits
+  readonly open = new Set<Reservation>()
+  private readonly parent: BudgetImpl | undefined
+  private readonly depth: number
+  private readonly started: number
+  private spent: Usage = { calls: 0, inputTokens: 0, outputTokens: 0, cost: 0 }
+
+  constructor(limits: Limits, parent: BudgetImpl | undefined, depth: number, started: number) {
+    this.limits = limits
+    this.parent = parent
+    this.depth = depth
+    this.started = started
+  }
+
+  get chain(): ReadonlyArray<BudgetImpl> {
+    return this.parent === undefined ? [this] : [this, ...this.parent.chain]
+  }
+
+  get usage(): Effect.Effect<Usage> {
+    return Effect.sync(() => this.now)
+  }
+
+  get deadline(): { readonly at: number; readonly allowed: number } | undefined {
+    if (this.limits.wallTime === undefined) return undefined
+    const allowed = Duration.toMillis(this.limits.wallTime)
+    return { at: this.started + allowed, allowed }
+  }
+
+  refusal(call: Call, cost: number, now: number): BudgetExceeded | undefined {
+    const used = this.now
+    const { limits } = this
+    const elapsed = now - this.started
+    const needs = [
+      ["calls", limits.calls, used.calls + 1],
+      ["tokens", limits.tokens, used.inputTokens + used.outputTokens + call.inputTokens],
+      ["cost", limits.cost, used.cost + cost],
+      ["depth", limits.depth, call.depth - this.depth]
+    ] as const
+    const { agent } = call
+    for (const [limit, allowed, needed] of needs) {
+      if (allowed !== undefined && needed > allowed) return new BudgetExceeded({ agent, limit, allowed, needed })
+    }
+    const { deadline } = this
+    if (deadline === undefined || now < deadline.at) return undefined
+    return new BudgetExceeded({ agent, limit: "wallTime", allowed: deadline.allowed, needed: elapsed })
+  }
+
+  settle(reservation: Reservation): void {
+    this.open.delete(reservation)
+    this.spent = plus(this.spent, reservation)
+  }
+
+  private get now(): Usage {
+    let usage = this.spent
+    for (const reservation of this.open) usage = plus(usage, reservation)
+    return usage
+  }
+}
+
+const plus = (usage: Usage, { cost, inputTokens, outputTokens }: Reservation): Usage => ({
+  calls: usage.calls + 1,
+  inputTokens: usage.inputTokens + inputTokens,
+  outputTokens: usage.outputTokens + outputTokens,
+  cost: usage.cost + cost
+})

@@ -1,0 +1,156 @@
+/**
+ * Several agents or models with the same task: the first that produces a token is heard, the others are interrupted.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as Arr from "effect/Array"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as Prompt from "effect/ai/Prompt"
+import * as Agent from "../../Agent.ts"
+import type * as AgentCall from "../../AgentCall.ts"
+import { InteractionContext, type Upstream } from "../../InteractionContext.ts"
+import type * as MessageSequence from "../../MessageSequence.ts"
+import type * as MiniAgents from "../../MiniAgents.ts"
+import * as Budget from "./Budget.ts"
+import * as LlmPrompt from "../agents/LlmPrompt.ts"
+import * as ModelWrapper from "./modelWrapper.ts"
+
+/**
+ * An agent that sends what it is sent to several agents, and replies with the replies of the first that produces a
+ * token. The others are interrupted; what they have spent stays in the budget. When all fail, it fails with what the
+ * first of them fails with.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { LlmAgent, Race } from "miniagents/llm"
+ * import { ScriptedModel } from "miniagents/testing"
+ *
+ * const fast = LlmAgent.make("Fast", { model: ScriptedModel.layer([]) })
+ * const good = LlmAgent.make("Good", { model: ScriptedModel.layer([]) })
+ * const either = Race.agents("Either", [fast, good])
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const agents = <P, E, R>(
+  name: string,
+  racers: Arr.NonEmptyReadonlyArray<Agent.Agent<P, E, R>>
+): Agent.Agent<{}, E | Upstream, R | MiniAgents.MiniAgents> =>
+  Agent.make(name, (ctx) =>
+    Effect.gen(function* () {
+      const winner = yield* Deferred.make<MessageSequence.MessageSequence<unknown>>()
+      const started = yield* Effect.forEach(racers, (agent) => start(agent as never, ctx.messages))
+      const race = Effect.forEach(
+        started,
+        ({ replies }) => Effect.ignore(Effect.andThen(firstToken(replies), Deferred.succeed(winner, replies))),
+        { concurrency: "unbounded", discard: true }
+      )
+      // whoever is there when nobody has said anything has failed, or has nothing to say
+      yield* Effect.raceFirst(
+        Deferred.await(winner),
+        Effect.andThen(race, Deferred.succeed(winner, started[0].replies))
+      )
+      const heard = yield* Deferred.await(winner)
+      const losers = started.filter(({ replies }) => replies !== heard)
+      yield* Effect.forEach(losers, ({ call }) => call.interrupt, { concurrency: "unbounded", discard: true })
+      yield* ctx.reply(heard as never)
+    })
+  ) as never // what it fails with and requires is what the racers do
+
+interface Racer {
+  readonly call: AgentCall.AgentCall<unknown, unknown>
+  readonly replies: MessageSequence.MessageSequence<unknown>
+}
+
+const start = (
+  agent: Agent.Agent<{}, unknown, MiniAgents.MiniAgents>,
+  messages: MessageSequence.MessageSequence<Upstream>
+): Effect.Effect<Racer, never, MiniAgents.MiniAgents> =>
+  Effect.gen(function* () {
+    const call = (yield* agent.call()) as unknown as AgentCall.AgentCall<unknown, unknown>
+    yield* call.send(messages)
+    return { call, replies: yield* call.replies() }
+  })
+
+/** Waits for a token; fails where there is none, for whatever reason. */
+const firstToken = (replies: MessageSequence.MessageSequence<unknown>): Effect.Effect<string, unknown> =>
+  replies.pipe(
+    Stream.flatMap((promise) => promise),
+    Stream.runHead,
+    Effect.flatMap(Effect.fromOption)
+  )
+
+/**
+ * A model that is several: each request goes to all of them, and the response is that of the first that produces a
+ * token. The requests of the others are interrupted, and counted in the budget with what their prompt cost.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Race } from "miniagents/llm"
+ * import { ScriptedModel } from "miniagents/testing"
+ *
+ * const model = Race.models([ScriptedModel.layer([]), ScriptedModel.layer([])])
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const models = <E, R>(
+  layers: Arr.NonEmptyReadonlyArray<Layer.Layer<LanguageModel.LanguageModel, E, R>>
+): Layer.Layer<LanguageModel.LanguageModel, E, R> =>
+  Layer.effect(
+    LanguageModel.LanguageModel,
+    Effect.gen(function* () {
+      const contexts = yield* Effect.forEach(layers, Layer.build)
+      const racers = contexts.map((context) => ModelWrapper.toPlain(Context.get(context, LanguageModel.LanguageModel)))
+      const whole = (prompt: Prompt.RawInput, ask: (model: ModelWrapper.Plain) => ModelWrapper.Whole) =>
+        Effect.tap(Effect.raceAll(racers.map(ask)), chargeLosers(prompt, racers.length - 1))
+      return ModelWrapper.fromPlain({
+        streamText: (options) => raceStreams(options, racers),
+        generateText: (options) => whole(options.prompt, (model) => model.generateText(options)),
+        generateObject: (options) => whole(options.prompt, (model) => model.generateObject(options))
+      })
+    })
+  )
+
+const raceStreams = (options: ModelWrapper.Options, racers: ReadonlyArray<ModelWrapper.Plain>): ModelWrapper.Parts =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const scope = yield* Scope.Scope
+      const started = yield* Effect.forEach(racers, (model) =>
+        Effect.gen(function* () {
+          const own = yield* Scope.fork(scope)
+          const pull = yield* Scope.provide(Stream.toPull(ModelWrapper.hold(model.streamText(options))), own)
+          return { own, pull }
+        })
+      )
+      const heard = started.map(({ own, pull }) => Effect.map(pull, (chunk) => ({ chunk, own, pull })))
+      const first = yield* Effect.catchIf(Effect.raceAll(heard), Cause.isDone, () => Effect.undefined)
+      const losers = started.filter(({ own }) => own !== first?.own)
+      yield* Effect.forEach(losers, ({ own }) => Scope.close(own, Exit.void), { discard: true })
+      yield* chargeLosers(options.prompt, racers.length - 1)
+      if (first === undefined) return Stream.empty
+      return Stream.concat(Stream.fromArray(first.chunk), Stream.fromPull(Effect.succeed(first.pull)))
+    })
+  )
+
+const chargeLosers = (prompt: Prompt.RawInput, losers: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    if (losers === 0 || (yield* Budget.CurrentBudget) === undefined) return
+    const caller = yield* Effect.serviceOption(InteractionContext)
+    const agent = caller._tag === "Some" ? caller.value.agent.name : "Race"
+    const inputTokens = Budget.tokensOf(LlmPrompt.lengthOf(Prompt.make(prompt)))
+    const charge = Budget.charge({ agent, model: undefined, depth: 0, inputTokens })
+    for (let i = 0; i < losers; i++) yield* charge
+  })

@@ -1,0 +1,320 @@
+/**
+ * Which model a program uses, by configuration alone: flags over the environment.
+ *
+ * | variable | meaning |
+ * |---|---|
+ * | `MINIAGENTS_PROVIDER` | `openai`, `anthropic`, or `none` to use no model whatever else is set |
+ * | `MINIAGENTS_MODEL` | the name of the model |
+ * | `OPENAI_API_KEY`, `OPENAI_BASE_URL` | the key and the address of OpenAI, or of what is compatible with it |
+ * | `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL` | the key and the address of Anthropic |
+ *
+ * An address without a key reaches Ollama, llama.cpp, vLLM and LM Studio.
+ *
+ * **Example** (A model if there is one)
+ *
+ * ```ts
+ * import { ModelChoice } from "miniagents/models"
+ * import * as Effect from "effect/Effect"
+ * import * as Option from "effect/Option"
+ * import * as LanguageModel from "effect/ai/LanguageModel"
+ *
+ * const program = Effect.gen(function* () {
+ *   const choice = yield* ModelChoice.choose({ provider: undefined, model: undefined })
+ *   if (Option.isNone(choice)) return "No model is configured"
+ *   const haiku = yield* LanguageModel.generateText({ prompt: "A haiku about rivers" }).pipe(
+ *     Effect.provide(ModelChoice.layer(choice.value))
+ *   )
+ *   return `${ModelChoice.describe(choice.value)} says: ${haiku.text}`
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type * as AiError from "effect/ai/AiError"
+import type * as LanguageModel from "effect/ai/LanguageModel"
+import type * as AiModel from "effect/ai/Model"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { withoutSecrets } from "../internal/address.ts"
+import * as Anthropic from "../anthropic/Anthropic.ts"
+import * as OpenAi from "../openai/OpenAi.ts"
+
+/**
+ * A provider of models, which is the protocol that its servers speak.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Name = "anthropic" | "openai"
+
+/**
+ * What goes over the environment; a program takes these from its flags `--provider` and `--model`, and errors call them
+ * so. What is empty or `undefined` is not said.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly provider?: string | undefined
+  readonly model?: string | undefined
+}
+
+/**
+ * A model and how to reach it. Without a `baseUrl` it is the provider's own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Choice {
+  readonly provider: Name
+  readonly model: string
+  readonly apiKey: Redacted.Redacted | undefined
+  readonly baseUrl: string | undefined
+}
+
+/**
+ * The configuration asks for a model that it does not suffice for; `message` is one sentence that says what to set.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ProviderError extends Schema.TaggedError<ProviderError>()("ProviderError", {
+  reason: Schema.Literals([
+    "unknown provider",
+    "no provider",
+    "no key",
+    "no address",
+    "no model",
+    "not installed",
+    "not readable"
+  ]),
+  message: Schema.String
+}) {}
+
+/**
+ * The model that is configured; none, if no provider is said and there is neither a key nor an address.
+ *
+ * **Details**
+ *
+ * When no provider is said, it is the one with a key or an address. When both have one, a model named `claude…` is
+ * Anthropic's and any other one OpenAI's. When no model is said, the provider's own address has a default one; a server
+ * at another address is asked which model it has, and if it has several, they are named in the error.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const choose: (options?: Options) => Effect.Effect<Option.Option<Choice>, ProviderError> = Effect.fnUntraced(
+  function* (options: Options = {}) {
+    const said = yield* saidBy(options)
+    if (said.provider === "none") return Option.none()
+    const access = yield* Effect.all({ openai: accessTo("openai"), anthropic: accessTo("anthropic") })
+    const name = said.provider ?? configured(access, said.model?.value)
+    if (name === undefined) {
+      return said.model === undefined ? Option.none() : yield* noProvider(said.model)
+    }
+    const { apiKey, baseUrl } = access[name]
+    if (apiKey === undefined && baseUrl === undefined) return yield* noKey(name)
+    if (baseUrl !== undefined && !isAddress(baseUrl)) return yield* noAddress(name, baseUrl)
+    const model = said.model?.value ?? (yield* defaultModel(name, access[name]))
+    return Option.some<Choice>({ provider: name, model, apiKey, baseUrl })
+  }
+)
+
+/**
+ * A choice in a few words, without the key: `openai gpt-5.2`, or `openai qwen3:8b at localhost:11434`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const describe = ({ baseUrl, model, provider }: Choice): string =>
+  `${provider} ${model}${baseUrl === undefined ? "" : ` at ${hostOf(baseUrl)}`}`
+
+/**
+ * The chosen model. Its SDK is loaded when the layer is built; the other one need not be installed.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  choice: Choice
+): Layer.Layer<LanguageModel.LanguageModel | AiModel.ModelName | AiModel.ProviderName, ProviderError> =>
+  Layer.unwrap(Effect.as(installed(choice.provider), providers[choice.provider].layer(choice)))
+
+/** How to reach a provider; empty if it is not configured. */
+type Access = Pick<Choice, "apiKey" | "baseUrl">
+
+interface Provider {
+  readonly profile: { readonly baseUrl: string; readonly keyVariable: string; readonly baseUrlVariable: string }
+  readonly package: string
+  readonly load: () => Promise<unknown>
+  readonly defaultModel: string
+  readonly layer: (
+    choice: Choice
+  ) => Layer.Layer<LanguageModel.LanguageModel | AiModel.ModelName | AiModel.ProviderName>
+  readonly models: (access: Access) => Effect.Effect<Listed, AiError.AiErrorReason>
+}
+
+/** What a server says it has, as far as it keeps to the protocol. */
+interface Listed {
+  readonly data?: ReadonlyArray<{ readonly id?: unknown }> | undefined
+}
+
+/** How long a server may take to say which models it has. */
+const patience = "10 seconds"
+
+const providers: { readonly [name in Name]: Provider } = {
+  openai: {
+    profile: OpenAi.profile,
+    package: "openai",
+    load: () => import("openai"),
+    defaultModel: "gpt-5.2",
+    layer: ({ apiKey, baseUrl, model }) => Layer.provide(OpenAi.model(model), OpenAi.layer({ apiKey, baseUrl })),
+    models: (access) =>
+      Effect.flatMap(OpenAi.make({ ...access, firstToken: patience }), (connection) =>
+        connection.use((sdk, signal) => sdk.models.list({ signal }))
+      )
+  },
+  anthropic: {
+    profile: Anthropic.profile,
+    package: "@anthropic-ai/sdk",
+    load: () => import("@anthropic-ai/sdk"),
+    defaultModel: "claude-sonnet-5-5",
+    layer: ({ apiKey, baseUrl, model }) => Layer.provide(Anthropic.model(model), Anthropic.layer({ apiKey, baseUrl })),
+    models: (access) =>
+      Effect.flatMap(Anthropic.make({ ...access, firstToken: patience }), (connection) =>
+        connection.use((sdk, signal) => sdk.models.list({}, { signal }))
+      )
+  }
+}
+
+/** A value and the place it comes from, for errors. */
+interface Said {
+  readonly value: string
+  readonly place: string
+}
+
+interface SaidBoth {
+  readonly provider: Name | "none" | undefined
+  readonly model: Said | undefined
+}
+
+const saidBy = (options: Options): Effect.Effect<SaidBoth, ProviderError> =>
+  Effect.gen(function* () {
+    const provider = yield* over("--provider", options.provider, "MINIAGENTS_PROVIDER")
+    const model = yield* over("--model", options.model, "MINIAGENTS_MODEL")
+    if (provider === undefined) return { provider, model }
+    const name = provider.value.toLowerCase()
+    if (name === "none" || isName(name)) return { provider: name, model }
+    return yield* unknownProvider(provider)
+  })
+
+const isName = (name: string): name is Name => Object.hasOwn(providers, name)
+
+const over = (
+  flag: string,
+  value: string | undefined,
+  variable: string
+): Effect.Effect<Said | undefined, ProviderError> => {
+  const given = value?.trim() ?? ""
+  return given === ""
+    ? Effect.map(setting(variable), (value) => (value === "" ? undefined : { value, place: variable }))
+    : Effect.succeed({ value: given, place: flag })
+}
+
+const setting = (variable: string): Effect.Effect<string, ProviderError> =>
+  Config.String(variable).pipe(
+    Config.withDefault(""),
+    Effect.map((value) => value.trim()),
+    Effect.mapError(({ message }) => fail("not readable", `${variable} cannot be read: ${message}`))
+  )
+
+const accessTo = Effect.fnUntraced(function* (name: Name) {
+  const { baseUrlVariable, keyVariable } = providers[name].profile
+  const key = yield* setting(keyVariable)
+  const baseUrl = yield* setting(baseUrlVariable)
+  const access: Access = {
+    apiKey: key === "" ? undefined : Redacted.make(key, { label: keyVariable }),
+    baseUrl: baseUrl === "" ? undefined : baseUrl
+  }
+  return access
+})
+
+const isAddress = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
+
+const configured = (access: { readonly [name in Name]: Access }, model: string | undefined): Name | undefined => {
+  const names = (["openai", "anthropic"] as const).filter(
+    (name) => access[name].apiKey !== undefined || access[name].baseUrl !== undefined
+  )
+  return model !== undefined && /^claude/i.test(model) && names.includes("anthropic") ? "anthropic" : names[0]
+}
+
+const defaultModel = Effect.fnUntraced(function* (name: Name, access: Access) {
+  const { defaultModel, models, profile } = providers[name]
+  const { baseUrl } = access
+  if (baseUrl === undefined || hostOf(baseUrl) === hostOf(profile.baseUrl)) return defaultModel
+  yield* installed(name)
+  const listed = yield* Effect.mapError(models(access), (reason) => notListed(baseUrl, reason))
+  const ids = (Array.isArray(listed.data) ? listed.data : []).flatMap(({ id }) => (typeof id === "string" ? [id] : []))
+  return ids.length === 1 && ids[0] !== undefined ? ids[0] : yield* notOne(baseUrl, ids)
+})
+
+const installed = (name: Name): Effect.Effect<void, ProviderError> =>
+  Effect.tryPromise({ try: providers[name].load, catch: () => notInstalled(name) })
+
+/** The host alone: an address can hold a password or a token. */
+const hostOf = (baseUrl: string): string => (URL.canParse(baseUrl) ? new URL(baseUrl).host : "an unknown address")
+
+const fail = (reason: ProviderError["reason"], message: string) => new ProviderError({ reason, message })
+
+const unknownProvider = ({ place, value }: Said) =>
+  fail("unknown provider", `${place} is \`${value}\`, which is no provider: say \`openai\`, \`anthropic\` or \`none\``)
+
+const noProvider = ({ place, value }: Said) =>
+  fail(
+    "no provider",
+    `${place} is \`${value}\`, but no provider is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or OPENAI_BASE_URL for a server of your own`
+  )
+
+const noKey = (name: Name) => {
+  const { baseUrlVariable, keyVariable } = providers[name].profile
+  return fail(
+    "no key",
+    `The provider \`${name}\` needs a key: set ${keyVariable}, or ${baseUrlVariable} for a server that takes none`
+  )
+}
+
+const noAddress = (name: Name, baseUrl: string) => {
+  const variable = providers[name].profile.baseUrlVariable
+  const shown = withoutSecrets(baseUrl)
+  return fail("no address", `${variable} must be an address such as \`http://localhost:11434/v1\`, got \`${shown}\``)
+}
+
+const sayWhich = "say which to use with --model or MINIAGENTS_MODEL"
+
+const notListed = (baseUrl: string, reason: AiError.AiErrorReason) =>
+  reason._tag === "NetworkError"
+    ? fail("no model", `The server at ${hostOf(baseUrl)} does not answer: is it running? (${reason.description ?? ""})`)
+    : fail("no model", `The server at ${hostOf(baseUrl)} does not tell its models (${reason.message}): ${sayWhich}`)
+
+const notOne = (baseUrl: string, ids: ReadonlyArray<string>) => {
+  const shown = ids.slice(0, mostShown).map((id) => `\`${id}\``)
+  const more = ids.length > mostShown ? `, and ${ids.length - mostShown} more` : ""
+  return fail(
+    "no model",
+    ids.length === 0
+      ? `The server at ${hostOf(baseUrl)} says it has no model: load one, or ${sayWhich}`
+      : `The server at ${hostOf(baseUrl)} has several models: ${sayWhich} (${shown.join(", ")}${more})`
+  )
+}
+
+const mostShown = 8
+
+const notInstalled = (name: Name) =>
+  fail(
+    "not installed",
+    `The provider \`${name}\` needs a package that could not be loaded: run \`npm install ${providers[name].package}\``
+  )

@@ -1,0 +1,1 @@
+export * as ModelChoice from "./ModelChoice.ts"

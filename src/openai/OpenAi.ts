@@ -1,0 +1,388 @@
+/**
+ * OpenAI on its official SDK, and by the same protocol every server that is compatible with it: `OpenAi.layer` with a
+ * `baseUrl` and no key reaches Ollama, llama.cpp, vLLM and LM Studio.
+ *
+ * The package `openai` is an optional peer dependency. It is loaded when a layer of this module is built, so this
+ * module can be imported without it.
+ *
+ * **Example** (A model, and a local one)
+ *
+ * ```ts
+ * import { OpenAi } from "miniagents/openai"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import * as LanguageModel from "effect/ai/LanguageModel"
+ *
+ * const haiku = LanguageModel.generateText({ prompt: "A haiku about rivers" })
+ *
+ * const cloud = haiku.pipe(
+ *   Effect.provide(Layer.provide(OpenAi.model("gpt-5.2", { reasoning_effort: "low" }), OpenAi.layerConfig()))
+ * )
+ * const local = haiku.pipe(
+ *   Effect.provide(Layer.provide(OpenAi.model("qwen3:8b"), OpenAi.layer({ baseUrl: "http://localhost:11434/v1" })))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as AiError from "effect/ai/AiError"
+import * as EmbeddingModel from "effect/ai/EmbeddingModel"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as AiModel from "effect/ai/Model"
+import * as Telemetry from "effect/ai/Telemetry"
+import type { ConfigError } from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { ClientOptions, OpenAI } from "openai"
+import type * as Agent from "../Agent.ts"
+import * as ChatCompletions from "./chatCompletions.ts"
+import * as Connection from "../llm/provider/Connection.ts"
+import * as Embeddings from "../llm/provider/embeddings.ts"
+import * as LlmAgent from "../llm/agents/LlmAgent.ts"
+import * as ModelParameters from "../llm/provider/modelParameters.ts"
+import * as Part from "../llm/provider/wirePart.ts"
+import * as Wire from "../llm/provider/Wire.ts"
+
+/**
+ * Every parameter of the Chat Completions API but those that come from the prompt.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Config = ChatCompletions.Config
+
+/**
+ * Every parameter of the Embeddings API but the input, the format and the dimensions.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type EmbeddingConfig = Partial<Omit<OpenAI.EmbeddingCreateParams, "dimensions" | "encoding_format" | "input">>
+
+/**
+ * The parameters of `OpenAi.agent`, besides `system`; `config` has the others of the API.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Parameters = ModelParameters.Parameters<Omit<Config, "model">>
+
+/**
+ * Where the client connects to and how long it waits; `sdk` has whatever else the SDK's client takes, but no other ways
+ * to say who one is, and where.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Connection.Options {
+  readonly sdk?: Connection.SdkOptions<Omit<ClientOptions, Settled>> | undefined
+}
+
+type Settled = "credential" | "dataResidency" | "provider" | "workloadIdentity" | "x509Transport"
+
+/**
+ * A provider that speaks this protocol: its name, its address, and how its requests differ.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Profile = Connection.Profile<ChatCompletions.Params>
+
+/**
+ * A client for such a provider.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Connected = Connection.Connection<OpenAI, ChatCompletions.Params>
+
+/**
+ * The client.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Client extends Context.Service<Client, Connected>()("miniagents/OpenAi") {}
+
+/**
+ * What goes over the configuration of a model for the requests made within; see `OpenAi.withConfig`.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const CurrentConfig: Context.Reference<Config> = Context.Reference("miniagents/OpenAi/CurrentConfig", {
+  defaultValue: (): Config => ({})
+})
+
+/**
+ * OpenAI itself.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const profile: Profile = {
+  name: "openai",
+  baseUrl: "https://api.openai.com/v1",
+  keyVariable: "OPENAI_API_KEY",
+  baseUrlVariable: "OPENAI_BASE_URL"
+}
+
+/**
+ * Makes a client. Dies if the package `openai` is not installed. With a profile of its own it is the client of another
+ * provider, whose module needs a service, a layer and a model over `OpenAi.languageModel`, and nothing else.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}, provider: Profile = profile): Effect.Effect<Connected> =>
+  Connection.make({
+    profile: provider,
+    options,
+    headers: options.sdk?.defaultHeaders,
+    package: "openai",
+    load: () => import("openai"),
+    client: ({ OpenAI }, settings) =>
+      new OpenAI({
+        // Named, so that the SDK does not look for them in the environment.
+        adminAPIKey: null,
+        organization: null,
+        project: null,
+        ...options.sdk,
+        ...settings
+      })
+  })
+
+/**
+ * Makes a LanguageModel over a client.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const languageModel = (
+  connection: Connected,
+  name: string,
+  config: Config = {}
+): Effect.Effect<LanguageModel.LanguageModel> =>
+  Wire.languageModel({
+    connection,
+    codec: ChatCompletions.codec,
+    config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...current })),
+    open: (sdk, params, signal) => sdk.chat.completions.create(params, { signal }).withResponse()
+  })
+
+/**
+ * A language model of OpenAI's, or of the server that the client connects to, as an `effect/ai` Model.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const model = (name: string, config?: Config): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> =>
+  AiModel.make("openai", name, layerLanguageModel(name, config))
+
+/**
+ * The fields of `Parameters`, for an agent of one's own; see `OpenAi.fromParameters`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelParameters.fields()
+
+/**
+ * The model that an agent's parameters ask for. `maxTokens` is sent as `max_completion_tokens` to OpenAI, and under its
+ * older name, `max_tokens`, to any other server, as those know no other.
+ *
+ * **Example** (An agent with tools whose callers choose the model)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Tool, Toolkit } from "effect/ai"
+ * import { LlmAgent, ModelLayer } from "miniagents/llm"
+ * import { OpenAi } from "miniagents/openai"
+ *
+ * const assistant = LlmAgent.makeWith("Assistant", {
+ *   parameters: OpenAi.parameters,
+ *   model: (parameters) => ModelLayer.retry()(OpenAi.fromParameters(parameters)),
+ *   toolkit: Toolkit.make(Tool.make("GetTime", { success: Schema.String }))
+ * })
+ * const program = assistant.trigger("What time is it?", { model: "gpt-4o-mini" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromParameters = (parameters: Parameters): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> =>
+  AiModel.make(
+    "openai",
+    parameters.model,
+    Layer.effect(
+      LanguageModel.LanguageModel,
+      Effect.flatMap(Client, (connection) =>
+        languageModel(connection, parameters.model, configOf(parameters, connection.url))
+      )
+    )
+  )
+
+/**
+ * An agent that speaks with a model of OpenAI's, or of the server that the client connects to. The model and all that
+ * the API takes are parameters: given by a fork, or with each trigger.
+ *
+ * **Details**
+ *
+ * It is an `LlmAgent` without tools: the messages are sent with their roles, and it replies with an `Assistant` (and a
+ * `Reasoning` before it, from a model that shows it). It is named as it appears in a console, and so in the Python
+ * original. A call without a model dies with `Agent.InvalidParameters`, before any request.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MiniAgents } from "miniagents"
+ * import { OpenAi } from "miniagents/openai"
+ *
+ * const mini = OpenAi.agent.fork({ name: "Mini", parameters: { model: "gpt-4o-mini" } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* mini.trigger("Hello, how are you?", {
+ *     system: "You are a helpful assistant.",
+ *     maxTokens: 50,
+ *     temperature: 0.7,
+ *     config: { top_p: 0.9, seed: 7 }
+ *   })
+ *   return yield* replies.text
+ * }).pipe(Effect.provide([MiniAgents.layer(), OpenAi.layerConfig()]))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const agent: Agent.Agent<Parameters & LlmAgent.Parameters, LlmAgent.Errors<{}>, Client> = LlmAgent.makeWith(
+  "OpenAI_Agent",
+  { description: "Answers with a model that speaks OpenAI's protocol", parameters, model: fromParameters }
+)
+
+/**
+ * A model for embeddings, as an `effect/ai` Model. It also provides the number of dimensions it is asked for.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const embeddingModel = (
+  name: string,
+  options: { readonly dimensions: number; readonly config?: EmbeddingConfig }
+): AiModel.Model<"openai", EmbeddingModel.EmbeddingModel | EmbeddingModel.Dimensions, Client> =>
+  AiModel.make(
+    "openai",
+    name,
+    Layer.merge(
+      layerEmbeddingModel(name, { ...options.config, dimensions: options.dimensions }),
+      Layer.succeed(EmbeddingModel.Dimensions, options.dimensions)
+    )
+  )
+
+/**
+ * Runs an effect whose requests have these parameters over those of the model; `model` is one of them.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withConfig: {
+  (config: Config): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, config: Config): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, config: Config): Effect.Effect<A, E, R> =>
+  Effect.updateService(self, CurrentConfig, (current) => ({ ...current, ...config }))
+)
+
+/**
+ * The client, from options. No environment variable is read for a key or an address.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<Client> => Layer.effect(Client, make(options))
+
+/**
+ * The client, with the key from `OPENAI_API_KEY` and the address from `OPENAI_BASE_URL`. The key may be missing when
+ * there is an address.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Layer.Layer<Client, ConfigError> =>
+  Layer.effect(
+    Client,
+    Effect.flatMap(Connection.environment(profile), (environment) => make({ ...options, ...environment }))
+  )
+
+/**
+ * The LanguageModel service alone.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerLanguageModel = (
+  name: string,
+  config?: Config
+): Layer.Layer<LanguageModel.LanguageModel, never, Client> =>
+  Layer.effect(
+    LanguageModel.LanguageModel,
+    Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
+  )
+
+/**
+ * The EmbeddingModel service alone.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerEmbeddingModel = (
+  name: string,
+  config?: EmbeddingConfig & { readonly dimensions?: number }
+): Layer.Layer<EmbeddingModel.EmbeddingModel, never, Client> =>
+  Layer.effect(
+    EmbeddingModel.EmbeddingModel,
+    Effect.flatMap(Client, (connection) =>
+      Embeddings.make(({ inputs }) => embed(connection, { model: name, ...config, input: [...inputs] }))
+    )
+  )
+
+const configOf = ({ config = {}, maxTokens, temperature }: Parameters, url: string): Config => {
+  const given = temperature === undefined ? config : { ...config, temperature }
+  if (maxTokens === undefined) return given
+  const { max_completion_tokens: _, max_tokens: __, ...rest } = given
+  return isOpenAi(url) ? { ...rest, max_completion_tokens: maxTokens } : { ...rest, max_tokens: maxTokens }
+}
+
+/** Whether a server wants the newer name of the limit, which models that think do not do without. */
+const isOpenAi = (url: string): boolean => /^https?:\/\/([^/]+\.)?openai(\.azure)?\.com(:\d+)?(\/|$)/i.test(url)
+
+const embed = (
+  connection: Connected,
+  params: OpenAI.EmbeddingCreateParams
+): Effect.Effect<EmbeddingModel.ProviderResponse, AiError.AiError> =>
+  Effect.gen(function* () {
+    const span = yield* Effect.option(Effect.currentSpan)
+    const provider = { name: connection.profile.name }
+    const request = { model: params.model }
+    const annotate = (more: Telemetry.GenAITelemetryAttributeOptions) =>
+      Option.map(span, (span) => Telemetry.addGenAIAnnotations(span, more))
+    annotate({ provider, operation: { name: "embeddings" }, request })
+    const response = yield* connection.use((sdk, signal) => sdk.embeddings.create(params, { signal }))
+    const embeddings = yield* decodeEmbeddings(response)
+    annotate({ response: { model: response.model }, usage: { inputTokens: embeddings.usage.inputTokens } })
+    return embeddings
+  }).pipe(Effect.mapError((reason) => AiError.make({ module: connection.profile.name, method: "embedMany", reason })))
+
+/** The embeddings in the order of the inputs, in which they need not come. */
+const decodeEmbeddings = (
+  response: Partial<OpenAI.CreateEmbeddingResponse>
+): Effect.Effect<EmbeddingModel.ProviderResponse, AiError.AiErrorReason> => {
+  const data = Array.isArray(response.data) ? [...response.data].sort((a, b) => a.index - b.index) : undefined
+  if (data === undefined || !data.every((item) => Array.isArray(item?.embedding))) {
+    return Effect.fail(new AiError.InvalidResponseError({ description: "the response has no embeddings" }))
+  }
+  const inputTokens = Part.count(response.usage?.prompt_tokens)
+  return Effect.succeed({ results: data.map(({ embedding }) => embedding), usage: { inputTokens } })
+}

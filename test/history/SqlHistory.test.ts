@@ -1,0 +1,78 @@
+/** The history in a database, on SQLite. */
+
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import { SqlClient } from "effect/sql"
+import { Message, MessagePromise, MiniAgents } from "miniagents"
+import { SqlHistory } from "miniagents/history"
+import { SqliteClient } from "miniagents/sqlite"
+import { Folder } from "../agents/Folder.ts"
+import { Database, suite } from "./SqlHistory.contract.ts"
+
+const connect = (filename: string) => Effect.provide(Effect.orDie(SqliteClient.make({ filename })), Reactivity.layer)
+const tablePrefix = "miniagents_"
+const inFile = Layer.effect(
+  Database,
+  Effect.map(Folder, (folder) => ({ connect: connect(`${folder}/chats.db`), tablePrefix }))
+).pipe(Layer.provide(Folder.layer))
+const inMemory = Layer.effect(
+  Database,
+  Effect.map(connect(":memory:"), (client) => ({ connect: Effect.succeed(client), tablePrefix }))
+)
+
+suite("SQLite", inFile, inMemory)
+
+describe("SqlHistory on SQLite", () => {
+  it.effect("has these tables", () =>
+    Effect.gen(function* () {
+      yield* SqlHistory.makeHistory({ conversation: "one" })
+      const sql = yield* SqlClient.SqlClient
+      const tables = yield* sql<{ sql: string }>`
+        SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name != 'miniagents_migrations' ORDER BY rowid`
+      assert.deepStrictEqual(
+        tables.map(({ sql }) => sql.replaceAll(/\s+/g, " ")),
+        [
+          'CREATE TABLE "miniagents_messages" (hash_key TEXT PRIMARY KEY, body TEXT NOT NULL)',
+          'CREATE TABLE "miniagents_branches" ( id INTEGER PRIMARY KEY, conversation TEXT NOT NULL, name TEXT NOT NULL, ' +
+            'parent INTEGER REFERENCES "miniagents_branches" (id), forked_at INTEGER NOT NULL, length INTEGER NOT NULL, ' +
+            "UNIQUE (conversation, name) )",
+          'CREATE TABLE "miniagents_turns" ( branch INTEGER NOT NULL REFERENCES "miniagents_branches" (id), ' +
+            'position INTEGER NOT NULL, message TEXT NOT NULL REFERENCES "miniagents_messages" (hash_key), ' +
+            "PRIMARY KEY (branch, position) )"
+        ]
+      )
+    }).pipe(Effect.provide(SqliteClient.layer({ filename: ":memory:" })))
+  )
+
+  it.effect("a fork is one row, and shares the messages before it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const counts = Effect.map(
+        sql`SELECT (SELECT count(*) FROM miniagents_messages), (SELECT count(*) FROM miniagents_turns)`.values,
+        ([row]) => row
+      )
+      let history = yield* SqlHistory.makeHistory({ conversation: "one" })
+      for (let i = 0; i < 50; i++) yield* history.append(MessagePromise.of(Message.user(`${i}`)))
+      const before = yield* counts
+      for (let i = 0; i < 50; i++) history = yield* history.fork({ at: 50 - i })
+      assert.deepStrictEqual(yield* counts, before)
+      assert.deepStrictEqual((yield* history.messages).map(String), ["0"])
+    }).pipe(Effect.provide([SqliteClient.layer({ filename: ":memory:" }), MiniAgents.layer()]))
+  )
+
+  it.effect("says which databases it works on, to a client for another one", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const other: SqlClient.SqlClient = Object.assign((...args: Parameters<typeof sql>) => sql(...args), sql, {
+        withoutTransforms: () => other,
+        onDialectOrElse: (options: { readonly orElse: () => unknown }) => options.orElse()
+      }) as never
+      const opened = Effect.provideService(SqlHistory.makeHistory({ conversation: "one" }), SqlClient.SqlClient, other)
+      assert.strictEqual(
+        (yield* Effect.flip(opened)).message,
+        "Could not open the history `one (main)`: it takes a `SqlClient` for SQLite or Postgres"
+      )
+    }).pipe(Effect.provide(SqliteClient.layer({ filename: ":memory:" })))
+  )
+})
