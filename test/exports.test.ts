@@ -39,7 +39,8 @@ const pins: Readonly<Record<string, { readonly values: string; readonly types: s
     values: "MiniAgents PersistError layer make persist running",
     types: "Options Runtime"
   },
-  Replay: { values: "make", types: "" }
+  Replay: { values: "make", types: "" },
+  Transcript: { values: "Event Failure Origin Position after", types: "Event Failure Position" }
 }
 
 const namespaces = new Map<string, object>(Object.entries(MiniAgentsPackage))

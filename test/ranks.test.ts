@@ -18,6 +18,7 @@ const ranks: Readonly<Record<string, number>> = {
   InteractionContext: 4,
   AgentCall: 4,
   Agent: 5,
+  Transcript: 6,
   "agents/": 6,
   "console/": 6,
   "history/": 6,
