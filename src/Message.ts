@@ -5,8 +5,6 @@
  *
  * @since 0.1.0
  */
-import { sha256 } from "@noble/hashes/sha2.js"
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,6 +16,7 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Json from "./internal/json.ts"
 import { type Misfit, misfits } from "./internal/misfit.ts"
+import * as Pages from "./internal/pages.ts"
 import * as References from "./internal/references.ts"
 
 /**
@@ -159,7 +158,7 @@ const misfit = (tag: string, props: unknown, error: unknown): unknown => {
 
 /** The hash key of a message; those of the messages inside are known already. */
 const hash = (message: Message): string => {
-  const key = bytesToHex(sha256(utf8ToBytes(Json.canonical(serialize(message)))))
+  const key = message instanceof Page ? keyOfPage(message) : Json.hash(serialize(message))
   hashKeys.set(message, key)
   return key
 }
@@ -337,12 +336,39 @@ export class ReplyRecord extends Class<ReplyRecord>()("ReplyRecord", {
 }) {}
 
 /**
+ * A part of a list of messages that is longer than 32: 32 messages in a row, counted from the start of the list, after
+ * the ones of the page before it. Persistence hooks receive pages before the message that has the list, which refers to
+ * its last full page alone; lists that begin with the same messages have the same pages.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Page extends Class<Page>()("Page", {
+  /** The page before this one, unless it is the first. */
+  before: Schema.optionalKey(Any),
+  items: Schema.Array(Any),
+  /** How many messages the list has up to the end of this page. */
+  length: Schema.Int
+}) {}
+
+/**
  * The messages this library defines.
  *
  * @since 0.1.0
  * @category models
  */
-export type Builtin = Text | User | System | Assistant | Failure | Data | Embedding | Joined | CallRecord | ReplyRecord
+export type Builtin =
+  | Text
+  | User
+  | System
+  | Assistant
+  | Failure
+  | Data
+  | Embedding
+  | Joined
+  | CallRecord
+  | ReplyRecord
+  | Page
 
 /**
  * What can be known of a message before its content: the tag of its class (`Text` unless said) and any of its fields
@@ -441,24 +467,27 @@ export const fromCause = (
 
 /**
  * The JSON object a message is stored as: its tag and fields, with every nested message replaced by a reference to its
- * hash key (`field__hash_key`, and `field__hash_keys` for an array of messages). `hashKey` is the sha256 of its
- * canonical spelling (RFC 8785).
+ * hash key (`field__hash_key`, and `field__hash_keys` for an array of messages). An array of more than 32 messages is
+ * referred to by pages (`field__hash_pages`: the key of its last full `Page`, and the keys after that). `hashKey` is the
+ * sha256 of its canonical spelling (RFC 8785).
  *
  * @since 0.1.0
  * @category encoding
  */
 export const serialize = (message: Message): Schema.JsonObject => {
-  if (isPlain(message)) return References.write(message, message, isMessage) as Schema.JsonObject
+  const write = (encoded: unknown) => References.write(message, encoded, isMessage, lastPage as never)
+  if (isPlain(message) || message instanceof Page) return write(message) as Schema.JsonObject
   const encoded: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(message)) {
     // a message that is referenced is not encoded, or hashing a history would cost its square
     Json.define(encoded, key, References.isReference(value, isMessage) ? value : encodeField(message, key))
   }
-  return References.write(message, encoded, isMessage) as Schema.JsonObject
+  return write(encoded) as Schema.JsonObject
 }
 
 /**
- * The messages inside a message, depth first: each after the ones it holds itself.
+ * The messages inside a message, depth first: each after the ones it holds itself. A list of more than 32 messages adds
+ * the pages that it is referred to by.
  *
  * @since 0.1.0
  * @category getters
@@ -483,6 +512,10 @@ export const nestedBut = (message: Message, leaveOut: (message: Message) => bool
       pending.push(() => found.push(value))
     }
     if (isMessage(value) && isPlain(value)) return
+    if (Array.isArray(value) && References.isPaged(value) && References.isReference(value, isMessage)) {
+      for (const item of value.slice(Pages.onPages(value.length)).reverse()) pending.push(() => visit(item))
+      return visit(lastPage(value))
+    }
     for (const field of Object.values(value).reverse()) pending.push(() => visit(field))
   }
   visit(message)
@@ -516,7 +549,19 @@ export const invalid = (operation: string, path: string, value: unknown, reason:
   new InvalidMessage({ operation, path, value: Json.preview(value), reason })
 
 const noMetadata: Metadata = Object.freeze({})
-const builtinClasses = { Text, User, System, Assistant, Failure, Data, Embedding, Joined, CallRecord, ReplyRecord }
+const builtinClasses = {
+  Text,
+  User,
+  System,
+  Assistant,
+  Failure,
+  Data,
+  Embedding,
+  Joined,
+  CallRecord,
+  ReplyRecord,
+  Page
+}
 const textClasses = { Text, User, System, Assistant }
 const builtins: ReadonlyMap<string, AnyClass> = new Map(Object.entries(builtinClasses))
 
@@ -563,6 +608,34 @@ const encoderOf = ({ constructor: self }: Message, field?: string): Encode => {
 /** Messages whose fields are JSON and hold no other message: they need no encoding. */
 const isPlain = (message: Message): boolean => plainClasses.has(message.constructor)
 const plainClasses: ReadonlySet<unknown> = new Set([Text, User, System, Assistant, Failure, Data, Embedding])
+
+/** The last full page of a list; it lives as long as the list does. */
+const lastPage = (list: ReadonlyArray<Message>): Page => {
+  let page: Page | undefined = lastPages.get(list)
+  if (page !== undefined) return page
+  for (let end = Pages.SIZE; end <= list.length; end += Pages.SIZE) {
+    const items = Object.freeze(list.slice(end - Pages.SIZE, end))
+    const fields: object = { _tag: "Page", ...(page && { before: page }), items, length: end, metadata: noMetadata }
+    page = Object.freeze(Object.assign(Object.create(Page.prototype) as Page, fields))
+  }
+  lastPages.set(list, page!)
+  return page!
+}
+const lastPages = new WeakMap<ReadonlyArray<Message>, Page>()
+
+/** A list that grows has its first pages anew in every message, so their keys are remembered, by the last of its items. */
+const keyOfPage = (page: Page): string => {
+  const last = page.items.at(-1)
+  if (page.metadata !== noMetadata || last === undefined) return Json.hash(serialize(page)) // not made by `lastPage`
+  const before = page.before?.hashKey
+  const items = page.items.map(({ hashKey }) => hashKey)
+  const known = pageKeys.get(last)
+  if (known?.before === before && known?.items.every((key, i) => key === items[i])) return known.hashKey
+  const hashKey = Json.hash(serialize(page))
+  pageKeys.set(last, { before, items, hashKey })
+  return hashKey
+}
+const pageKeys = new WeakMap<Message, Pick<Pages.Page, "before" | "items" | "hashKey">>()
 
 /** A `Text` without the passes that a string needs none of: most messages begin as bare strings. */
 const bareText = (content: string): Text =>

@@ -22,7 +22,7 @@ const pins: Readonly<Record<string, { readonly values: string; readonly types: s
   },
   Message: {
     values:
-      "Any Assistant CallRecord Class Data Embedding Failure InvalidMessage Joined ReplyRecord System Text TypeId User " +
+      "Any Assistant CallRecord Class Data Embedding Failure InvalidMessage Joined Page ReplyRecord System Text TypeId User " +
       "assistant codec data fromCause fromText isMessage nested serialize system text user",
     types: "AnyClass Builtin Class Known KnownFields Message Metadata"
   },

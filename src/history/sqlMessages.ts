@@ -88,10 +88,11 @@ const take = (bodies: Map<string, Schema.Json>, rows: ReadonlyArray<Row>): Reado
   for (const { body, hash_key: key } of rows) if (!bodies.has(key)) bodies.set(key, JSON.parse(body) as Schema.Json)
   const wanted = new Set<string>()
   for (const { hash_key: key } of rows) {
-    References.read(bodies.get(key)!, (key) => {
+    const want = (key: string) => {
       if (!bodies.has(key)) wanted.add(key)
       return null
-    })
+    }
+    References.read(bodies.get(key)!, { message: want, page: (key) => (want(key), []) })
   }
   return [...wanted]
 }
@@ -104,7 +105,17 @@ const resolve = (
 ): Schema.Json => {
   let json = whole.get(key)
   if (json === undefined) {
-    whole.set(key, (json = References.read(bodies.get(key)!, (key) => resolve(key, bodies, whole))))
+    const message = (key: string) => resolve(key, bodies, whole)
+    const page = (key: string) => {
+      const items: Array<ReadonlyArray<string>> = []
+      for (let next: string | undefined = key; next !== undefined;) {
+        const { before__hash_key: before, items__hash_keys: keys } = bodies.get(next) as never
+        items.push(keys)
+        next = before
+      }
+      return items.reverse().flat()
+    }
+    whole.set(key, (json = References.read(bodies.get(key)!, { message, page })))
   }
   return json
 }

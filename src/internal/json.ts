@@ -1,4 +1,6 @@
-/** JSON as messages need it: one canonical spelling, frozen copies, and a place and a reason for what is not JSON. */
+/** JSON as messages need it: one canonical spelling and its hash, frozen copies, and why something is not JSON. */
+import { sha256 } from "@noble/hashes/sha2.js"
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import type * as Schema from "effect/Schema"
 
 /** Why a value is no JSON, and where it was found: `.score` or `[2].name` below the root. */
@@ -23,6 +25,9 @@ export const canonical = (value: Schema.Json): string => {
     .map((key) => `${JSON.stringify(key)}:${canonical(object[key])}`)
   return `{${fields.join(",")}}`
 }
+
+/** The sha256 (64 hex digits) of the canonical spelling. */
+export const hash = (value: Schema.Json): string => bytesToHex(sha256(utf8ToBytes(canonical(value))))
 
 /** A frozen copy. Fields that are `undefined` are left out, as in JSON. */
 export const frozenCopy = (value: unknown, path = "", parents: ReadonlyArray<object> = []): Schema.Json | NotJson => {

@@ -1,10 +1,12 @@
 /**
  * References between messages in their JSON: the message in a field `x` stands as `x__hash_key`, an array of messages as
- * `x__hash_keys`, and one among other items as `{ __hash_key }`. A field that is itself named so gets a `_` more.
+ * `x__hash_keys`, and one among other items as `{ __hash_key }`. An array longer than a page stands as `x__hash_pages`: the
+ * key of its last full page, then the keys of what comes after it. A field that is itself named so gets a `_` more.
  */
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Json from "./json.ts"
+import * as Pages from "./pages.ts"
 
 /** What can be referred to. */
 interface Keyed {
@@ -13,49 +15,70 @@ interface Keyed {
 
 type IsKeyed = (value: unknown) => value is Keyed
 
+/** Gives the last full page of an array that is longer than a page. */
+type PageOf = (list: ReadonlyArray<Keyed>) => Keyed
+
+/** Whether these are longer than a page, and so are referred to by pages. */
+export const isPaged = (list: ReadonlyArray<unknown>): boolean => list.length > Pages.SIZE
+
 /** Whether a field with this value becomes a reference as a whole. */
 export const isReference = (value: unknown, isKeyed: IsKeyed): value is Keyed | ReadonlyArray<Keyed> =>
   isKeyed(value) || (Array.isArray(value) && value.length > 0 && value.every(isKeyed))
 
 /** The JSON that `value` was encoded to, with references in it. */
-export const write = (value: unknown, encoded: unknown, isKeyed: IsKeyed): unknown => {
+export const write = (value: unknown, encoded: unknown, isKeyed: IsKeyed, pageOf: PageOf): unknown => {
   if (Array.isArray(encoded)) {
     return encoded.map((item, i) => {
       const original: unknown = Array.isArray(value) ? value[i] : undefined
-      return isKeyed(original) ? { __hash_key: original.hashKey } : write(original, item, isKeyed)
+      return isKeyed(original) ? { __hash_key: original.hashKey } : write(original, item, isKeyed, pageOf)
     })
   }
   if (typeof encoded !== "object" || encoded === null) return encoded
   const fields: Record<string, unknown> = {}
   for (const [key, field] of Object.entries(encoded)) {
     const original = Predicate.hasProperty(value, key) ? value[key] : undefined
-    if (!isReference(original, isKeyed)) Json.define(fields, escaped(key), write(original, field, isKeyed))
+    if (!isReference(original, isKeyed)) Json.define(fields, escaped(key), write(original, field, isKeyed, pageOf))
     else if (isKeyed(original)) fields[`${key}__hash_key`] = original.hashKey
-    else fields[`${key}__hash_keys`] = original.map(({ hashKey }) => hashKey)
+    else if (!isPaged(original)) fields[`${key}__hash_keys`] = original.map(({ hashKey }) => hashKey)
+    else {
+      const rest = original.slice(Pages.onPages(original.length))
+      fields[`${key}__hash_pages`] = [pageOf(original), ...rest].map(({ hashKey }) => hashKey)
+    }
   }
   return fields
 }
 
-/** The inverse of `write`: the JSON with what `find` gives for each key in the places of the references. */
-export const read = (json: Schema.Json, find: (hashKey: string) => Schema.Json): Schema.Json => {
+/** What is in the places of references: a message's JSON, and all the keys on a page and on those before it. */
+export interface Find {
+  readonly message: (hashKey: string) => Schema.Json
+  readonly page: (hashKey: string) => ReadonlyArray<string>
+}
+
+/** The inverse of `write`: the JSON with what `find` gives in the places of the references. */
+export const read = (json: Schema.Json, find: Find): Schema.Json => {
   if (typeof json !== "object" || json === null) return json
   if (Array.isArray(json)) {
-    return json.map((item: Schema.Json) => (isItem(item) ? find(item.__hash_key) : read(item, find)))
+    return json.map((item: Schema.Json) => (isItem(item) ? find.message(item.__hash_key) : read(item, find)))
   }
   const fields: Record<string, Schema.Json> = {}
   for (const [key, value] of Object.entries(json as Schema.JsonObject)) {
-    const [, name, suffix] = named.exec(key) ?? []
-    if (name === undefined || suffix === undefined) Json.define(fields, key, read(value, find))
-    else if (suffix === "") Json.define(fields, name, find(value as string))
-    else if (suffix === "s") Json.define(fields, name, (value as ReadonlyArray<string>).map(find))
-    else Json.define(fields, key.slice(0, -1), read(value, find))
+    const [, name, kind, extra] = named.exec(key) ?? []
+    if (name === undefined) Json.define(fields, key, read(value, find))
+    else if (extra !== "") Json.define(fields, key.slice(0, -1), read(value, find))
+    else if (kind === "key") Json.define(fields, name, find.message(value as string))
+    else Json.define(fields, name, listed(kind, value as ReadonlyArray<string>, find).map(find.message))
   }
   return fields
 }
 
-const named = /^(.*)__hash_key(s?_*)$/s
+const listed = (kind: string | undefined, keys: ReadonlyArray<string>, find: Find): ReadonlyArray<string> => {
+  const [page, ...rest] = keys
+  return kind === "pages" && page !== undefined ? [...find.page(page), ...rest] : keys
+}
 
-const escaped = (key: string): string => (key.includes("__hash_key") && named.test(key) ? `${key}_` : key)
+const named = /^(.*)__hash_(keys?|pages)(_*)$/s
+
+const escaped = (key: string): string => (key.includes("__hash_") && named.test(key) ? `${key}_` : key)
 
 const isItem = (json: Schema.Json): json is { readonly __hash_key: string } =>
   typeof json === "object" && json !== null && Object.keys(json).join() === "__hash_key"

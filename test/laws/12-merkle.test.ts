@@ -40,13 +40,44 @@ const folder = Arbitrary.map(
   ({ items, mixed, text }) => new Folder({ items, named: { text }, mixed })
 )
 
+/** Lists of messages, often longer than a page; a text may stand in one several times. */
+const lists = Arbitrary.map(
+  Arbitrary.all({
+    length: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 140 }))),
+    distinct: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 140 }))),
+    at: Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 140 })))
+  }),
+  ({ at, distinct, length }) => ({ at, list: Array.from({ length }, (_, i) => Message.text(`${i % distinct}`)) })
+)
+const joined = (originals: ReadonlyArray<Message.Message>) => new Message.Joined({ content: "", originals })
+const keysOf = (messages: ReadonlyArray<Message.Message>) => messages.map(({ hashKey }) => hashKey)
+const pagesOf = (message: Message.Message) =>
+  Message.nested(message).filter((each): each is Message.Page => each._tag === "Page")
+
+/** The keys of a list, by what is kept of it alone: the message and the pages. */
+const keysInPages = (message: Message.Message): ReadonlyArray<unknown> => {
+  const { originals, originals__hash_keys, originals__hash_pages } = Message.serialize(message) as {
+    readonly [field: string]: ReadonlyArray<string>
+  }
+  if (originals__hash_pages === undefined) return originals__hash_keys ?? originals!
+  const kept = new Map(pagesOf(message).map((page) => [page.hashKey, Message.serialize(page)]))
+  const [last, ...rest] = originals__hash_pages
+  const keys: Array<unknown> = rest
+  for (let key: string | undefined = last; key !== undefined;) {
+    const page = kept.get(key)!
+    keys.unshift(...(page["items__hash_keys"] as ReadonlyArray<string>))
+    key = page["before__hash_key"] as string | undefined
+  }
+  return keys
+}
+
 describe("Law 12, Merkle", () => {
   it.effect.prop(
     "Law 12, Merkle: the hash key is the sha256 of the canonical JSON of `serialize`",
-    [review, folder],
-    (messages) =>
+    [review, folder, lists],
+    ([review, folder, { list }]) =>
       Effect.sync(() => {
-        for (const message of messages) {
+        for (const message of [review, folder, joined(list), ...pagesOf(joined(list))]) {
           assert.strictEqual(message.hashKey, sha256(canonical(Message.serialize(message))))
         }
       }),
@@ -74,17 +105,77 @@ describe("Law 12, Merkle", () => {
 
   it.effect.prop(
     "Law 12, Merkle: every reference is to a message that `nested` gives, and each comes after those it holds itself",
-    [folder],
-    ([message]) =>
+    [folder, lists],
+    ([folder, { list }]) =>
       Effect.sync(() => {
-        const seen = new Set<string>()
-        for (const each of [...Message.nested(message), message]) {
-          for (const key of referencesIn(Message.serialize(each))) assert.isTrue(seen.has(key))
-          seen.add(each.hashKey)
+        for (const message of [folder, joined([folder, ...list])]) {
+          const seen = new Set<string>()
+          for (const each of [...Message.nested(message), message]) {
+            for (const key of referencesIn(Message.serialize(each))) assert.isTrue(seen.has(key))
+            seen.add(each.hashKey)
+          }
         }
       }),
     { arbitrary: { runs: 50 } }
   )
+
+  it.effect.prop(
+    "Law 12, Merkle: a list longer than a page is kept as pages of 32, counted from its start",
+    [lists],
+    ([{ list }]) =>
+      Effect.sync(() => {
+        const message = joined(list)
+        const pages = new Set(keysOf(pagesOf(message)))
+        assert.strictEqual(pages.size, list.length > 32 ? Math.floor(list.length / 32) : 0)
+        assert.deepStrictEqual(keysInPages(message), keysOf(list))
+        for (const [i, page] of pagesOf(message).entries()) {
+          assert.deepStrictEqual(page.items, list.slice(32 * i, 32 * (i + 1)))
+          assert.strictEqual(page.length, 32 * (i + 1))
+          assert.strictEqual(page.before, pagesOf(message)[i - 1])
+          assert.isFrozen(page)
+          assert.deepStrictEqual(new Message.Page(page), page)
+          assert.strictEqual(new Message.Page(page).hashKey, page.hashKey)
+        }
+      })
+  )
+
+  it.effect.prop(
+    "Law 12, Merkle: lists that share a beginning share its pages, and no others",
+    [lists],
+    ([{ at, list }]) =>
+      Effect.sync(() => {
+        // equal messages, and not the same ones
+        const other = list.map(({ content }, i) => Message.text(i < at ? content : `other ${content}`))
+        const own = new Set(keysOf(pagesOf(joined(list))))
+        const shared = keysOf(pagesOf(joined(other))).filter((key) => own.has(key))
+        assert.strictEqual(shared.length, list.length > 32 ? Math.floor(Math.min(at, list.length) / 32) : 0)
+        assert.strictEqual(joined(other).hashKey === joined(list).hashKey, at >= list.length)
+      })
+  )
+
+  it("Law 12, Merkle: the record of a conversation costs what is new in it", () => {
+    const list: Array<Message.Message> = []
+    const kept = new Map<string, string>()
+    for (let i = 0; i < 300; i++) {
+      list.push(Message.text(`${i}`))
+      const record = new Message.CallRecord({ agent: "Any", parameters: {}, messages: list })
+      for (const each of [...Message.nested(record), record]) kept.set(each.hashKey, canonical(Message.serialize(each)))
+      assert.isBelow(kept.get(record.hashKey)!.length, 100 + 33 * 67)
+      assert.strictEqual(kept.size, 2 * (i + 1) + (i < 32 ? 0 : Math.floor((i + 1) / 32)))
+    }
+    const records = Message.nested(joined([...list, ...list]))
+    assert.strictEqual(new Set(keysOf(records)).size, 300 + Math.floor(600 / 32))
+  })
+
+  it("Law 12, Merkle: pages in pages, a long way down, overflow no stack", () => {
+    let message: Message.Message = Message.text("leaf")
+    const around = Array.from({ length: 32 }, (_, i) => Message.text(`${i}`))
+    for (let i = 0; i < 3_000; i++) message = joined([message, ...around])
+    assert.match(message.hashKey, /^[0-9a-f]{64}$/)
+    const long = joined(Array.from({ length: 100_000 }, (_, i) => Message.text(`${i}`)))
+    assert.match(long.hashKey, /^[0-9a-f]{64}$/)
+    assert.strictEqual(Message.nested(long).length, 100_000 + 100_000 / 32)
+  })
 
   it("Law 12, Merkle: a message covers its nested messages by their hash keys alone, however large they are", () => {
     const large = Message.text("x".repeat(100_000))
@@ -136,6 +227,7 @@ describe("Law 12, Merkle", () => {
     ["a field named like a list of references", { note__hash_keys: ["x"] }, { note__hash_keys_: ["x"] }],
     ["a field named like one of those", { note__hash_key_: "x" }, { note__hash_key__: "x" }],
     ["a field named by the suffix alone", { __hash_key: hashKey }, { __hash_key_: hashKey }],
+    ["a field named like a list of pages", { note__hash_pages: ["x"] }, { note__hash_pages_: ["x"] }],
     ["a field that only contains the suffix", { note__hash_key_of: "x" }, { note__hash_key_of: "x" }]
   ])("Law 12, Merkle: %s keeps apart from a reference", (_, data, serialized) => {
     assert.deepStrictEqual(Message.serialize(Message.data(data)), { _tag: "Data", data: serialized, metadata: {} })
@@ -162,7 +254,16 @@ describe("Law 12, Merkle", () => {
     [
       Schema.Array(
         Schema.Record(
-          Schema.Literals(["a", "a__hash_key", "a__hash_key_", "a__hash_keys", "a__hash_keys_", "__hash_key"]),
+          Schema.Literals([
+            "a",
+            "a__hash_key",
+            "a__hash_key_",
+            "a__hash_keys",
+            "a__hash_keys_",
+            "a__hash_pages",
+            "a__hash_pages_",
+            "__hash_key"
+          ]),
           Schema.Literals(["x", "y"])
         )
       )
@@ -197,7 +298,7 @@ const referencesIn = function* (json: Schema.Json): Generator<string> {
   else if (typeof json === "object" && json !== null) {
     for (const [key, value] of Object.entries(json as Schema.JsonObject)) {
       if (key.endsWith("__hash_key")) yield value as string
-      else if (key.endsWith("__hash_keys")) yield* value as ReadonlyArray<string>
+      else if (/__hash_(keys|pages)$/.test(key)) yield* value as ReadonlyArray<string>
       else yield* referencesIn(value)
     }
   }
