@@ -66,7 +66,8 @@ const table = (scenario: Scenario, all: ReadonlyArray<Result | Failure>): string
   const results = all.filter((one) => "ms" in one)
   const facts = [...new Set(results.flatMap((result) => Object.keys(result.facts)))]
   const peer = Targets.fastestPeer(results) === undefined ? [] : ["speed to fastest peer"]
-  const head = ["", "median", "min .. max", `per ${scenario.unit}`, "time to floor", ...peer, "peak memory", ...facts]
+  const clock = scenario.clock ?? "median"
+  const head = ["", clock, "min .. max", `per ${scenario.unit}`, "time to floor", ...peer, "peak memory", ...facts]
   const rows = all.map(row(scenario, results, facts))
   return [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...rows]
     .map((cells) => `| ${head.map((_, i) => cells[i] ?? "").join(" | ")} |`)

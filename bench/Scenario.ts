@@ -19,6 +19,8 @@ export interface Scenario {
   /** What the size counts, in the singular: `call`, `token`. */
   readonly unit: string
   readonly size: number
+  /** What the time of a case is, where it is not the time on the wall. */
+  readonly clock?: string
   /** The size of the gate, which is also the warm-up. */
   readonly gate: number
   /** Seconds that one process may take. */

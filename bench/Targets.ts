@@ -11,14 +11,15 @@ export const fastestPeer = (results: ReadonlyArray<Result>): Result | undefined 
 
 const round = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)
 
-/** `name` takes at most `factor` times what `other` takes. */
+/** `name` takes at most `factor` times what `other` takes: time, or what else `of` says, which `what` names. */
 export const atMost =
-  (factor: number, name: string, other: string): Target =>
+  (factor: number, name: string, other: string, what?: string, of = ({ ms }: Result): number => ms.median): Target =>
   (results) => {
     const [a, b] = [named(results, name), named(results, other)]
     if (a === undefined || b === undefined) return undefined
-    const ratio = a.ms.median / b.ms.median
-    return { met: ratio <= factor, text: `${name}: ${round(ratio)} × "${other}" (at most ${factor} ×)` }
+    const ratio = of(a) / of(b)
+    const subject = what === undefined ? name : `${name}, ${what}`
+    return { met: ratio <= factor, text: `${subject}: ${round(ratio)} × "${other}" (at most ${factor} ×)` }
   }
 
 /** `name` is at least `factor` times as fast as `other`. */

@@ -2,8 +2,8 @@
  * Measures the library against its floors, each sample in a process of its own, and writes RESULTS.md.
  *
  *     npm run bench                        the library and its floors
- *     npm run bench:peers                  S1, S2 and S3 with other agent libraries
- *     npm run bench -- --only S1,S3        some scenarios, whose sections alone are rewritten
+ *     npm run bench:peers                  S1, S2, S3 and S13 with other agent libraries
+ *     npm run bench -- --only S1,S3        some scenarios, whose sections alone are rewritten; S13 means S13.1 to S13.6
  *     npm run bench -- --rounds 3          5 by default, 3 with peers
  *     npm run bench -- --quick             a tenth of the size, one round, writes nothing
  */
@@ -29,11 +29,12 @@ const command = [`npm run bench${values.peers ? ":peers" : ""}`, ...(given.lengt
 )
 
 const candidates = values.peers ? Scenarios.withPeers : Scenarios.all
-const ids = values.only?.split(",") ?? candidates.map(({ id }) => id)
-for (const id of ids) {
-  const scenario = candidates.find((scenario) => scenario.id === id)
-  if (scenario === undefined)
-    throw new Error(`\`--only\` must name ${candidates.map(({ id }) => id).join(", ")}, got \`${id}\``)
+const chosen = (name: string) => {
+  const found = candidates.filter(({ id }) => id === name || id.startsWith(`${name}.`))
+  if (found.length > 0) return found
+  throw new Error(`\`--only\` must name ${candidates.map(({ id }) => id).join(", ")}, got \`${name}\``)
+}
+for (const scenario of values.only?.split(",").flatMap(chosen) ?? candidates) {
   const results = await Runner.run(scenario, { rounds, scale: values.quick ? 0.1 : 1, log: console.error })
   const section = Report.section(scenario, results, { command, rounds, peers: values.peers })
   console.log(section.text)

@@ -1,4 +1,5 @@
 /** The peers and the packages whose versions count. */
+import type { Client, Protocol } from "../Case.ts"
 import type { Contestant } from "../Scenario.ts"
 
 interface Peer {
@@ -8,9 +9,13 @@ interface Peer {
 }
 
 export const peers: ReadonlyArray<Peer> = [
-  { name: "AI SDK", module: "AiSdk", packages: ["ai-7"] },
+  { name: "AI SDK", module: "AiSdk", packages: ["ai-7", "@ai-sdk/openai", "@ai-sdk/anthropic"] },
   { name: "OpenAI Agents", module: "OpenAiAgents", packages: ["@openai/agents"] },
-  { name: "LangChain", module: "LangChain", packages: ["langchain", "@langchain/core", "@langchain/langgraph"] },
+  {
+    name: "LangChain",
+    module: "LangChain",
+    packages: ["langchain", "@langchain/core", "@langchain/langgraph", "@langchain/openai", "@langchain/anthropic"]
+  },
   { name: "Mastra", module: "Mastra", packages: ["@mastra/core"] },
   { name: "VoltAgent", module: "VoltAgent", packages: ["@voltagent/core", "ai"] },
   { name: "Google ADK", module: "GoogleAdk", packages: ["@google/adk"] }
@@ -35,3 +40,12 @@ export const original = (floor: string): Contestant => ({
   load: async () => (await import("./Original.ts")).calls,
   floor
 })
+
+/** The peers that speak a protocol themselves, for S13. */
+export const clients = (
+  protocol: Protocol
+): ReadonlyArray<{ readonly name: string; readonly client: () => Promise<Client> }> =>
+  ["AI SDK", ...(protocol === "openai" ? ["OpenAI Agents"] : []), "LangChain"].map((name) => {
+    const { module } = peers.find((peer) => peer.name === name)!
+    return { name, client: async () => (await import(`./requests/${module}.ts`)).client }
+  })
