@@ -17,6 +17,7 @@ import * as ConsoleInput from "../console/ConsoleInput.ts"
 import * as ConsoleOutput from "../console/ConsoleOutput.ts"
 import * as Dialog from "../agents/Dialog.ts"
 import * as History from "../history/History.ts"
+import * as LineEditor from "../console/LineEditor.ts"
 import * as LineInput from "../console/LineInput.ts"
 import * as MarkdownHistory from "../history/MarkdownHistory.ts"
 import * as User from "../agents/User.ts"
@@ -28,7 +29,6 @@ import * as Message from "../Message.ts"
 import * as MessagePromise from "../MessagePromise.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import type { Settings } from "./Command.ts"
-import * as Keyboard from "./Keyboard.ts"
 import * as Model from "./Model.ts"
 import * as PipeInput from "./PipeInput.ts"
 import { misuse, type Refusal, refuse } from "./Refusal.ts"
@@ -60,7 +60,7 @@ export const run = (
     const connected = yield* Effect.cached(Layer.buildWithScope(Model.layer(choice, conversation), yield* Effect.scope))
     yield* Effect.forkScoped(connected)
     const dialog = Dialog.make({ user, assistant: stoppable(model, connected, isTerminal) })
-    const input = hasKeys ? Keyboard.layer : Layer.merge(PipeInput.layer(!isTerminal), Keyboard.layerNoStop)
+    const input = hasKeys ? LineEditor.layer : Layer.merge(PipeInput.layer(!isTerminal), noStop)
     const kept = isNew || !isTerminal ? 0 : (yield* history.messages).length
     yield* (isTerminal ? greet(choice, file, kept) : Effect.void).pipe(
       Effect.andThen(dialog.trigger()),
@@ -71,6 +71,9 @@ export const run = (
     Effect.scoped,
     Effect.catchTag("HistoryError", (error) => Effect.fail(refuse(error.operation === "open" ? misuse : 1)(error)))
   )
+
+/** Without keys nobody can. */
+const noStop = Layer.succeed(LineEditor.Stop, { pressed: Effect.never })
 
 /** The file as a person would say it: without the folder they are in. */
 const nameOf = (path: Path.Path, file: string): string => {
@@ -98,10 +101,10 @@ const stoppable = <E, R, R2>(
   model: Agent.Agent<{}, E, R>,
   connected: Effect.Effect<Context.Context<R>, Refusal, R2>,
   isTerminal: boolean
-): Agent.Agent<{}, Refusal | PlatformError, R2 | Keyboard.Stop | Stdio.Stdio> =>
+): Agent.Agent<{}, Refusal | PlatformError, R2 | LineEditor.Stop | Stdio.Stdio> =>
   Agent.make("Assistant", (ctx) =>
     Effect.gen(function* () {
-      const stop = yield* Keyboard.Stop
+      const stop = yield* LineEditor.Stop
       const spinner = yield* Effect.forkChild(Spinner.turn)
       const call = yield* Effect.provide(model.call<Upstream>(), yield* connected)
       yield* call.send(ctx.messages)

@@ -13,14 +13,29 @@ describe("the editor of miniagents chat", () => {
     ["Shift+Enter with Num Lock", "\u001b[13;130u"],
     ["Shift+Enter of xterm", key.shiftEnterOfXterm],
     ["Ctrl+J", key.ctrl("J")],
-    ["Ctrl+J of the Kitty keyboard protocol", "\u001b[106;5u"],
-    ["a backslash and Enter", `\\${key.enter}`]
+    ["Ctrl+J of the Kitty keyboard protocol", "\u001b[106;5u"]
   ])("begins a new line with %s", async (_, newLine) => {
     const terminal = await chat()
     terminal.type(`one${newLine}two`)
     await terminal.until(lines("USER: one", "two"))
     terminal.type(key.enter)
     assert.strictEqual(await sent(), "one\ntwo")
+  })
+
+  it("begins a new line with a backslash and Enter", async () => {
+    const terminal = await chat()
+    terminal.type(`one\\${key.enter}`)
+    await terminal.until(() => terminal.cursorLine === "|")
+    terminal.type(`two${key.enter}`)
+    assert.strictEqual(await sent(), "one\ntwo")
+  })
+
+  it("takes lines that are pasted without brackets as one text, too", async () => {
+    const terminal = await chat()
+    terminal.type("def f():\r\treturn 1\r")
+    await terminal.until(() => terminal.cursorLine === "|")
+    terminal.type(`f()${key.enter}`)
+    assert.strictEqual(await sent(), "def f():\n\treturn 1\nf()")
   })
 
   it("takes many pasted lines as one text, which is not sent before Enter", async () => {
@@ -91,8 +106,8 @@ describe("the editor of miniagents chat", () => {
 
   it("sends nothing for an empty line", async () => {
     const terminal = await chat()
-    terminal.type(`${key.enter} ${key.enter}x${key.enter}`)
-    assert.strictEqual(await sent(), " x")
+    terminal.type(`${key.enter}${key.left} ${key.enter}${key.left}x${key.enter}`)
+    assert.strictEqual(await sent(), "x ")
   })
 
   it("knows how wide characters are, and deletes them whole", async () => {

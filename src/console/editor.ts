@@ -1,6 +1,6 @@
 /** A text that is being written, with a cursor: what every key does to it. It knows no screen. */
-import type { Input, Key } from "./Keys.ts"
-import * as Layout from "./Layout.ts"
+import type { Input, Key } from "./keys.ts"
+import * as Layout from "./layout.ts"
 
 /** What a key asks of who shows the editor. */
 export type Wish = "submit" | "cancel" | "end" | "clear screen" | "suspend" | undefined
@@ -27,7 +27,7 @@ export class Editor {
   }
 
   /** The start column and the width are those of the screen, for keys that move by rows. */
-  take(input: Input, start: number, columns: number): Wish {
+  press(input: Input, start: number, columns: number): Wish {
     const wish = this.act(input, start, columns)
     this.cursor = Layout.characterAt(this.text, this.cursor)
     return wish
@@ -41,13 +41,13 @@ export class Editor {
     const { column } = this
     this.column = undefined
     const rows = vertical.get(nameOf(input))
-    if (rows === undefined) return this.press(input)
+    if (rows === undefined) return this.edit(input)
     this.column = column
     this.move(rows, start, columns)
     return undefined
   }
 
-  private press(key: Key): Wish {
+  private edit(key: Key): Wish {
     const name = nameOf(key)
     if (newLine.has(name)) this.insert("\n")
     else if (name === "return") return this.enter()

@@ -4,9 +4,16 @@
  * The text is wrapped here and not by the terminal, and the cursor is put to its place by writing what stands before
  * it: terminals that disagree about the width of a character show a line that is a little off, and no more.
  */
-import type { WriteStream } from "node:tty"
 import { displayWidth } from "effect/cli/CliOutput"
-import * as Layout from "./Layout.ts"
+import * as Layout from "./layout.ts"
+
+/** Where it is drawn. */
+export interface Screen {
+  /** Zero where it is not known. */
+  readonly columns: number
+  readonly rows: number
+  readonly write: (text: string) => unknown
+}
 
 export interface Picture {
   /** What stands before the text; it may have colours. */
@@ -22,9 +29,9 @@ export class Painter {
   private above: ReadonlyArray<number> = []
   /** How many rows were drawn below that of the cursor. */
   private below = 0
-  private readonly output: WriteStream
+  private readonly output: Screen
 
-  constructor(output: WriteStream) {
+  constructor(output: Screen) {
     this.output = output
   }
 

@@ -1,13 +1,12 @@
 /** What is drawn of a text that is being written, in a terminal emulator. */
-import type { WriteStream } from "node:tty"
 import { assert, describe, it } from "@effect/vitest"
 import headless from "@xterm/headless"
 import { Effect, Schema } from "effect"
 import { displayWidth } from "effect/cli/CliOutput"
-import { Editor } from "../../src/cli/Editor.ts"
-import type { Input } from "../../src/cli/Keys.ts"
-import * as Layout from "../../src/cli/Layout.ts"
-import { Painter } from "../../src/cli/Painter.ts"
+import { Editor } from "../../src/console/editor.ts"
+import type { Input } from "../../src/console/keys.ts"
+import * as Layout from "../../src/console/layout.ts"
+import { Painter } from "../../src/console/painter.ts"
 
 const prompt = "\u001b[93mUSER: \u001b[0m"
 const start = 6
@@ -58,7 +57,7 @@ const Columns = Schema.Int.check(Schema.isBetween({ minimum: 8, maximum: 40 }))
 const typed = (all: ReadonlyArray<string>, columns: number, each: (editor: Editor) => void = () => {}): Editor => {
   const editor = new Editor(["an older text", "the text\nbefore"])
   for (const name of all) {
-    editor.take(steps[name]!, start, columns)
+    editor.press(steps[name]!, start, columns)
     each(editor)
   }
   return editor
@@ -121,7 +120,7 @@ describe("Painter", () => {
           rows: height,
           write: (text: string) => emulator.write(text.replaceAll(/(?<!\r)\n/g, "\r\n"))
         }
-        const painter = new Painter(output as unknown as WriteStream)
+        const painter = new Painter(output)
         output.write("above\n")
         const editor = typed(
           withoutMarks(all).filter((name) => name !== "emoji"),

@@ -1,52 +1,10 @@
-/**
- * A person at a terminal: a line editor behind `LineInput`, and Ctrl+C while nothing is asked.
- *
- * `node:readline` edits one line: what its own REPL does with several is not open to others. The editors of several
- * lines in the registry are parts of whole screens, and the one that is best kept (`pi-tui` 0.87) trims what is sent and
- * makes spaces of the tabs in what is pasted: a Makefile would not come through. So `node:readline` is asked for the keys
- * alone, and the editor is ours.
- */
-import process from "node:process"
-import type { ReadStream, WriteStream } from "node:tty"
-import * as Context from "effect/Context"
+/** A person at a terminal: what they write at a prompt, and Ctrl+C while nothing is asked. */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Terminal from "effect/Terminal"
-import * as LineInput from "../console/LineInput.ts"
-import { Editor } from "./Editor.ts"
-import * as Keys from "./Keys.ts"
-import { Painter } from "./Painter.ts"
-
-/** How a person stops what runs without ending the program. */
-export class Stop extends Context.Service<
-  Stop,
-  {
-    /** Done when Ctrl+C is pressed, or was since the person was asked last. */
-    readonly pressed: Effect.Effect<void>
-  }
->()("miniagents/cli/Stop") {}
-
-/** Nobody can. */
-export const layerNoStop: Layer.Layer<Stop> = Layer.succeed(Stop, { pressed: Effect.never })
-
-/** The terminal of this process, in raw mode until the scope closes. */
-export const layer: Layer.Layer<LineInput.LineInput | Stop> = Layer.effectContext(
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => new Keyboard(process.stdin, process.stdout)),
-      (keyboard) => Effect.sync(() => keyboard.close())
-    ),
-    (keyboard) =>
-      Context.make(LineInput.LineInput, { help, read: (prompt) => keyboard.read(prompt) }).pipe(
-        Context.add(Stop, { pressed: keyboard.stop })
-      )
-  )
-)
-
-const help = [
-  "Enter sends; Ctrl+Space, Alt+Enter or Shift+Enter begins a new line.",
-  'Ctrl+C stops an answer; pressed twice, or "exit", it ends the conversation.'
-]
+import { Editor } from "./editor.ts"
+import type * as Keys from "./keys.ts"
+import type { Tty } from "./LineEditor.ts"
+import { Painter } from "./painter.ts"
 
 /** Bracketed paste, and keys told apart as the Kitty keyboard protocol does: terminals ignore what they do not know. */
 const begin = "\x1b[?2004h\x1b[>1u"
@@ -61,7 +19,7 @@ interface Asking {
   cancelled: boolean
 }
 
-class Keyboard {
+export class Keyboard {
   private asking: Asking | undefined = undefined
   private readonly past: Array<string> = []
   /** What was typed while nothing was asked. */
@@ -70,29 +28,13 @@ class Keyboard {
   private stops = 0
   private onStop: (() => void) | undefined = undefined
   private ended = false
-  private readonly input: ReadStream
-  private readonly output: WriteStream
+  private readonly tty: Tty
   private readonly painter: Painter
-  private readonly keys = new Keys.Decoder((input) => this.take(input))
 
-  constructor(input: ReadStream, output: WriteStream) {
-    this.input = input
-    this.output = output
-    this.painter = new Painter(output)
-    input.on("data", this.onData)
-    input.on("end", this.onEnd)
-    output.on("resize", this.draw)
-    process.on("exit", this.restore)
+  constructor(tty: Tty) {
+    this.tty = tty
+    this.painter = new Painter(tty)
     this.prepare()
-  }
-
-  close(): void {
-    this.restore()
-    this.input.off("data", this.onData)
-    this.input.off("end", this.onEnd)
-    this.output.off("resize", this.draw)
-    process.off("exit", this.restore)
-    this.input.pause()
   }
 
   read(prompt: string): Effect.Effect<string, Terminal.QuitError> {
@@ -101,8 +43,7 @@ class Keyboard {
       this.stops = 0
       const { ahead } = this
       this.ahead = []
-      for (const input of ahead) this.take(input)
-      this.draw()
+      this.push(ahead)
       if (this.ended) this.quit()
       return Effect.sync(() => {
         this.asking = undefined
@@ -121,10 +62,21 @@ class Keyboard {
     })
   }
 
-  private take(input: Keys.Input): void {
+  push(inputs: ReadonlyArray<Keys.Input>): void {
+    for (const input of inputs) this.pushOne(input)
+    this.draw()
+  }
+
+  /** No more is to come. */
+  end(): void {
+    this.ended = true
+    this.quit()
+  }
+
+  private pushOne(input: Keys.Input): void {
     const { asking, painter } = this
-    if (asking === undefined) return this.takeAhead(input)
-    const wish = asking.editor.take(input, painter.start(asking.prompt), painter.columns)
+    if (asking === undefined) return this.pushAhead(input)
+    const wish = asking.editor.press(input, painter.start(asking.prompt), painter.columns)
     if (wish === "cancel") return this.cancel(asking)
     asking.cancelled = false
     if (wish === "submit") this.submit(asking)
@@ -133,7 +85,7 @@ class Keyboard {
     else if (wish === "suspend") this.suspend()
   }
 
-  private takeAhead(input: Keys.Input): void {
+  private pushAhead(input: Keys.Input): void {
     if (input._tag === "Paste" || !input.ctrl || input.name !== "c") return void this.ahead.push(input)
     this.stops++
     this.onStop?.()
@@ -141,7 +93,7 @@ class Keyboard {
     this.ahead = this.ahead.filter((input) => input._tag === "Paste" || input.name !== "return")
     if (this.stops === 2) this.ahead.push(input)
     // what does not stop is ended, as by Ctrl+C in a terminal that is not in raw mode
-    if (this.stops > 2) process.kill(process.pid, "SIGINT")
+    if (this.stops > 2) this.tty.signal("SIGINT")
   }
 
   private submit(asking: Asking): void {
@@ -177,24 +129,13 @@ class Keyboard {
 
   /** Goes on below when the shell says so, or at once where there is none that could. */
   private suspend(): void {
-    if (process.platform === "win32") return
     this.painter.leave()
     this.restore()
-    process.kill(process.pid, "SIGTSTP")
+    this.tty.signal("SIGTSTP")
     this.prepare()
   }
 
-  private readonly onData = (bytes: Uint8Array): void => {
-    this.keys.take(bytes)
-    this.draw()
-  }
-
-  private readonly onEnd = (): void => {
-    this.ended = true
-    this.quit()
-  }
-
-  private readonly draw = (): void => {
+  readonly draw = (): void => {
     if (this.asking === undefined) return
     const { cancelled, editor, prompt } = this.asking
     const hint = cancelled ? "Press Ctrl+C again to end the conversation." : ""
@@ -202,13 +143,13 @@ class Keyboard {
   }
 
   private prepare(): void {
-    this.input.setRawMode(true)
-    this.output.write(begin)
+    this.tty.setRawMode(true)
+    this.tty.write(begin)
   }
 
   /** Also when the process ends in any other way than by closing the scope. */
-  private readonly restore = (): void => {
-    this.output.write(end)
-    this.input.setRawMode(false)
+  readonly restore = (): void => {
+    this.tty.write(end)
+    this.tty.setRawMode(false)
   }
 }
