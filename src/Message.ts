@@ -244,8 +244,37 @@ export class User extends Class<User>()("User", { content: Schema.String }) {}
 export class System extends Class<System>()("System", { content: Schema.String }) {}
 
 /**
- * What a model said: the agent and the model that did, why it stopped, the id that the provider gave the response, and
- * how many tokens it took.
+ * How many tokens a response took, as far as the provider says so. `inputTokens` includes those that were read from the
+ * provider's cache or written to it, `outputTokens` those of the reasoning.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const Usage: Schema.Struct<{
+  readonly inputTokens: Schema.optionalKey<Schema.Int>
+  readonly outputTokens: Schema.optionalKey<Schema.Int>
+  readonly cacheReadTokens: Schema.optionalKey<Schema.Int>
+  readonly cacheWriteTokens: Schema.optionalKey<Schema.Int>
+  readonly reasoningTokens: Schema.optionalKey<Schema.Int>
+}> = Schema.Struct({
+  inputTokens: Schema.optionalKey(Schema.Int),
+  outputTokens: Schema.optionalKey(Schema.Int),
+  cacheReadTokens: Schema.optionalKey(Schema.Int),
+  cacheWriteTokens: Schema.optionalKey(Schema.Int),
+  reasoningTokens: Schema.optionalKey(Schema.Int)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Usage = (typeof Usage)["Type"]
+
+/**
+ * What a model said: the agent and the model that did, in which step (request) of the agent's run, from 1, why it
+ * stopped, the id that the provider gave the response, and how many tokens it took. `options` has what the provider
+ * wants back with the text in the next request, under the provider's name; what else a provider said of the response is
+ * in the `metadata`, under its name too.
  *
  * @since 0.1.0
  * @category models
@@ -254,11 +283,11 @@ export class Assistant extends Class<Assistant>()("Assistant", {
   content: Schema.String,
   agent: Schema.optionalKey(Schema.String),
   model: Schema.optionalKey(Schema.String),
+  step: Schema.optionalKey(Schema.Int),
   finishReason: Schema.optionalKey(Schema.String),
   responseId: Schema.optionalKey(Schema.String),
-  usage: Schema.optionalKey(
-    Schema.Struct({ inputTokens: Schema.optionalKey(Schema.Int), outputTokens: Schema.optionalKey(Schema.Int) })
-  )
+  usage: Schema.optionalKey(Usage),
+  options: Schema.optionalKey(Schema.Json)
 }) {}
 
 /**
@@ -380,7 +409,7 @@ export type Builtin =
 export type Known = { readonly _tag?: "Text" | "User" | "System"; readonly metadata?: Metadata } | KnownAssistant
 
 type KnownAssistant = { readonly _tag: "Assistant" } & Partial<
-  Pick<Assistant, "agent" | "model" | "finishReason" | "responseId" | "usage" | "metadata">
+  Pick<Assistant, "agent" | "model" | "step" | "finishReason" | "responseId" | "usage" | "options" | "metadata">
 >
 
 /**

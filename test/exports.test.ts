@@ -22,9 +22,10 @@ const pins: Readonly<Record<string, { readonly values: string; readonly types: s
   },
   Message: {
     values:
-      "Any Assistant CallRecord Class Data Embedding Failure InvalidMessage Joined Page ReplyRecord System Text TypeId User " +
+      "Any Assistant CallRecord Class Data Embedding Failure InvalidMessage Joined Page ReplyRecord System Text TypeId Usage " +
+      "User " +
       "assistant codec data fromCause fromText isMessage nested serialize system text user",
-    types: "AnyClass Builtin Class Known KnownFields Message Metadata"
+    types: "AnyClass Builtin Class Known KnownFields Message Metadata Usage"
   },
   MessageInput: { values: "", types: "ErrorOf MessageInput" },
   MessagePromise: {

@@ -1,6 +1,6 @@
 /** Messages as prompts: roles, the parts of one response together, and Anthropic's rules as in the Python original. */
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { Prompt } from "effect/ai"
 import { Message } from "miniagents"
 import { LlmMessage, LlmPrompt } from "miniagents/llm"
@@ -89,11 +89,232 @@ describe("LlmPrompt", () => {
   })
 
   it("keeps what a provider wants to see again", () => {
-    const options = { anthropic: { signature: "s" } }
-    const prompt = LlmPrompt.fromMessages([new Reasoning({ content: "hm", options })])
-    const [message] = prompt.content
-    assert.deepStrictEqual(message?.role === "assistant" && message.content[0]?.options, options)
+    const options = (n: number) => ({ anthropic: { signature: `s${n}` } })
+    const prompt = LlmPrompt.fromMessages([
+      new Reasoning({ content: "", options: options(1), agent: "A", step: 1 }),
+      new Message.Assistant({ content: "let me see", options: options(2), agent: "A", step: 1 }),
+      new Reasoning({ content: "hm", options: options(3), agent: "A", step: 1 }),
+      new ToolCall({ id: "1", name: "T", parameters: {}, agent: "A", step: 1, options: options(4) }),
+      new ToolResult({ id: "1", name: "T", result: "ok", isFailure: false, options: options(5) })
+    ])
+    const parts = prompt.content.flatMap(({ content }): ReadonlyArray<Prompt.Part> =>
+      typeof content === "string" ? [] : content
+    )
+    assert.lengthOf(prompt.content, 2)
+    assert.deepStrictEqual(
+      parts.map((part) => part.options),
+      [1, 2, 3, 4, 5].map(options)
+    )
   })
+
+  it.each<readonly [string, ReadonlyArray<Message.Message>, ReadonlyArray<ReadonlyArray<string>>]>([
+    [
+      "blank texts are left out",
+      [Message.user("q"), Message.assistant("\n\n"), Message.system(" "), Message.user("\t"), Message.user("r")],
+      [
+        ["user", "q"],
+        ["user", "r"]
+      ]
+    ],
+    [
+      "reasoning that nothing follows is left out",
+      [Message.user("q"), new Reasoning({ content: "hm" })],
+      [["user", "q"]]
+    ],
+    [
+      "reasoning without a word is left out",
+      [new Reasoning({ content: "" }), Message.assistant("a")],
+      [["assistant", "a"]]
+    ],
+    ["a result without a call is left out", [result("1"), Message.user("q")], [["user", "q"]]],
+    [
+      "a call without a result is left out, and loses nothing that comes later under its id",
+      [call("0", 1), Message.user("rather"), call("0", 1), result("0"), Message.assistant("a")],
+      [
+        ["user", "rather"],
+        ["assistant", "0>"],
+        ["tool", ">0"],
+        ["assistant", "a"]
+      ]
+    ],
+    [
+      "ids that come again, or that not every provider takes, are others",
+      [
+        ...[call("0", 1), result("0"), Message.user("q"), call("0", 1), result("0"), call("0", 2), result("0")],
+        ...[call("a.b|c", 3), result("a.b|c"), call("x".repeat(50), 4), result("x".repeat(50))]
+      ],
+      [
+        ["assistant", "0>"],
+        ["tool", ">0"],
+        ["user", "q"],
+        ["assistant", "0_2>"],
+        ["tool", ">0_2"],
+        ["assistant", "0_3>"],
+        ["tool", ">0_3"],
+        ["assistant", "a_b_c>"],
+        ["tool", ">a_b_c"],
+        ["assistant", `${"x".repeat(40)}>`],
+        ["tool", `>${"x".repeat(40)}`]
+      ]
+    ],
+    [
+      "what a person says while a tool works comes after the result",
+      [Message.user("q"), call("1", 1), Message.user("hurry"), result("1"), Message.assistant("a")],
+      [
+        ["user", "q"],
+        ["assistant", "1>"],
+        ["tool", ">1"],
+        ["user", "hurry"],
+        ["assistant", "a"]
+      ]
+    ],
+    [
+      "turns at once, whose calls cross, are all there",
+      [call("1", 1), call("2", 1, "B"), result("1"), Message.assistant("one"), result("2"), Message.assistant("two")],
+      [
+        ["assistant", "1>"],
+        ["tool", ">1"],
+        ["assistant", "2>"],
+        ["tool", ">2"],
+        ["assistant", "one"],
+        ["assistant", "two"]
+      ]
+    ],
+    [
+      "an agent that numbers its calls as the one above does is inside of it",
+      [call("0", 1), call("0", 1, "B"), Message.text("deep"), result("0"), Message.text("in"), result("0")],
+      [
+        ["assistant", "0>"],
+        ["tool", ">0"]
+      ]
+    ]
+  ])("%s", (_, messages, expected) => {
+    assert.deepStrictEqual(lines(LlmPrompt.fromMessages(messages)), expected)
+  })
+
+  it("fits the names of tools, takes `developer` for the system, and puts parameters into an object", () => {
+    const prompt = LlmPrompt.fromMessages([
+      new Critic({ content: "be kind", role: "developer" }),
+      new ToolCall({ id: "1", name: "Web Search", parameters: "{'q'" }),
+      new ToolResult({ id: "1", name: "Web Search", result: null, isFailure: true })
+    ])
+    const [system, said, given] = prompt.content
+    assert.deepStrictEqual([system?.role, system?.content], ["system", "be kind"])
+    assert.deepInclude(said?.content[0], { name: "Web_Search", params: { INVALID_JSON: "{'q'" } })
+    assert.deepInclude(given?.content[0], { name: "Web_Search" })
+  })
+
+  it("what a tool shows its model in the place of its result is in the prompt", () => {
+    const output = [{ type: "file" as const, mediaType: "image/png", data: "aGk=" }]
+    const prompt = LlmPrompt.fromMessages([
+      call("1", 1),
+      new ToolResult({ id: "1", name: "T", result: "a picture", isFailure: false, output })
+    ])
+    const part = prompt.content[1]?.content[0]
+    assert.deepInclude(typeof part === "object" && "modelOutput" in part && part.modelOutput?.[0], output[0])
+  })
+
+  const Id = Schema.Literals(["call_0", "call_1", "a b"])
+  const Said = Schema.Array(
+    Schema.Union([
+      Schema.Struct({
+        is: Schema.Literals(["User", "Text", "Assistant", "System"]),
+        text: Schema.Literals(["", " ", "x"])
+      }),
+      Schema.Struct({ is: Schema.Literal("Reasoning"), signed: Schema.Boolean }),
+      Schema.Struct({
+        is: Schema.Literals(["Call", "Result"]),
+        id: Id,
+        agent: Schema.Literals(["A", "B"]),
+        step: Schema.Literals([1, 2])
+      })
+    ])
+  ).check(Schema.isMaxLength(20))
+
+  const messageOf = (said: (typeof Said)["Type"][number], i: number): Message.Message => {
+    switch (said.is) {
+      case "User":
+      case "Text":
+      case "Assistant":
+      case "System":
+        return new Message[said.is]({ content: said.text === "x" ? `x${i}` : said.text })
+      case "Reasoning":
+        return new Reasoning({ content: "", ...(said.signed ? { options: { p: { signature: "s" } } } : {}) })
+      case "Call":
+        return new ToolCall({ id: said.id, name: "a tool", parameters: null, agent: said.agent, step: said.step })
+      case "Result":
+        return new ToolResult({ id: said.id, name: "a tool", result: i, isFailure: false, agent: said.agent })
+    }
+  }
+
+  it.effect.prop(
+    "whatever was said, in whatever order, makes a prompt that is in order, and no word of a person is lost",
+    { said: Said },
+    ({ said }) =>
+      Effect.sync(() => {
+        const messages = said.map(messageOf)
+        const prompt = LlmPrompt.fromMessages(messages)
+        const ids = new Set<string>()
+        let open: ReadonlyArray<string> = []
+        const users: Array<string> = []
+        for (const { content, role } of prompt.content) {
+          const parts = typeof content === "string" ? [] : content
+          if (open.length > 0) assert.strictEqual(role, "tool")
+          const results = parts.flatMap((part) => (part.type === "tool-result" ? [part.id] : []))
+          assert.deepStrictEqual(results, open)
+          open = parts.flatMap((part) => (part.type === "tool-call" ? [part.id] : []))
+          for (const id of open) {
+            assert.match(id, /^[\w-]{1,40}$/)
+            assert.isFalse(ids.has(id))
+            ids.add(id)
+          }
+          for (const part of parts) {
+            if (part.type === "text") assert.notStrictEqual(part.text.trim(), "")
+            if (role === "user" && part.type === "text") users.push(part.text)
+            if ("name" in part) assert.strictEqual(part.name, "a_tool")
+          }
+          if (role === "assistant") assert.isTrue(parts.some((part) => part.type !== "reasoning"))
+        }
+        assert.deepStrictEqual(open, [])
+        for (const message of messages) {
+          if (message instanceof Message.User && message.content.trim() !== "") assert.include(users, message.content)
+        }
+      }),
+    { arbitrary: { runs: 300, size: 30 } }
+  )
+
+  const Turn = Schema.Struct({
+    thinks: Schema.Boolean,
+    speaks: Schema.Boolean,
+    calls: Schema.Array(Schema.Literals(["plain", "agent"])).check(Schema.isMaxLength(3))
+  })
+  const Turns = Schema.Array(Schema.Array(Turn).check(Schema.isMaxLength(3))).check(Schema.isMaxLength(3))
+
+  it.effect.prop("the prompt of a request is the beginning of those after it", { turns: Turns }, ({ turns }) =>
+    Effect.sync(() => {
+      const messages: Array<Message.Message> = []
+      const asked: Array<ReadonlyArray<unknown>> = []
+      const ask = () => asked.push(JSON.parse(JSON.stringify(LlmPrompt.fromMessages(messages).content)) as [])
+      for (const [n, steps] of turns.entries()) {
+        messages.push(Message.user(`q${n}`))
+        ask()
+        for (const [i, { calls, speaks, thinks }] of steps.entries()) {
+          const said = { agent: "A", step: i + 1 }
+          if (thinks) messages.push(new Reasoning({ content: "hm", ...said, options: { p: { signature: "s" } } }))
+          if (speaks) messages.push(new Message.Assistant({ content: "let me see", ...said }))
+          for (const [k, kind] of calls.entries()) {
+            messages.push(new ToolCall({ id: `call_${k}`, name: "T", parameters: {}, ...said }))
+            if (kind === "agent") messages.push(call("call_0", 1, "B"), result("call_0"), Message.assistant("inside"))
+            messages.push(result(`call_${k}`))
+          }
+          if (calls.length > 0) ask()
+        }
+        messages.push(new Message.Assistant({ content: "done", agent: "A", step: steps.length + 1 }))
+      }
+      const last = JSON.parse(JSON.stringify(LlmPrompt.fromMessages(messages).content)) as []
+      for (const prompt of asked) assert.deepStrictEqual(last.slice(0, prompt.length), prompt)
+    })
+  )
 
   it("the messages of models are stored and read back like all others", () => {
     const codec = Message.codec(LlmMessage.classes)

@@ -8,22 +8,27 @@ import * as Message from "../../Message.ts"
 
 const Options = Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.Json))
 
+/** What every message of a model has. */
+const said = {
+  agent: Schema.optionalKey(Schema.String),
+  model: Schema.optionalKey(Schema.String),
+  step: Schema.optionalKey(Schema.Int),
+  options: Schema.optionalKey(Schema.Json)
+}
+
 /**
- * What a model thought before it spoke. `options` is what the provider wants to see again, such as a signature.
+ * What a model thought before it spoke: who did, with which model, and in which step (request) of its run, from 1.
+ * `options` is what the provider wants back in the next request, such as a signature, under the provider's name.
  *
  * @since 0.1.0
  * @category models
  */
-export class Reasoning extends Message.Class<Reasoning>()("Reasoning", {
-  content: Schema.String,
-  agent: Schema.optionalKey(Schema.String),
-  model: Schema.optionalKey(Schema.String),
-  options: Schema.optionalKey(Schema.Json)
-}) {}
+export class Reasoning extends Message.Class<Reasoning>()("Reasoning", { content: Schema.String, ...said }) {}
 
 /**
- * A call of a tool by a model: the id that its result refers to, the name of the tool, its parameters as the model gave
- * them, who called, and in which step (request) of its run, from 1.
+ * A call of a tool by a model: the id that its result refers to, unique in the conversation, the name of the tool, its
+ * parameters as the model gave them (a string where they are no JSON), who called, and in which step (request) of its
+ * run, from 1. `options` is what the provider wants back with the call, under the provider's name.
  *
  * **Details**
  *
@@ -37,10 +42,8 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
   id: Schema.String,
   name: Schema.String,
   parameters: Schema.Json,
-  agent: Schema.optionalKey(Schema.String),
-  step: Schema.optionalKey(Schema.Int),
   providerExecuted: Schema.optionalKey(Schema.Boolean),
-  options: Schema.optionalKey(Schema.Json)
+  ...said
 }) {
   override toString(): string {
     return `${this.name}(${JSON.stringify(this.parameters)})`
@@ -48,7 +51,8 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
 }
 
 /**
- * What a tool gave: a result, or what went wrong where `isFailure`.
+ * What a tool gave: a result, or what went wrong where `isFailure`. `result` is the value as its schema spells it in
+ * JSON; `output` is what the model is shown in its place, such as an image, where the tool says so: parts of a prompt.
  *
  * @since 0.1.0
  * @category models
@@ -58,9 +62,9 @@ export class ToolResult extends Message.Class<ToolResult>()("ToolResult", {
   name: Schema.String,
   result: Schema.Json,
   isFailure: Schema.Boolean,
-  agent: Schema.optionalKey(Schema.String),
+  output: Schema.optionalKey(Schema.Json),
   providerExecuted: Schema.optionalKey(Schema.Boolean),
-  options: Schema.optionalKey(Schema.Json)
+  ...said
 }) {
   override toString(): string {
     return typeof this.result === "string" ? this.result : JSON.stringify(this.result)
@@ -102,6 +106,12 @@ export interface Scoped {
  * Where each message of a sequence comes from: what an agent says while it works as a tool of another one stands
  * between the call and its result, at any depth.
  *
+ * **Details**
+ *
+ * A result answers the nearest call of its id that is open, so that ids may be used again. A conversation in which two
+ * turns ran at once can have calls that cross: nothing is inside of those. What a person said (`Message.User`) is never
+ * inside of a call.
+ *
  * **Example**
  *
  * ```ts
@@ -121,16 +131,12 @@ export interface Scoped {
  * @category getters
  */
 export const scopes = (messages: ReadonlyArray<Message.Message>): ReadonlyArray<Scoped> => {
-  const ends = new Map<string, number>()
-  messages.forEach((message, i) => {
-    if (message instanceof ToolResult) ends.set(message.id, i)
-  })
-  const open: Array<ToolCall> = []
+  const { crossed, resultOf, callOf } = pair(messages)
+  const open: Array<number> = []
   return messages.map((message, i) => {
-    const last = open[open.length - 1]
-    if (message instanceof ToolResult && last?.id === message.id) open.pop()
-    const calls = [...open]
-    if (message instanceof ToolCall && (ends.get(message.id) ?? -1) > i) open.push(message)
+    if (callOf.get(i) === open.at(-1)) open.pop()
+    const calls = message instanceof Message.User ? [] : open.map((at) => messages[at] as ToolCall)
+    if (resultOf.has(i) && !crossed.has(i)) open.push(i)
     return { message, calls }
   })
 }
@@ -143,6 +149,59 @@ export const scopes = (messages: ReadonlyArray<Message.Message>): ReadonlyArray<
  */
 export const outermost = (messages: ReadonlyArray<Message.Message>): ReadonlyArray<Message.Message> =>
   scopes(messages).flatMap(({ calls, message }) => (calls.length === 0 ? [message] : []))
+
+/** Calls and their results, by their positions. @internal */
+export interface Pairs {
+  readonly resultOf: ReadonlyMap<number, number>
+  readonly callOf: ReadonlyMap<number, number>
+  /** Calls of which the results come in another order than one inside of the other: turns that ran at once. */
+  readonly crossed: ReadonlySet<number>
+}
+
+/** Gives each result the nearest open call of its id, if it can, one of the same tool and agent. @internal */
+export const pair = (messages: ReadonlyArray<Message.Message>): Pairs => {
+  const resultOf = new Map<number, number>()
+  const callOf = new Map<number, number>()
+  const open = new Map<string, Array<number>>()
+  messages.forEach((message, i) => {
+    if (!(message instanceof ToolCall || message instanceof ToolResult)) return
+    let calls = open.get(message.id)
+    if (calls === undefined) open.set(message.id, (calls = []))
+    if (message instanceof ToolCall) return void calls.push(i)
+    const [call] = calls.splice(
+      nearest(
+        calls.map((at) => messages[at] as ToolCall),
+        message
+      ),
+      1
+    )
+    if (call === undefined) return
+    resultOf.set(call, i)
+    callOf.set(i, call)
+  })
+  return { resultOf, callOf, crossed: crossings(messages.length, resultOf, callOf) }
+}
+
+const nearest = (calls: ReadonlyArray<ToolCall>, { agent, name }: ToolResult): number => {
+  const fitting = calls.findLastIndex(
+    (call) => call.name === name && (agent === undefined || call.agent === undefined || call.agent === agent)
+  )
+  return fitting < 0 ? calls.length - 1 : fitting
+}
+
+const crossings = (length: number, resultOf: Pairs["resultOf"], callOf: Pairs["callOf"]): ReadonlySet<number> => {
+  const crossed = new Set<number>()
+  const open: Array<number> = []
+  for (let i = 0; i < length; i++) {
+    if (resultOf.has(i)) open.push(i)
+    const call = callOf.get(i)
+    if (call === undefined) continue
+    const at = open.lastIndexOf(call)
+    if (at < open.length - 1) for (const other of open.slice(at)) crossed.add(other)
+    open.splice(at, 1)
+  }
+  return crossed
+}
 
 /** @internal */
 export const optionsOf = (options: unknown): typeof Options.Type | undefined =>

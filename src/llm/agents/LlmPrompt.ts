@@ -5,14 +5,18 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
 import * as Prompt from "effect/ai/Prompt"
 import type * as Message from "../../Message.ts"
-import { optionsOf, outermost, Reasoning, ResponsePart, ToolCall, ToolResult } from "./LlmMessage.ts"
+import { optionsOf, pair, Reasoning, ResponsePart, scopes, ToolCall, ToolResult } from "./LlmMessage.ts"
+import { fitName } from "./toolName.ts"
 
 /**
  * Who a message is from, as a model sees it: `System` and `Assistant` are what they say, and so is a message of any
- * class with a `role` field of one of these; everything else comes from the user.
+ * class with a `role` field of one of these (`developer` is OpenAI's name for `system`); everything else comes from the
+ * user.
  *
  * @since 0.1.0
  * @category getters
@@ -21,6 +25,7 @@ export const roleOf = (message: Message.Message): "system" | "user" | "assistant
   if (message._tag === "System") return "system"
   if (message._tag === "Assistant" || message instanceof Reasoning || message instanceof ToolCall) return "assistant"
   const role = Predicate.hasProperty(message, "role") ? message.role : undefined
+  if (role === "developer") return "system"
   return role === "system" || role === "assistant" ? role : "user"
 }
 
@@ -29,8 +34,13 @@ export const roleOf = (message: Message.Message): "system" | "user" | "assistant
  *
  * **Details**
  *
- * Reasoning, text and tool calls of one response become one message of the assistant, as providers want them; what was
- * said inside a tool call is left out, since the call's result stands for it, and so is a call without a result.
+ * Reasoning, text and tool calls of one response become one message of the assistant, as providers want them, and the
+ * results follow the calls at once. What was said inside a tool call is left out, since the call's result stands for it.
+ *
+ * What a provider would refuse is mended: blank texts, reasoning that nothing follows, a call without a result and a
+ * result without a call are left out; an id that was used before, or has other characters than all providers take, is
+ * another one in the prompt, for the call and its result alike; so is the name of a tool, and parameters that were no
+ * JSON object are put into one. What a person said is always there.
  *
  * @since 0.1.0
  * @category constructors
@@ -39,23 +49,21 @@ export const fromMessages = (
   messages: ReadonlyArray<Message.Message>,
   options: { readonly system?: string | undefined } = {}
 ): Prompt.Prompt => {
-  const prompt: Array<Prompt.Message> = []
-  if (options.system !== undefined && options.system !== "") prompt.push(systemMessage(options.system))
-  const visible = outermost(messages)
-  const ids = new Set(visible.flatMap((message) => (message instanceof ToolResult ? [message.id] : [])))
-  const steps = new Map<string, number>()
-  for (const message of visible) {
+  const prompt = new PromptBuilder()
+  if (options.system !== undefined) prompt.system(options.system)
+  const { resultOf } = pair(messages)
+  scopes(messages).forEach(({ calls, message }, i) => {
+    if (calls.length > 0) return
     if (message instanceof ToolCall) {
-      if (ids.has(message.id)) addCall(prompt, message, steps)
-    } else if (message instanceof ToolResult) addResult(prompt, message)
-    else if (message instanceof Reasoning) addAssistant(prompt, reasoningPart(message), "reasoning")
-    else if (message instanceof ResponsePart) continue
-    else if (message._tag === "Assistant" && String(message) === "") continue
-    else if (roleOf(message) === "assistant") addAssistant(prompt, textPart(String(message)), "reasoning")
-    else if (roleOf(message) === "system") prompt.push(systemMessage(String(message)))
-    else prompt.push(Prompt.makeMessage("user", { content: [textPart(String(message))] }))
-  }
-  return Prompt.fromMessages(prompt)
+      const result = resultOf.get(i)
+      if (message.providerExecuted === true) prompt.add(callPart(message), message)
+      else if (result !== undefined) prompt.call(message, messages[result] as ToolResult)
+    } else if (message instanceof ToolResult) {
+      if (message.providerExecuted === true) prompt.add(resultPart(message), message)
+    } else if (message instanceof Reasoning) prompt.reasoning(message)
+    else if (!(message instanceof ResponsePart)) prompt.text(message)
+  })
+  return prompt.toPrompt()
 }
 
 /**
@@ -100,7 +108,7 @@ export const startWithUser = (prompt: Prompt.Prompt, text = "/start"): Prompt.Pr
   const first = prompt.content.findIndex((message) => message.role !== "system")
   if (first >= 0 && prompt.content[first].role === "user") return prompt
   const at = first < 0 ? prompt.content.length : first
-  const start = Prompt.makeMessage("user", { content: [textPart(text)] })
+  const start = Prompt.userMessage({ content: [textPart(text)] })
   return Prompt.fromMessages([...prompt.content.slice(0, at), start, ...prompt.content.slice(at)])
 }
 
@@ -157,79 +165,151 @@ const lengthOfPart = (part: Prompt.Part): number => {
 
 const blankLine = "\n\n"
 
-const textPart = (text: string) => Prompt.makePart("text", { text })
+const textPart = (text: string) => Prompt.textPart({ text })
 
-const systemMessage = (content: string) => Prompt.makeMessage("system", { content })
+const systemMessage = (content: string) => Prompt.systemMessage({ content })
 
-const withOptions = (options: unknown) => {
-  const found = optionsOf(options)
+const isBlank = (text: string) => text.trim() === ""
+
+/**
+ * A prompt as it grows. Invariants:
+ * 1. Every call is followed by its result before anything else is said, and no id is used twice.
+ * 2. What is added changes nothing before the last message of the assistant and the results that follow it.
+ */
+class PromptBuilder {
+  private readonly messages: Array<Prompt.Message> = []
+  private readonly ids = new Set<string>()
+  /** The last message of the assistant, and the response it is of. */
+  private turn: { at: number; said: string | undefined } = { at: -1, said: undefined }
+
+  system(text: string): void {
+    if (!isBlank(text)) this.messages.push(systemMessage(text))
+  }
+
+  text(message: Message.Message): void {
+    const text = String(message)
+    if (isBlank(text)) return
+    const role = roleOf(message)
+    if (role === "system") this.messages.push(systemMessage(text))
+    else if (role === "user") this.messages.push(Prompt.userMessage({ content: [textPart(text)] }))
+    else this.add(Prompt.textPart({ text, ...withOptions(message) }), message)
+  }
+
+  reasoning(message: Reasoning): void {
+    const part = Prompt.reasoningPart({ text: message.content, ...withOptions(message) })
+    if (!isBlank(part.text) || Object.keys(part.options).length > 0) this.add(part, message)
+  }
+
+  /** Adds to what the assistant says last, if that is of the same response, as far as can be known. */
+  add(part: Prompt.AssistantMessagePart, message: Message.Message): void {
+    const said = saidIn(message)
+    const last = this.messages[this.messages.length - 1]
+    if (last?.role === "assistant" && this.joins(last, part, said)) this.extend(last, part, said)
+    else this.begin(part, said)
+  }
+
+  /** Adds a call and its result; those of one response stand together, before the results of all of them. */
+  call(call: ToolCall, result: ToolResult): void {
+    const id = this.freeId(call.id)
+    const said = saidIn(call)
+    const turn = this.messages[this.turn.at]
+    const last = this.messages[this.messages.length - 1]
+    const part = callPart(call, id)
+    const follows = this.turn.at === this.messages.length - 2 && last?.role === "tool" && said !== undefined
+    if (follows && turn?.role === "assistant" && said === this.turn.said) this.extend(turn, part, said)
+    else this.add(part, call)
+    const content = [resultPart(result, id, call.name)]
+    if (this.messages[this.messages.length - 1] === last && last?.role === "tool") {
+      this.messages[this.messages.length - 1] = Prompt.toolMessage({ content: [...last.content, ...content] })
+    } else this.messages.push(Prompt.toolMessage({ content }))
+  }
+
+  toPrompt(): Prompt.Prompt {
+    // providers refuse a message that has nothing but thoughts
+    const isThought = ({ content, role }: Prompt.Message) =>
+      role === "assistant" && content.every((part) => part.type === "reasoning")
+    return Prompt.fromMessages(this.messages.filter((message) => !isThought(message)))
+  }
+
+  private joins(last: Prompt.AssistantMessage, part: Prompt.AssistantMessagePart, said: string | undefined): boolean {
+    const before = last.content[last.content.length - 1]
+    if (part.type === "text" && before?.type === "text") return false
+    if (said !== undefined && this.turn.said !== undefined) return said === this.turn.said
+    const isCall = part.type === "tool-call" || part.type === "tool-result"
+    return isCall || last.content.every((part) => part.type === "reasoning")
+  }
+
+  private begin(part: Prompt.AssistantMessagePart, said: string | undefined): void {
+    this.turn = { at: this.messages.length, said }
+    this.messages.push(Prompt.assistantMessage({ content: [part] }))
+  }
+
+  private extend(turn: Prompt.AssistantMessage, part: Prompt.AssistantMessagePart, said: string | undefined): void {
+    this.turn.said ??= said
+    this.messages[this.turn.at] = Prompt.assistantMessage({ content: [...turn.content, part] })
+  }
+
+  /** An id that every provider takes, and that no call before it has. */
+  private freeId(given: string): string {
+    const fitted = given.replaceAll(/[^a-zA-Z0-9_-]/g, "_").slice(0, 40) || "call"
+    let id = fitted
+    for (let n = 2; this.ids.has(id); n++) id = `${fitted.slice(0, 34)}_${n}`
+    this.ids.add(id)
+    return id
+  }
+}
+
+/** Which response a message is from, if it says so. */
+const saidIn = (message: Message.Message & { readonly agent?: unknown; readonly step?: unknown }): string | undefined =>
+  message.step === undefined ? undefined : `${String(message.agent)}\n${String(message.step)}`
+
+const withOptions = (message: object) => {
+  const found = optionsOf(Predicate.hasProperty(message, "options") ? message.options : undefined)
   return found === undefined ? {} : { options: found }
 }
 
-const reasoningPart = (message: Reasoning) =>
-  Prompt.makePart("reasoning", { text: message.content, ...withOptions(message.options) })
-
-/** Adds a part to what the assistant says last if that is of the given kind only, else as a message of its own. */
-const addAssistant = (
-  prompt: Array<Prompt.Message>,
-  part: Prompt.AssistantMessagePart,
-  joins: "reasoning" | "anything"
-): void => {
-  const last = prompt[prompt.length - 1]
-  const joined =
-    last?.role === "assistant" && (joins === "anything" || last.content.every((part) => part.type === "reasoning"))
-  if (joined) prompt[prompt.length - 1] = Prompt.makeMessage("assistant", { content: [...last.content, part] })
-  else prompt.push(Prompt.makeMessage("assistant", { content: [part] }))
-}
-
-/** Adds a call to the message of its step: calls of one step stand together, before the results of all of them. */
-const addCall = (prompt: Array<Prompt.Message>, call: ToolCall, steps: Map<string, number>): void => {
-  const part = Prompt.makePart("tool-call", {
-    id: call.id,
-    name: call.name,
-    params: call.parameters,
+const callPart = (call: ToolCall, id = call.id): Prompt.ToolCallPart =>
+  Prompt.toolCallPart({
+    id,
+    name: fitName(call.name),
+    params: Predicate.isObject(call.parameters) ? call.parameters : noObject(call.parameters),
     providerExecuted: call.providerExecuted ?? false,
-    ...withOptions(call.options)
+    ...withOptions(call)
   })
-  const step = `${call.agent}\n${call.step}`
-  const at = steps.get(step)
-  const turn = at === undefined ? undefined : prompt[at]
-  if (at !== undefined && turn?.role === "assistant" && at >= prompt.length - 2 && call.step !== undefined) {
-    prompt[at] = Prompt.makeMessage("assistant", { content: [...turn.content, part] })
-  } else {
-    addAssistant(prompt, part, "anything")
-    steps.set(step, prompt.length - 1)
-  }
+
+/** Providers want an object; what the model wrote in its place stands in one, as Anthropic's documentation has it. */
+const noObject = (parameters: Schema.Json) => (parameters === null ? {} : { INVALID_JSON: parameters })
+
+const resultPart = (result: ToolResult, id = result.id, name = result.name): Prompt.ToolResultPart => {
+  const output = Option.getOrUndefined(decodeOutput(result.output))
+  return Prompt.toolResultPart({
+    id,
+    name: fitName(name),
+    result: result.result,
+    isFailure: result.isFailure,
+    providerExecuted: result.providerExecuted ?? false,
+    ...(output === undefined ? {} : { modelOutput: output }),
+    ...withOptions(result)
+  })
 }
 
-const addResult = (prompt: Array<Prompt.Message>, message: ToolResult): void => {
-  const part = Prompt.makePart("tool-result", {
-    id: message.id,
-    name: message.name,
-    result: message.result,
-    isFailure: message.isFailure,
-    providerExecuted: message.providerExecuted ?? false,
-    ...withOptions(message.options)
-  })
-  const last = prompt[prompt.length - 1]
-  if (message.providerExecuted === true) addAssistant(prompt, part, "anything")
-  else if (last?.role !== "tool") prompt.push(Prompt.makeMessage("tool", { content: [part] }))
-  else prompt[prompt.length - 1] = Prompt.makeMessage("tool", { content: [...last.content, part] })
-}
+const decodeOutput = Schema.decodeUnknownOption(Schema.Array(Prompt.ToolModelOutputPart))
 
 const merge = (a: Prompt.Message, b: Prompt.Message, delimiter: string): Prompt.Message | undefined => {
+  if (hasOptions(a) || hasOptions(b)) return undefined
   if (a.role === "system" && b.role === "system") return systemMessage(a.content + delimiter + b.content)
   if (a.role === "user" && b.role === "user") {
-    return Prompt.makeMessage("user", { content: joinParts(a.content, b.content, delimiter) })
+    return Prompt.userMessage({ content: joinParts(a.content, b.content, delimiter) })
   }
   if (a.role === "assistant" && b.role === "assistant") {
-    return Prompt.makeMessage("assistant", { content: joinParts(a.content, b.content, delimiter) })
+    return Prompt.assistantMessage({ content: joinParts(a.content, b.content, delimiter) })
   }
-  if (a.role === "tool" && b.role === "tool") {
-    return Prompt.makeMessage("tool", { content: [...a.content, ...b.content] })
-  }
+  if (a.role === "tool" && b.role === "tool") return Prompt.toolMessage({ content: [...a.content, ...b.content] })
   return undefined
 }
+
+/** Whether something of a provider's own stands with a message or a part: joined to another, it would say it of both. */
+const hasOptions = ({ options }: { readonly options: Prompt.ProviderOptions }) => Object.keys(options).length > 0
 
 const joinParts = <Part extends Prompt.Part>(
   a: ReadonlyArray<Part | Prompt.TextPart>,
@@ -237,7 +317,7 @@ const joinParts = <Part extends Prompt.Part>(
   delimiter: string
 ): ReadonlyArray<Part | Prompt.TextPart> => {
   const [last, first] = [a[a.length - 1], b[0]]
-  if (last?.type !== "text" || first?.type !== "text") return [...a, ...b]
+  if (last?.type !== "text" || first?.type !== "text" || hasOptions(last) || hasOptions(first)) return [...a, ...b]
   return [
     ...a.slice(0, -1),
     textPart((last as Prompt.TextPart).text + delimiter + (first as Prompt.TextPart).text),
