@@ -65,8 +65,6 @@ import * as AiError from "effect/ai/AiError"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
-import * as Anthropic from "../anthropic/Anthropic.ts"
-import * as OpenAi from "../openai/OpenAi.ts"
 import * as Exchange from "./exchange.ts"
 import * as Recording from "./recording.ts"
 
@@ -224,14 +222,15 @@ const wrap = (deck: Deck, context: Context.Context<never>): Effect.Effect<Contex
     )
   })
 
-/** What `withConfig` of a provider changes for the requests made within. */
-const changes: Effect.Effect<object> = Effect.map(
-  Effect.all([OpenAi.CurrentConfig, Anthropic.CurrentConfig]),
-  (configs) => {
-    const config = Object.assign({}, ...configs) as object
-    return Object.keys(config).length === 0 ? {} : { config }
-  }
-)
+/**
+ * What `withConfig` of a provider changes for the requests made within. Each provider has it in a reference of a key that
+ * ends so; none is imported for it, as a test need not have the SDK of any.
+ */
+const changes: Effect.Effect<object> = Effect.contextWith((context) => {
+  const given = Array.from(context.mapUnsafe).filter(([key]) => /^miniagents\/\w+\/CurrentConfig$/.test(key))
+  const config = Object.assign({}, ...given.map(([, config]) => config as object)) as object
+  return Effect.succeed(Object.keys(config).length === 0 ? {} : { config })
+})
 
 /** As it will be read from a file. */
 const plain = (request: object) => JSON.parse(JSON.stringify(request)) as Request
