@@ -1,55 +1,45 @@
-/** The exported names, pinned: a red pin is a deliberate change. */
+/** The exported names, pinned in `exports.txt`: a red pin is a deliberate change (`npx vitest run test/exports.test.ts -u`). */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import * as MiniAgentsPackage from "miniagents"
+import { afterAll, assert, beforeAll, describe, expect, it } from "@effect/vitest"
 import { parseSync, Visitor } from "oxc-parser"
 
-/** The values and types that a module declares to its users. */
-const pins: Readonly<Record<string, { readonly values: string; readonly types: string }>> = {
-  Agent: {
-    values: "DuplicateName InvalidParameters Service TypeId isAgent make",
-    types:
-      "Agent CallOptions ForkOptions Implementation Options RealServices RepliedErrors RepliesError ServiceClass ServiceOptions"
-  },
-  AgentCall: { values: "", types: "AgentCall" },
-  InteractionContext: {
-    values: "InteractionContext",
-    types: "AgentInfo Body InteractionContext Replies Upstream"
-  },
-  Message: {
-    values:
-      "Any Assistant CallRecord Class Data Embedding Failure InvalidMessage Joined Page ReplyRecord System Text TypeId Usage " +
-      "User " +
-      "assistant codec data fromCause fromText isMessage nested serialize system text user",
-    types: "AnyClass Builtin Class Known KnownFields Message Metadata Usage"
-  },
-  MessageInput: { values: "", types: "ErrorOf MessageInput" },
-  MessagePromise: {
-    values: "TypeId fromAsyncIterable fromStream isMessagePromise of",
-    types: "MessagePromise Options"
-  },
-  MessageSequence: {
-    values: "TypeId from isMessageSequence",
-    types: "MessageSequence SingleOptions"
-  },
-  MiniAgents: {
-    values: "MiniAgents PersistError layer make persist running",
-    types: "Options Runtime"
-  },
-  Replay: { values: "make", types: "" },
-  Transcript: { values: "Event Failure Origin Position after", types: "Event Failure Position" }
+interface Module {
+  /** How it is imported. */
+  readonly name: string
+  /** The subpath whose index has it as a namespace. */
+  readonly subpath: string
+  /** Its file in `src`, without the ending. */
+  readonly path: string
 }
 
-const namespaces = new Map<string, object>(Object.entries(MiniAgentsPackage))
 const root = fileURLToPath(new URL("..", import.meta.url))
-let folder = ""
-const declarationsOf = (name: string) => readFileSync(join(folder, `${name}.d.ts`), "utf8")
-const words = (text: string) => (text === "" ? [] : text.split(" "))
+const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  readonly exports: Readonly<Record<string, unknown>>
+}
+const subpaths = Object.entries(exports).flatMap(([name, target]) =>
+  typeof target === "object" && target !== null ? [name.slice(1)] : []
+)
 const program = (source: string) => parseSync("module.d.ts", source, { lang: "dts" }).program
+const read = (path: string) => readFileSync(join(root, "src", `${path}.ts`), "utf8")
+
+/** The modules that the indexes export as namespaces. */
+const modules: ReadonlyArray<Module> = subpaths.flatMap((subpath) =>
+  read(`.${subpath}/index`)
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [, name, path] = /^export \* as (\w+) from "\.\/([\w/]+)\.ts"$/.exec(line) ?? []
+      assert(name !== undefined && path !== undefined, `the index of \`miniagents${subpath}\` has a line \`${line}\``)
+      return { name: `miniagents${subpath}/${name}`, subpath, path: `${subpath}/${path}`.slice(1) }
+    })
+)
+
+let folder = ""
+const declarationsOf = (path: string) => readFileSync(join(folder, `${path}.d.ts`), "utf8")
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "miniagents-declarations-"))
@@ -67,36 +57,68 @@ beforeAll(() => {
 }, 60_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+/** The values and types that a module declares to its users. */
+const namesOf = (path: string): { readonly values: ReadonlyArray<string>; readonly types: ReadonlyArray<string> } => {
+  const [values, types] = [new Set<string>(), new Set<string>()]
+  for (const statement of program(declarationsOf(path)).body) {
+    if (statement.type !== "ExportNamedDeclaration" || statement.declaration === null) continue
+    const { declaration } = statement
+    if (declaration.type === "VariableDeclaration") {
+      for (const { id } of declaration.declarations) if (id.type === "Identifier") values.add(id.name)
+    } else if (declaration.type === "ClassDeclaration" || declaration.type === "TSDeclareFunction") {
+      values.add(declaration.id!.name)
+    } else if (declaration.type === "TSInterfaceDeclaration" || declaration.type === "TSTypeAliasDeclaration") {
+      types.add(declaration.id.name)
+    }
+  }
+  return { values: [...values].toSorted(), types: [...types].toSorted() }
+}
+
 describe("exports", () => {
-  it("the index has one namespace for each module", () => {
-    const names = Object.keys(pins)
-    assert.deepStrictEqual([...namespaces.keys()].toSorted(), names)
-    assert.deepStrictEqual(
-      declarationsOf("index")
-        .replaceAll(/\.[jt]s"/g, '"')
-        .trim()
-        .split("\n"),
-      names.map((name) => `export * as ${name} from "./${name}";`)
-    )
+  it("all that is exported is pinned, and nothing of it is internal", { timeout: 60_000 }, async () => {
+    const names = modules.flatMap(({ name, path }) => {
+      const { types, values } = namesOf(path)
+      return [...values, ...types.map((type) => `type ${type}`)].map((export_) => `${name}: ${export_}\n`)
+    })
+    await expect(names.join("")).toMatchFileSnapshot("exports.txt")
   })
 
-  it.each(Object.keys(pins))("`%s` declares what is pinned, and nothing that is internal", (name) => {
-    const { types, values } = pins[name]!
-    const found = { values: new Set<string>(), types: new Set<string>() }
-    for (const statement of program(declarationsOf(name)).body) {
-      if (statement.type !== "ExportNamedDeclaration" || statement.declaration === null) continue
-      const { declaration } = statement
-      if (declaration.type === "VariableDeclaration") {
-        for (const { id } of declaration.declarations) if (id.type === "Identifier") found.values.add(id.name)
-      } else if (declaration.type === "ClassDeclaration" || declaration.type === "TSDeclareFunction") {
-        found.values.add(declaration.id!.name)
-      } else if (declaration.type === "TSInterfaceDeclaration" || declaration.type === "TSTypeAliasDeclaration") {
-        found.types.add(declaration.id.name)
+  it("every value that is declared is there", { timeout: 60_000 }, async () => {
+    for (const subpath of subpaths) {
+      const index = (await import(`miniagents${subpath}`)) as Readonly<Record<string, object>>
+      const own = modules.filter((module) => module.subpath === subpath)
+      assert.sameMembers(
+        Object.keys(index),
+        own.map(({ name }) => name.split("/").at(-1)!)
+      )
+      for (const { name, path } of own) {
+        assert.includeMembers(Object.keys(index[name.split("/").at(-1)!]!), [...namesOf(path).values], name)
       }
     }
-    assert.deepStrictEqual([...found.values].toSorted(), words(values))
-    assert.deepStrictEqual([...found.types].toSorted(), words(types))
-    assert.includeMembers(Object.keys(namespaces.get(name)!), words(values))
+  })
+
+  // so that the compiler can name what it infers from them, as in `import("miniagents/InteractionContext").Upstream`
+  it("package.json exports every public module under its own name, and nothing else", () => {
+    const expected = Object.fromEntries([
+      ["./package.json", "./package.json"],
+      ...subpaths.map((subpath) => [
+        `.${subpath}`,
+        {
+          "miniagents-source": `./src${subpath}/index.ts`,
+          types: `./dist${subpath}/index.d.ts`,
+          default: `./dist${subpath}/index.js`
+        }
+      ]),
+      ...modules.map(({ name, path }) => [name.replace("miniagents", "."), `./dist/${path}.js`]),
+      ["./internal/*", null]
+    ])
+    assert.deepStrictEqual(exports, expected)
+  })
+
+  it("every folder of src is a subpath, except `internal` and the program", () => {
+    const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    const names = folders.map(({ name }) => `/${name}`).filter((name) => name !== "/internal" && name !== "/cli")
+    assert.deepStrictEqual(names.toSorted(), subpaths.filter((subpath) => subpath !== "").toSorted())
   })
 
   it("no declaration says `any`", () => {

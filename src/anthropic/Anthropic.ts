@@ -29,6 +29,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
+import { missing } from "../internal/optional.ts"
 import type * as Agent from "../Agent.ts"
 import * as AnthropicMessages from "./anthropicMessages.ts"
 import * as Connection from "../llm/provider/Connection.ts"
@@ -126,7 +127,7 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
     options,
     headers: options.sdk?.defaultHeaders,
     package: "@anthropic-ai/sdk",
-    load: () => import("@anthropic-ai/sdk"),
+    load: () => import("@anthropic-ai/sdk").catch(missing),
     // The spans are Effect's.
     client: ({ Anthropic }, settings) => new Anthropic({ openTelemetry: false, ...options.sdk, ...settings })
   })

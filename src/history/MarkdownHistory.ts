@@ -11,6 +11,7 @@ import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import { missing } from "../internal/optional.ts"
 import * as Message from "../Message.ts"
 import type { MessagePromise } from "../MessagePromise.ts"
 import * as FileLock from "./FileLock.ts"
@@ -206,7 +207,7 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 /** Loaded when it is needed, and only needed by those who read a history. */
 const parser = Effect.tryPromise({
-  try: () => import("mdast-util-from-markdown"),
+  try: () => import("mdast-util-from-markdown").catch(missing),
   catch: () => ({ message: "it takes the package `mdast-util-from-markdown`: install it" })
 })
 

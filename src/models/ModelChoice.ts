@@ -40,6 +40,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { withoutSecrets } from "../internal/address.ts"
+import { missing } from "../internal/optional.ts"
 import * as Anthropic from "../anthropic/Anthropic.ts"
 import * as OpenAi from "../openai/OpenAi.ts"
 
@@ -170,7 +171,7 @@ const providers: { readonly [name in Name]: Provider } = {
   openai: {
     profile: OpenAi.profile,
     package: "openai",
-    load: () => import("openai"),
+    load: () => import("openai").catch(missing),
     defaultModel: "gpt-5.2",
     layer: ({ apiKey, baseUrl, model }) => Layer.provide(OpenAi.model(model), OpenAi.layer({ apiKey, baseUrl })),
     models: (access) =>
@@ -181,7 +182,7 @@ const providers: { readonly [name in Name]: Provider } = {
   anthropic: {
     profile: Anthropic.profile,
     package: "@anthropic-ai/sdk",
-    load: () => import("@anthropic-ai/sdk"),
+    load: () => import("@anthropic-ai/sdk").catch(missing),
     defaultModel: "claude-sonnet-5-5",
     layer: ({ apiKey, baseUrl, model }) => Layer.provide(Anthropic.model(model), Anthropic.layer({ apiKey, baseUrl })),
     models: (access) =>

@@ -37,6 +37,7 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { ClientOptions, OpenAI } from "openai"
+import { missing } from "../internal/optional.ts"
 import type * as Agent from "../Agent.ts"
 import * as ChatCompletions from "./chatCompletions.ts"
 import * as Connection from "../llm/provider/Connection.ts"
@@ -143,7 +144,7 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
     options,
     headers: options.sdk?.defaultHeaders,
     package: "openai",
-    load: () => import("openai"),
+    load: () => import("openai").catch(missing),
     client: ({ OpenAI }, settings) =>
       new OpenAI({
         // Named, so that the SDK does not look for them in the environment.
