@@ -53,6 +53,7 @@ describe("Anthropic.agent", () => {
             content: "Hi there",
             agent: "Claude",
             model: "claude-haiku",
+            step: 1,
             responseId: "response-1",
             finishReason: "stop",
             usage: { inputTokens: 7, outputTokens: 3 },
@@ -68,7 +69,7 @@ describe("Anthropic.agent", () => {
       Effect.gen(function* () {
         const replies = yield* Anthropic.agent.trigger("Hi", { model: "claude-opus" })
         const known = yield* Stream.runCollect(Stream.map(replies, (promise) => promise.known))
-        assert.deepStrictEqual(known, [{ _tag: "Assistant", agent: "Anthropic_Agent", model: "claude-opus" }])
+        assert.deepStrictEqual(known, [{ _tag: "Assistant", agent: "Anthropic_Agent", model: "claude-opus", step: 1 }])
         assert.deepInclude(server.received[0]?.body, { model: "claude-opus", max_tokens: 4096 })
       })
     )

@@ -35,7 +35,7 @@ describe("LlmAgent", () => {
         const first = yield* Fiber.join(heads)
         assert.isTrue(first._tag === "Some")
         if (first._tag !== "Some") return
-        assert.deepStrictEqual(first.value.known, { _tag: "Assistant", agent: "Poet", model: "m" })
+        assert.deepStrictEqual(first.value.known, { _tag: "Assistant", agent: "Poet", model: "m", step: 1 })
         const fiber = yield* Effect.forkChild(Stream.runCollect(first.value))
         yield* TestClock.adjust("2 minutes")
         assert.deepStrictEqual(yield* Fiber.join(fiber), ["Hel", "lo"])
@@ -47,6 +47,7 @@ describe("LlmAgent", () => {
             content: "Hello",
             agent: "Poet",
             model: "m",
+            step: 1,
             responseId: "m-1",
             finishReason: "stop",
             usage: { inputTokens: 3, outputTokens: 5 },
@@ -217,7 +218,7 @@ describe("LlmAgent", () => {
       const replies = yield* LlmAgent.make("A").trigger("go")
       assert.deepStrictEqual(
         (yield* replies.messages).map((message) => ({ ...message })),
-        [{ _tag: "Assistant", content: "ab", agent: "A", metadata: {} } as never]
+        [{ _tag: "Assistant", content: "ab", agent: "A", step: 1, metadata: {} } as never]
       )
     }).pipe(
       Effect.provide([

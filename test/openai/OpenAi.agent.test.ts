@@ -57,6 +57,7 @@ describe("OpenAi.agent", () => {
             content: "Hi there",
             agent: "Mini",
             model: "gpt-4o-mini",
+            step: 1,
             responseId: "response-1",
             finishReason: "stop",
             usage: { inputTokens: 7, outputTokens: 3 },
@@ -72,7 +73,7 @@ describe("OpenAi.agent", () => {
       Effect.gen(function* () {
         const replies = yield* OpenAi.agent.trigger("Hi", { model: "gpt-5.2" })
         const known = yield* Stream.runCollect(Stream.map(replies, (promise) => promise.known))
-        assert.deepStrictEqual(known, [{ _tag: "Assistant", agent: "OpenAI_Agent", model: "gpt-5.2" }])
+        assert.deepStrictEqual(known, [{ _tag: "Assistant", agent: "OpenAI_Agent", model: "gpt-5.2", step: 1 }])
         assert.deepInclude(server.received[0]?.body, { model: "gpt-5.2" })
       })
     )

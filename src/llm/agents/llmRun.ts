@@ -10,12 +10,14 @@ import type * as Stream from "effect/Stream"
 import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
-import * as Prompt from "effect/ai/Prompt"
+import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import type { InteractionContext } from "../../InteractionContext.ts"
+import type * as Message from "../../Message.ts"
 import * as MessagePromise from "../../MessagePromise.ts"
 import * as Budget from "../model/Budget.ts"
 import * as LlmLogger from "../model/LlmLogger.ts"
+import { ToolCall } from "./LlmMessage.ts"
 import * as LlmPrompt from "./LlmPrompt.ts"
 import { ResponseMessages } from "./responseMessages.ts"
 import * as ToolCalls from "./toolCalls.ts"
@@ -36,17 +38,38 @@ interface Request {
   readonly toolkit: ToolCalls.Toolkit | undefined
   readonly prompt: Prompt.Prompt
   readonly step: number
+  readonly ids: Set<string>
 }
 
-/** The prompt of what an agent was sent. */
-export const promptOf = (
+/** What an agent was sent, and what it has said and done since: the prompt of each request is made of it. */
+export class Conversation {
+  readonly said: Array<Message.Message> = []
+  /** The ids of the calls so far. */
+  readonly ids: Set<string>
+  private readonly sent: ReadonlyArray<Message.Message>
+  private readonly system: string | undefined
+  private readonly rule: LlmPrompt.Rule
+
+  constructor(sent: ReadonlyArray<Message.Message>, system: string | undefined, rule: LlmPrompt.Rule) {
+    this.sent = sent
+    this.system = system
+    this.rule = rule
+    this.ids = new Set(sent.flatMap((message) => (message instanceof ToolCall ? [message.id] : [])))
+  }
+
+  get prompt(): Prompt.Prompt {
+    return this.rule(LlmPrompt.fromMessages([...this.sent, ...this.said], { system: this.system }))
+  }
+}
+
+/** The conversation of what an agent was sent. */
+export const conversation = (
   ctx: InteractionContext<{ readonly system?: string }>,
   system: string | undefined
-): Effect.Effect<Prompt.Prompt, unknown> =>
+): Effect.Effect<Conversation, unknown> =>
   Effect.gen(function* () {
     const messages = yield* ctx.messages.messages
-    const rule = yield* LlmPrompt.CurrentRule
-    return rule(LlmPrompt.fromMessages(messages, { system: ctx.parameters.system ?? system }))
+    return new Conversation(messages, ctx.parameters.system ?? system, yield* LlmPrompt.CurrentRule)
   })
 
 /** What the model was last asked when it called no more tools, and in which step. */
@@ -62,18 +85,19 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
     const { toolkit } = spec
     const [agent, trace] = [ctx.agent.name, ctx.trace]
-    let prompt = yield* promptOf(ctx, spec.system)
+    const talk = yield* conversation(ctx, spec.system)
     for (let step = 1; ; step++) {
-      const response = yield* request(ctx, { model, name, toolkit, prompt, step })
+      const { prompt } = talk
+      const response = yield* request(ctx, { model, name, toolkit, prompt, step, ids: talk.ids })
       if (response === undefined) return undefined
-      const { calls } = response.messages
-      const reason = response.messages.finish?.reason ?? "stop"
+      const { calls, messages } = response
+      const reason = response.finish?.reason ?? "stop"
       const done: Done = { prompt, step }
       if (calls.length > 0 && !complete.has(reason)) {
         ToolCalls.refuse(calls, agent, reason)
         return done
       }
-      // Without a toolkit nothing of a response is kept, and the model would only begin anew.
+      // An agent without tools never asks twice, and says so in its type.
       if (calls.length === 0 && (reason !== "pause" || toolkit === undefined)) return done
       if (step >= spec.maxSteps) {
         for (const call of calls) call.slot.end()
@@ -82,7 +106,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
       const tools = toolkit ?? { tools: {}, handle: () => Effect.never }
       const results = yield* ToolCalls.run(tools, calls, { agent, trace, prompt })
       if (results === undefined) return undefined
-      prompt = Prompt.concat(prompt, Prompt.fromResponseParts([...response.parts, ...results]))
+      talk.said.push(...messages, ...results)
     }
   })
 
@@ -90,19 +114,18 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
 const complete: ReadonlySet<string> = new Set(["stop", "tool-calls", "pause"])
 
 /** One request, its response as messages; nothing where it failed and the failure stands in the message under way. */
-const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }: Request) =>
+const request = (ctx: InteractionContext, { ids, model, name, prompt, step, toolkit }: Request) =>
   Effect.withFiber((fiber) => {
     const messages = new ResponseMessages({
       reply: (input) => ctx.reply(input as never), // what it fails with, the agent's type says
       open: (known) => MessagePromise.filled(fiber, known),
       agent: ctx.agent.name,
       model: name,
-      step
+      step,
+      ids
     })
-    const parts: Array<Response.AnyPart> = []
     const read = (watched: Watched | undefined) =>
       forEachChunk(stream(model, prompt, toolkit), (chunk) => {
-        if (toolkit !== undefined) parts.push(...chunk)
         watched?.take(chunk)
         return messages.take(chunk)
       })
@@ -115,7 +138,7 @@ const request = (ctx: InteractionContext, { model, name, prompt, step, toolkit }
           })
     return watch(ctx, { model: name, prompt, step, responseFormat: "text" }, read).pipe(
       Effect.onExit(end),
-      Effect.as({ messages, parts }),
+      Effect.as(messages),
       Effect.catchCauseIf(
         (cause) => placed && !Cause.hasInterruptsOnly(cause),
         () => Effect.undefined

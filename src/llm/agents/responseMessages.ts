@@ -2,16 +2,19 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
 import * as Json from "../../internal/json.ts"
+import { lossless } from "../../internal/lossless.ts"
 import * as Message from "../../Message.ts"
 import type { MessageInput } from "../../MessageInput.ts"
 import type * as MessagePromise from "../../MessagePromise.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import { Feed } from "../model/feed.ts"
-import { Reasoning, ResponsePart, ToolCall } from "./LlmMessage.ts"
+import { Reasoning, ResponsePart, ToolCall, ToolResult } from "./LlmMessage.ts"
 
 /** Who speaks, and where the messages go. */
 export interface Speaker {
@@ -19,6 +22,8 @@ export interface Speaker {
   readonly agent: string
   readonly model: string | undefined
   readonly step: number
+  /** The ids of the calls in the conversation, to which those of this response are added. */
+  readonly ids: Set<string>
   /** Makes a message to be filled. */
   readonly open: (known: Message.KnownFields) => MessagePromise.Filled
 }
@@ -57,6 +62,8 @@ interface Block {
   /** Whether the model has said that it is at its end. */
   over: boolean
   options: Response.ProviderMetadata
+  /** The whole message, once it is there. */
+  whole: Message.Message | undefined
 }
 
 /**
@@ -72,12 +79,19 @@ export class ResponseMessages {
   /** The block that began last: nearly every token is for it. */
   private current: Block | undefined = undefined
   private readonly blocks = new Map<string, Block>()
+  /** What was said, in the order in which it began. */
+  private readonly said: Array<{ readonly whole: Message.Message | undefined }> = []
   private replies: Array<Effect.Effect<void, never, MiniAgents.MiniAgents>> = []
   private readonly speaker: Speaker
 
   constructor(speaker: Speaker) {
     this.speaker = speaker
     this.model = speaker.model
+  }
+
+  /** What was said, but for what was not whole when the response broke off. */
+  get messages(): ReadonlyArray<Message.Message> {
+    return this.said.flatMap(({ whole }) => whole ?? [])
   }
 
   /** Takes the parts that came together. Tokens of a block that is already a message cost no more than a loop. */
@@ -129,14 +143,14 @@ export class ResponseMessages {
     const block =
       current?.id === part.id && current.kind === kind && !current.over ? current : this.block(kind, part.id)
     if (part.delta !== "") block.message.take(part.delta)
+    else this.addOptions(block, part.metadata)
   }
 
   private other(part: Response.AnyPart): void {
     switch (part.type) {
       case "text-start":
-        return void this.block("text", part.id)
       case "reasoning-start":
-        return this.addOptions(this.block("reasoning", part.id), part.metadata)
+        return this.addOptions(this.block(part.type === "text-start" ? "text" : "reasoning", part.id), part.metadata)
       case "text-end":
       case "reasoning-end": {
         const kind = part.type === "text-end" ? "text" : "reasoning"
@@ -155,10 +169,11 @@ export class ResponseMessages {
         return
       case "tool-call":
         return this.call(part as Response.ToolCallPart<string, unknown>)
+      case "tool-result":
+        return this.result(part)
       case "file":
       case "source":
-      case "tool-result":
-        return this.reply(new ResponsePart({ ...this.said, part: jsonOf(part) }))
+        return this.add(new ResponsePart({ ...this.known, part: jsonOf(part) }))
       default:
         return
     }
@@ -170,9 +185,11 @@ export class ResponseMessages {
     const found = this.blocks.get(key)
     if (found !== undefined && !found.ended && !found.over) return found
     for (const other of this.blocks.values()) if (other.over) this.end(other)
-    const message = this.speaker.open({ _tag: kind === "text" ? "Assistant" : "Reasoning", ...this.said })
-    const block: Block = { kind, id, message, ended: false, over: false, options: {} }
+    const { known, step } = this
+    const message = this.speaker.open({ _tag: kind === "text" ? "Assistant" : "Reasoning", ...known, step })
+    const block: Block = { kind, id, message, ended: false, over: false, options: {}, whole: undefined }
     this.blocks.set(key, block)
+    this.said.push(block)
     this.current = block
     if (kind === "text") this.lastText = block
     this.reply(message.promise)
@@ -183,65 +200,118 @@ export class ResponseMessages {
     if (block.ended) return
     block.ended = true
     const last = block === this.lastText
-    const whole = (text: string) => (block.kind === "text" ? this.assistant(text, last) : this.reasoning(text, block))
-    block.message.end(whole)
+    block.message.end((text) => {
+      const said = block.kind === "text" ? this.assistant(text, last, block.options) : this.reasoning(text, block)
+      block.whole = said
+      return said
+    })
   }
 
   private addOptions(block: Block, metadata: Response.ProviderMetadata): void {
-    block.options = { ...block.options, ...metadata }
+    for (const [provider, more] of Object.entries(metadata)) {
+      const known = block.options[provider]
+      const both = Predicate.isObject(known) && Predicate.isObject(more) ? Object.assign({}, known, more) : more
+      block.options = { ...block.options, [provider]: both }
+    }
   }
 
   private call(part: Response.ToolCallPart<string, unknown>): void {
     const message = new ToolCall({
-      id: part.id,
+      // providers know the calls that they run by their own ids
+      id: part.providerExecuted ? part.id : this.freeId(part.id),
       name: part.name,
       parameters: jsonOf(part.params),
-      agent: this.speaker.agent,
-      step: this.speaker.step,
+      ...this.known,
+      step: this.step,
       ...(part.providerExecuted ? { providerExecuted: true } : {}),
       ...optionsOf(part.metadata)
     })
-    if (part.providerExecuted) return this.reply(message)
+    if (part.providerExecuted) return this.add(message)
     const slot = new Slot()
     this.calls.push({ part, message, slot })
+    this.said.push({ whole: message })
     this.reply([message, slot.input])
+  }
+
+  /** An id that no call in the conversation has: some providers count calls anew in each response. */
+  private freeId(given: string): string {
+    const { ids } = this.speaker
+    let id = given
+    for (let n = 2; ids.has(id); n++) id = `${given}_${n}`
+    ids.add(id)
+    return id
+  }
+
+  /** What a tool gave that the provider ran. */
+  private result(part: Response.ToolResultPart<string, unknown, unknown>): void {
+    if (part.preliminary === true) return
+    const { encodedResult, id, isFailure, metadata, name } = part
+    const result = jsonOf(encodedResult)
+    const providerExecuted = part.providerExecuted === true
+    const options = optionsOf(metadata)
+    this.add(
+      new ToolResult({ id, name, result, isFailure, ...this.known, step: this.step, providerExecuted, ...options })
+    )
+  }
+
+  private add(message: Message.Message): void {
+    this.said.push({ whole: message })
+    this.reply(message)
   }
 
   private reply(input: MessageInput<unknown>): void {
     this.replies.push(this.speaker.reply(input))
   }
 
-  private get said(): { readonly agent: string; readonly model?: string } {
+  private get step(): number {
+    return this.speaker.step
+  }
+
+  private get known(): { readonly agent: string; readonly model?: string } {
     const { agent } = this.speaker
     return this.model === undefined ? { agent } : { agent, model: this.model }
   }
 
   private reasoning(content: string, { options }: Block): Reasoning {
-    return new Reasoning({ content, ...this.said, ...optionsOf(options) })
+    return new Reasoning({ content, ...this.known, step: this.step, ...optionsOf(options) })
   }
 
-  private assistant(content: string, last: boolean): Message.Assistant {
+  private assistant(content: string, last: boolean, options: Response.ProviderMetadata = {}): Message.Assistant {
     const { finish, responseId } = this
     return new Message.Assistant({
       content,
-      ...this.said,
+      ...this.known,
+      step: this.step,
       ...(responseId === undefined ? {} : { responseId }),
-      ...(finish === undefined || !last ? {} : { finishReason: finish.reason, usage: usageOf(finish.usage) })
+      ...(finish === undefined || !last ? {} : saidAtEnd(finish)),
+      ...optionsOf(options)
     })
   }
 }
 
-/** The tokens a response has cost, as far as the provider says so. */
-export const usageOf = ({ inputTokens, outputTokens }: Response.Usage): NonNullable<Message.Assistant["usage"]> => ({
-  ...(inputTokens.total === undefined ? {} : { inputTokens: inputTokens.total }),
-  ...(outputTokens.total === undefined ? {} : { outputTokens: outputTokens.total })
+/** What is known at the end. What a provider says beside the content is the metadata of the message, under its name. */
+const saidAtEnd = ({ metadata, reason, usage }: Response.FinishPart) => ({
+  finishReason: reason,
+  usage: usageOf(usage),
+  ...(Object.keys(metadata).length === 0 ? {} : { metadata: jsonOf(metadata) as Message.Metadata }) // an object stays one
 })
 
+/** The tokens a response has cost, as far as the provider says so. */
+export const usageOf = ({ inputTokens, outputTokens }: Response.Usage): Message.Usage => {
+  const counts = {
+    inputTokens: inputTokens.total,
+    outputTokens: outputTokens.total,
+    cacheReadTokens: inputTokens.cacheRead,
+    cacheWriteTokens: inputTokens.cacheWrite,
+    reasoningTokens: outputTokens.reasoning
+  }
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== undefined))
+}
+
 /** The value as JSON, or a short text about it where it has no JSON form. */
-export const jsonOf = (value: unknown): null | NonNullable<Message.Metadata[string]> => {
-  if (value === undefined) return null
-  const copy = Json.frozenCopy(value)
-  return copy instanceof Json.NotJson ? Json.preview(value) : copy
+export const jsonOf = (value: unknown): Schema.Json => {
+  const copy = lossless(value)
+  return copy instanceof Json.NotJson ? `${Json.preview(copy.value)}: ${copy.reason}` : copy
 }
 
 const optionsOf = (options: Response.ProviderMetadata) =>

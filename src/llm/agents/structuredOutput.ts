@@ -7,7 +7,6 @@ import * as Struct from "effect/Struct"
 import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
-import * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import type { InteractionContext } from "../../InteractionContext.ts"
 import * as Message from "../../Message.ts"
@@ -28,9 +27,12 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const { schema, system, toolkit } = spec
     const model = yield* LanguageModel.LanguageModel
     const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
-    const prepared = toolkit === undefined ? yield* LlmRun.promptOf(ctx, system) : yield* LlmRun.run(ctx, spec)
+    const prepared: LlmRun.Done | undefined =
+      toolkit === undefined
+        ? { prompt: (yield* LlmRun.conversation(ctx, system)).prompt, step: 0 }
+        : yield* LlmRun.run(ctx, spec)
     if (prepared === undefined) return
-    const { prompt, step } = Prompt.isPrompt(prepared) ? { prompt: prepared, step: 0 } : prepared
+    const { prompt, step } = prepared
     const output = outputOf(schema)
     // the type of the object is the schema's, which `generateObject` cannot name here
     const ask = (

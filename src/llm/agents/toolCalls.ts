@@ -7,9 +7,11 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as AiError from "effect/ai/AiError"
-import type * as Prompt from "effect/ai/Prompt"
-import * as Response from "effect/ai/Response"
-import type * as Tool from "effect/ai/Tool"
+import * as Prompt from "effect/ai/Prompt"
+import * as Tool from "effect/ai/Tool"
+import { NotJson } from "../../internal/json.ts"
+import { lossless } from "../../internal/lossless.ts"
+import { invalid } from "../../Message.ts"
 import type * as MessageInput from "../../MessageInput.ts"
 import * as Approval from "./Approval.ts"
 import { ResponsePart, ToolResult } from "./LlmMessage.ts"
@@ -46,8 +48,6 @@ export const CurrentCall = Context.Reference<Running | undefined>("miniagents/ll
   defaultValue: () => undefined
 })
 
-export type ResultPart = Response.ToolResultPart<string, unknown, unknown>
-
 /** Who calls. */
 export interface Caller {
   readonly agent: string
@@ -60,7 +60,7 @@ export const run = (
   toolkit: Toolkit,
   calls: ReadonlyArray<Called>,
   caller: Caller
-): Effect.Effect<ReadonlyArray<ResultPart> | undefined> =>
+): Effect.Effect<ReadonlyArray<ToolResult> | undefined> =>
   Effect.map(
     Effect.forEach(calls, (call) => runOne(toolkit, call, caller), { concurrency: "unbounded" }),
     (results) => (results.every((result) => result !== undefined) ? results : undefined)
@@ -74,51 +74,53 @@ export const refuse = (calls: ReadonlyArray<Called>, agent: string, finishReason
   }
 }
 
-const runOne = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<ResultPart | undefined> =>
+const runOne = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<ToolResult | undefined> =>
   Effect.suspend(() => {
     let shown = false
     const running: Running = {
-      id: call.part.id,
+      id: call.message.id,
       show: (input) => call.slot.add(input),
       failureIsShown: () => {
         shown = true
       }
     }
     return result(toolkit, call, caller).pipe(
+      Effect.map((result) => finish(call, caller.agent, result)),
       Effect.provideService(CurrentCall, running),
-      Effect.matchCause({
-        onSuccess: (result) => finish(call, caller.agent, result),
-        onFailure: (cause) => {
-          const told = mistakeOf(cause)
-          if (told !== undefined) return finish(call, caller.agent, failed(told))
-          call.slot.end(shown ? Exit.void : Exit.failCause(cause))
-          return undefined
-        }
+      Effect.catchCause((cause) => {
+        const told = mistakeOf(cause)
+        if (told !== undefined) return Effect.sync(() => finish(call, caller.agent, failed(told)))
+        call.slot.end(shown ? Exit.void : Exit.failCause(cause))
+        return Effect.undefined
       }),
       Effect.onInterrupt(() => Effect.sync(() => call.slot.end(Exit.interrupt())))
     )
   })
 
-const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<Result, unknown> =>
+const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<Given, unknown> =>
   Effect.gen(function* () {
-    const { id, name, params } = call.part
+    const { id, name, parameters } = call.message
+    const params = call.part.params
     if (!Object.hasOwn(toolkit.tools, name)) {
       const availableTools = Object.keys(toolkit.tools)
       return failed(new AiError.ToolNotFoundError({ toolName: name, availableTools }).message)
     }
+    // a tool without parameters would take it
+    if (typeof parameters === "string") return failed(`the parameters of \`${name}\` are no JSON: write one object`)
     const tool = toolkit.tools[name]
     if (yield* needsApproval(tool, call, caller)) {
       const decision = yield* (yield* Approval.CurrentApprove)({ call: call.message, tool, trace: caller.trace })
       if (!decision.approved) return failed({ type: "execution-denied", reason: decision.reason })
     }
     const last = yield* Stream.unwrap(toolkit.handle(name, params, id)).pipe(
-      Stream.tap((result) =>
-        result.preliminary ? Effect.sync(() => progress(call, caller.agent, result)) : Effect.void
-      ),
+      Stream.tap((result) => (result.preliminary ? progress(call, caller.agent, tool, result) : Effect.void)),
       Stream.filter((result) => !result.preliminary),
       Stream.runLast
     )
-    return Option.getOrElse(last, () => failed("the tool gave no result"))
+    return yield* Option.match(last, {
+      onNone: () => Effect.succeed(failed("the tool gave no result")),
+      onSome: (given) => encode(tool, given)
+    })
   })
 
 const needsApproval = (tool: Tool.Any, call: Called, { prompt }: Caller): Effect.Effect<boolean> =>
@@ -127,7 +129,7 @@ const needsApproval = (tool: Tool.Any, call: Called, { prompt }: Caller): Effect
     if (typeof needsApproval !== "function") return Effect.succeed(needsApproval === true)
     const decode = Schema.decodeUnknownEffect(tool.parametersSchema as Schema.Codec<unknown>)(call.part.params)
     const ask = (parameters: unknown) => {
-      const needed = needsApproval(parameters, { toolCallId: call.part.id, messages: prompt.content })
+      const needed = needsApproval(parameters, { toolCallId: call.message.id, messages: prompt.content })
       return Effect.isEffect(needed) ? (needed as Effect.Effect<boolean>) : Effect.succeed(needed)
     }
     // parameters that do not fit are refused by the tool itself
@@ -141,26 +143,41 @@ const mistakeOf = (cause: Cause.Cause<unknown>): string | undefined => {
   return error.reason.message
 }
 
-const failed = (result: unknown): Result => ({ result, encodedResult: result, isFailure: true, preliminary: false })
+/** What a tool gave, in JSON. */
+interface Given {
+  readonly result: Schema.Json
+  readonly output?: Schema.Json
+  readonly isFailure: boolean
+}
 
-const progress = (call: Called, agent: string, { encodedResult }: Result): void =>
-  call.slot.add(
-    new ResponsePart({ part: { type: "progress", id: call.part.id, result: jsonOf(encodedResult) }, agent })
+const failed = (result: Schema.Json): Given => ({ result, isFailure: true })
+
+/** The result as its schema spells it in JSON; what the schema leaves open, as it is spelled everywhere else. */
+const encode = (tool: Tool.Any, given: Result): Effect.Effect<Given> =>
+  Effect.gen(function* () {
+    const { encodedResult, isFailure, modelOutput, result } = given
+    const schema = isFailure ? Tool.failureResultSchema(tool) : tool.successSchema
+    const spelled = Schema.encodeUnknownEffect(Schema.toCodecJson(schema as Schema.Codec<unknown>))(result)
+    // a schema that leaves something open has no spelling for it, and one that needs services cannot be asked here
+    const json = lossless(yield* Effect.catchCause(spelled, () => Effect.succeed(encodedResult)))
+    if (json instanceof NotJson) {
+      return yield* Effect.die(invalid(`the tool ${tool.name}`, `result${json.path}`, json.value, json.reason))
+    }
+    const output = modelOutput === undefined ? {} : { output: jsonOf(encodeOutput(modelOutput)) }
+    return { result: json, isFailure, ...output }
+  })
+
+const encodeOutput = Schema.encodeSync(Schema.toCodecJson(Schema.Array(Prompt.ToolModelOutputPart)))
+
+const progress = (call: Called, agent: string, tool: Tool.Any, given: Result): Effect.Effect<void> =>
+  Effect.map(encode(tool, given), ({ result }) =>
+    call.slot.add(new ResponsePart({ part: { type: "progress", id: call.message.id, result }, agent }))
   )
 
-const finish = (call: Called, agent: string, given: Result): ResultPart => {
-  const { id, name } = call.part
-  const result = jsonOf(given.encodedResult)
-  call.slot.add(new ToolResult({ id, name, result, isFailure: given.isFailure, agent }))
+const finish = (call: Called, agent: string, given: Given): ToolResult => {
+  const { id, name, step } = call.message
+  const message = new ToolResult({ id, name, ...given, agent, ...(step === undefined ? {} : { step }) })
+  call.slot.add(message)
   call.slot.end()
-  return Response.makePart("tool-result", {
-    id,
-    name,
-    result: given.result,
-    encodedResult: result,
-    ...(given.modelOutput === undefined ? {} : { modelOutput: given.modelOutput }),
-    isFailure: given.isFailure,
-    preliminary: false,
-    providerExecuted: false
-  }) as ResultPart // its parameters are those of its class, which `makePart` cannot name
+  return message
 }
