@@ -14,10 +14,12 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as Freeze from "./internal/freeze.ts"
 import * as Json from "./internal/json.ts"
 import { type Misfit, misfits } from "./internal/misfit.ts"
 import * as Pages from "./internal/pages.ts"
 import * as References from "./internal/references.ts"
+import * as UnknownFields from "./internal/unknownFields.ts"
 
 /**
  * The type id of messages.
@@ -119,7 +121,7 @@ const Base = <Tag extends string, const Fields extends Schema.Struct.Fields>(tag
       } catch (error) {
         throw misfit(tag, props, error)
       }
-      freezeFields(this, tag)
+      Freeze.freezeFields(this, tag, freezing)
     }
     override get hashKey(): string {
       const known = hashKeys.get(this)
@@ -505,7 +507,9 @@ export const fromCause = (
  */
 export const serialize = (message: Message): Schema.JsonObject => {
   const write = (encoded: unknown) => References.write(message, encoded, isMessage, lastPage as never)
-  if (isPlain(message) || message instanceof Page) return write(message) as Schema.JsonObject
+  if (isPlain(message) || message instanceof Page || message instanceof Unknown) {
+    return write(message) as Schema.JsonObject
+  }
   const encoded: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(message)) {
     // a message that is referenced is not encoded, or hashing a history would cost its square
@@ -573,6 +577,33 @@ export const codec = <const Classes extends ReadonlyArray<AnyClass> = []>(
   return provided as never // decoding looks classes up by tag, so it gives instances of these classes only
 }
 
+/**
+ * A codec that keeps what `codec` would refuse: a message of a class that is not known here, or whose fields are not
+ * those of the class, keeps its tag and its fields, and is encoded as what it was decoded from.
+ *
+ * @internal
+ */
+export const keepingCodec = (classes: ReadonlyArray<AnyClass>): Schema.Codec<Message, Schema.Json> =>
+  codec(classes).pipe(Schema.middlewareDecoding((effect) => Effect.provideService(effect, KeepsUnknown, true)))
+
+/**
+ * Whether the text of a message without a content is its fields as a block of JSON, as for every class that says nothing
+ * else.
+ *
+ * @internal
+ */
+export const hasDefaultText = (message: Message): boolean => {
+  let prototype: object = Object.getPrototypeOf(message)
+  while (!Object.hasOwn(prototype, TypeId)) {
+    if (Object.hasOwn(prototype, "toString")) return false
+    prototype = Object.getPrototypeOf(prototype)
+  }
+  return true
+}
+
+/** @internal */
+export const isUnknown = (message: Message): boolean => message instanceof Unknown
+
 /** @internal */
 export const invalid = (operation: string, path: string, value: unknown, reason: string): InvalidMessage =>
   new InvalidMessage({ operation, path, value: Json.preview(value), reason })
@@ -603,14 +634,45 @@ const decodeByTag = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issu
     const tag = Predicate.hasProperty(json, "_tag") ? json._tag : undefined
     const found = typeof tag === "string" ? classes.get(tag) : undefined
     if (found !== undefined) {
-      return Effect.mapError(Schema.decodeEffect(Schema.toCodecJson(found))(json), (error) => error.issue)
+      const decoded = Effect.mapError(Schema.decodeEffect(Schema.toCodecJson(found))(json), (error) => error.issue)
+      return Effect.catch(decoded, (issue) =>
+        Effect.flatMap(KeepsUnknown, (keeps) => (keeps ? unknown(json) : Effect.fail(issue)))
+      )
     }
     const expected = `a message with a \`_tag\` of ${[...classes.keys()].join(", ")}`
-    return Effect.fail(new SchemaIssue.InvalidValue({ expected }, json))
+    const refused = new SchemaIssue.InvalidValue({ expected }, json)
+    return Effect.flatMap(KeepsUnknown, (keeps) =>
+      keeps && typeof tag === "string" ? unknown(json) : Effect.fail(refused)
+    )
   })
 
-const toJson = (message: Message): Schema.Json =>
-  isPlain(message) ? ({ ...message } as never) : encoderOf(message)(message)
+const KeepsUnknown = Context.Reference<boolean>("miniagents/Message/KeepsUnknown", { defaultValue: () => false })
+
+/** A message of a class that is not known here; its fields are JSON and messages. */
+class Unknown extends Base("Unknown", {}) {}
+
+const unknown = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue> => {
+  const { metadata = noMetadata, ...fields } = json as Schema.JsonObject
+  const shadowed = ["hashKey", "toString", TypeId].find((name) => Object.hasOwn(fields, name))
+  if (shadowed !== undefined || !Predicate.isObject(metadata)) {
+    const expected = "a message without a field that every message has already"
+    return Effect.fail(new SchemaIssue.InvalidValue({ expected }, json))
+  }
+  return Effect.map(UnknownFields.decode({ ...fields, metadata }, decodeByTag), (found) => {
+    const message = Object.create(Unknown.prototype) as Message
+    for (const [key, value] of Object.entries(found)) Json.define(message, key, value)
+    Freeze.freezeFields(message, message._tag, freezing)
+    return message
+  })
+}
+
+/** @internal */
+export const toJson = (message: Message): Schema.JsonObject =>
+  isPlain(message)
+    ? ({ ...message } as never)
+    : message instanceof Unknown
+      ? UnknownFields.encode(message, isMessage, toJson)
+      : encoderOf(message)(message)
 
 const encodeField = (message: Message, key: string): unknown => {
   const encoded = encoderOf(message, key)({ [key]: message[key as never] })
@@ -678,38 +740,15 @@ const fields = (content: string, metadata: Metadata | undefined) =>
 const block = (json: unknown): string => `\`\`\`json\n${JSON.stringify(json, null, 2)}\n\`\`\``
 
 const jsonBlock = (message: Message): string => {
-  const { _tag: _, metadata, ...rest } = toJson(message) as Schema.JsonObject
+  const { _tag: _, metadata, ...rest } = toJson(message)
   return block(Predicate.isObject(metadata) && Object.keys(metadata).length > 0 ? { ...rest, metadata } : rest)
 }
 
-/** Freezes at every depth: arrays and plain objects as copies, for those given stay their maker's. */
-const freezeFields = (value: object, path: string): void => {
-  for (const key of Object.keys(value)) {
-    const field = (value as Record<string, unknown>)[key]
-    const frozen = freeze(field, `${path}.${key}`)
-    if (frozen !== field) Json.define(value, key, frozen)
-  }
-  Object.freeze(value)
-}
-
-const freeze = (value: unknown, path: string): unknown => {
-  if (typeof value !== "object" || value === null || isMessage(value)) return value
-  if (Array.isArray(value)) return Object.freeze(value.map((item, i) => freeze(item, `${path}[${i}]`)))
-  if (isMutable(value)) {
+const freezing: Freeze.Options = {
+  isFrozen: isMessage,
+  refuse: (path, value) => {
     const [tag, ...rest] = path.split(".")
     throw invalid(tag, rest.join("."), value, mutable)
   }
-  if (Json.isPlainObject(value)) {
-    const copy = Object.create(Object.getPrototypeOf(value)) as object
-    for (const key of Object.keys(value)) Json.define(copy, key, value[key])
-    freezeFields(copy, path)
-    return copy
-  }
-  // instances of Effect's own types are immutable, and some of them keep what they have computed
-  if (Schema.isSchema(value.constructor) && !Object.isFrozen(value)) freezeFields(value, path)
-  return value
 }
 const mutable = "a message cannot hold what could still change: take a string, an array or a DateTime"
-
-const isMutable = (value: object): boolean =>
-  value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)

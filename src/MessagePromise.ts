@@ -294,15 +294,23 @@ class Whole {
   }
 }
 
-interface Streamed<E> extends Inside<E> {}
-class Streamed<E> extends Log<string> {
+/** @internal */
+export interface Streamed<E> extends Inside<E> {}
+
+/**
+ * A promise whose tokens are kept as they come.
+ *
+ * @internal
+ */
+export class Streamed<E> extends Log<string> {
   declare readonly channel: StreamChannel<string, E>
-  readonly known: Message.KnownFields
+  known: Message.KnownFields
   result: Exit.Exit<Message.Message, E> | undefined = undefined
   task: Task | undefined = undefined
   private asMessage: MessagePromise | undefined = undefined
   private readonly streams: boolean
-  private held = ""
+  /** What was said so far of a text that is given at once. */
+  protected held = ""
 
   constructor(known: Message.KnownFields, streams: boolean) {
     super()
@@ -354,7 +362,11 @@ class Streamed<E> extends Log<string> {
   }
 
   /** Ends the promise with its message, or with a failure that nobody has read yet. */
-  finish(exit: Exit.Exit<Message.Message, E>, { reports }: MiniAgents.RuntimeImpl, { trace }: Task): void {
+  finish(
+    exit: Exit.Exit<Message.Message, E>,
+    { reports }: MiniAgents.RuntimeImpl,
+    { trace }: Pick<Task, "trace">
+  ): void {
     if (Exit.isFailure(exit)) reports.watch(this, exit.cause, trace)
     this.release()
     this.task = undefined

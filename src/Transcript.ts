@@ -4,7 +4,18 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as LlmMessage from "./llm/agents/LlmMessage.ts"
+import * as Message from "./Message.ts"
+import type * as MessageSequence from "./MessageSequence.ts"
+import type * as MiniAgents from "./MiniAgents.ts"
+import * as decoder from "./transcriptDecoder.ts"
+import * as encoder from "./transcriptEncoder.ts"
 
 /**
  * A place in a transcript: the index of a message, and how much of its text is had, in UTF-16 units (`3.120`), or that
@@ -174,4 +185,215 @@ export const after = (position: Position | undefined, event: Event): Position | 
     default:
       return position
   }
+}
+
+/**
+ * Why what was made of a transcript failed.
+ *
+ * **Details**
+ *
+ * - `Failed`: the message or the sequence failed where it was made, with an error whose schema is not known here, or
+ *   with a defect (then it comes as a defect).
+ * - `Reset`: the producer began anew and took back text that was read already: what came after the UTF-16 offset `to`
+ *   of the message. A reader that begins after that reads the text that came in its place.
+ * - `Diverged`: a message that was whole came again with another content, or not at all, after the producer began anew.
+ * - `Cut`: the events ended although the sequence had not; message `at` was next, or under way.
+ * - `Malformed`: the events are in an order that no sequence gives.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Reason: Schema.TaggedUnion<{
+  readonly Failed: Schema.TaggedStruct<"Failed", { readonly failure: typeof Failure }>
+  readonly Reset: Schema.TaggedStruct<"Reset", { readonly to: Schema.Int }>
+  readonly Diverged: Schema.TaggedStruct<"Diverged", { readonly at: Schema.Int }>
+  readonly Cut: Schema.TaggedStruct<"Cut", { readonly at: Schema.Int }>
+  readonly Malformed: Schema.TaggedStruct<"Malformed", { readonly at: Schema.Int; readonly problem: Schema.String }>
+}> = Schema.TaggedUnion({
+  Failed: { failure: Failure },
+  Reset: { to: Index },
+  Diverged: { at: Index },
+  Cut: { at: Index },
+  Malformed: { at: Index, problem: Schema.String }
+})
+
+/**
+ * Why what was made of a transcript failed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * What a sequence made of a transcript fails with, beside the errors whose schema `decode` was given and those of the
+ * stream of events.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TranscriptError extends Schema.TaggedError<TranscriptError>()("TranscriptError", { reason: Reason }) {
+  override get message(): string {
+    return Reason.match(this.reason, {
+      Failed: ({ failure }) =>
+        `${failure.error}: ${failure.reason}${failure.id === undefined ? "" : ` (${failure.id})`}`,
+      Reset: ({ to }) => `The producer began anew: what was read after offset ${to} of this message is taken back`,
+      Diverged: ({ at }) => `The producer began anew, and message ${at} is not what it was before`,
+      Cut: ({ at }) => `The transcript broke off at message ${at}`,
+      Malformed: ({ at, problem }) => `Message ${at} of the transcript is malformed: ${problem}`
+    })
+  }
+}
+
+/**
+ * A sequence as events, from its start or from what a reader at the position `from` has not had yet. Never fails: what
+ * the sequence fails with is an event.
+ *
+ * **Details**
+ *
+ * Events are made as they are asked for, so that a reader that does not read costs nothing; one holds at most 32 KiB of
+ * text. Whoever reads it has read the sequence: a lazy one starts, and its failures count as seen.
+ *
+ * A typed failure leaves with its tag and its text, and as a whole where `error` is its schema. A defect leaves as an
+ * internal error with an id; the defect itself is logged under that id.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { MessageSequence, Transcript } from "miniagents"
+ *
+ * const program = Effect.gen(function*() {
+ *   const sequence = yield* MessageSequence.from(["one", "two"])
+ *   const lines = yield* Transcript.encode(sequence, { from: "0.x" }).pipe(
+ *     Stream.map((event) => JSON.stringify(event)), // what comes after the first message
+ *     Stream.runCollect
+ *   )
+ *   return lines
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const encode = <E>(
+  sequence: MessageSequence.MessageSequence<E>,
+  options: { readonly from?: Position | undefined; readonly error?: Schema.Codec<E, unknown> | undefined } = {}
+): Stream.Stream<Event> => {
+  const had = options.from === undefined ? { at: 0, to: undefined } : hadAt(options.from)
+  if (had === undefined)
+    return Stream.die(new Error(`\`from\` must be a position such as "3.120", got \`${options.from}\``))
+  const encodeError = options.error === undefined ? undefined : Schema.encodeUnknownExit(jsonCodec(options.error))
+  // every sequence is made by this library
+  return encoder.encode(sequence as MessageSequence.Sequence<E>, had, {
+    leave: (cause, trace) => leave(cause, trace, encodeError),
+    resetOf: (cause) => {
+      const error = Cause.squash(cause)
+      return error instanceof TranscriptError && error.reason._tag === "Reset" ? error.reason.to : undefined
+    }
+  })
+}
+
+/**
+ * The sequence that events from `encode` tell of: the same messages, tokens and end. It fills up in the background as
+ * the events come, like every sequence.
+ *
+ * **Details**
+ *
+ * `classes` are the classes of messages of your own; those of this library, the parts of a model's response among them,
+ * are known. A message of any other class keeps its tag, its fields and its hash key, and is given on as it was. A
+ * failure that fits `error` is that error again; any other one is a `TranscriptError`.
+ *
+ * Events that come twice, as when a reader connects again a little earlier than it was cut off, are compared with what
+ * was had and not given twice.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { MessageSequence, Transcript } from "miniagents"
+ *
+ * const program = Effect.gen(function*() {
+ *   const sequence = yield* MessageSequence.from(["one", "two"])
+ *   const events = yield* Stream.runCollect(Transcript.encode(sequence))
+ *   const again = yield* Transcript.decode(Stream.fromIterable(events))
+ *   return yield* again.messages // the same two messages
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const decode = <EIn, R, E = never>(
+  events: Stream.Stream<Event, EIn, R>,
+  options: {
+    readonly classes?: ReadonlyArray<Message.AnyClass> | undefined
+    readonly error?: Schema.Codec<E, unknown> | undefined
+  } = {}
+): Effect.Effect<MessageSequence.MessageSequence<E | EIn | TranscriptError>, never, MiniAgents.MiniAgents | R> => {
+  const decodeError = options.error === undefined ? undefined : Schema.decodeUnknownExit(jsonCodec(options.error))
+  const own = (options.classes ?? []).filter((added) => !responseClasses.includes(added))
+  const sequence = decoder.decode(events, [...responseClasses, ...own], {
+    arrive: (failure) => arrive(failure, decodeError),
+    error: (reason) => new TranscriptError({ reason })
+  })
+  // its failures are those of the events, and what `arrive` and `error` make
+  return sequence as Effect.Effect<
+    MessageSequence.Sequence<E | EIn | TranscriptError>,
+    never,
+    MiniAgents.MiniAgents | R
+  >
+}
+
+const responseClasses: ReadonlyArray<Message.AnyClass> = LlmMessage.classes
+
+const hadAt = (position: Position): encoder.Had | undefined => {
+  if (!Schema.is(Position)(position)) return undefined
+  const [at, to] = position.split(".") as [string, string]
+  return to === "x" ? { at: Number(at) + 1, to: undefined } : { at: Number(at), to: Number(to) }
+}
+
+const jsonCodec = <E>(error: Schema.Codec<E, unknown>): Schema.Codec<E, Schema.Json> =>
+  Schema.toCodecJson(error) as unknown as Schema.Codec<E, Schema.Json> // its encoded side is JSON
+
+const leave = (
+  cause: Cause.Cause<unknown>,
+  trace: ReadonlyArray<string>,
+  encodeError: ((error: unknown) => Exit.Exit<Schema.Json, unknown>) | undefined
+): Effect.Effect<Failure> => {
+  const squashed = Cause.squash(cause)
+  // what came from another process goes on as it came
+  if (squashed instanceof TranscriptError && squashed.reason._tag === "Failed") {
+    return Effect.succeed(squashed.reason.failure)
+  }
+  if (!Cause.hasFails(cause)) return leaveDefect(cause, squashed, trace)
+  const { error, reason } = Message.fromCause(cause)
+  const value = encodeError?.(squashed)
+  return Effect.succeed(
+    value !== undefined && Exit.isSuccess(value)
+      ? { error, reason, trace, value: value.value }
+      : { error, reason, trace }
+  )
+}
+
+/** One and the same defect has one id and is logged once, however many readers meet it. */
+const leaveDefect = (cause: Cause.Cause<unknown>, defect: unknown, trace: ReadonlyArray<string>) =>
+  Effect.suspend(() => {
+    const known = typeof defect === "object" && defect !== null ? defectIds.get(defect) : undefined
+    const id = known ?? SecureRandom.uuidV4Unsafe()
+    const failure: Failure = { error: "InternalError", reason: "internal error", trace, id }
+    if (known !== undefined) return Effect.succeed(failure)
+    if (typeof defect === "object" && defect !== null) defectIds.set(defect, id)
+    return Effect.as(Effect.logError(`Internal error ${id}`, cause), failure)
+  })
+const defectIds = new WeakMap<object, string>()
+
+const arrive = (
+  failure: Failure,
+  decodeError: ((value: unknown) => Exit.Exit<unknown, unknown>) | undefined
+): Cause.Cause<unknown> => {
+  const value = failure.value === undefined ? undefined : decodeError?.(failure.value)
+  if (value !== undefined && Exit.isSuccess(value)) return Cause.fail(value.value)
+  const error = new TranscriptError({ reason: { _tag: "Failed", failure } })
+  return failure.id === undefined ? Cause.fail(error) : Cause.die(error)
 }

@@ -19,6 +19,8 @@ const ranks: Readonly<Record<string, number>> = {
   AgentCall: 4,
   Agent: 5,
   Transcript: 6,
+  transcriptDecoder: 6,
+  transcriptEncoder: 6,
   "agents/": 6,
   "console/": 6,
   "history/": 6,

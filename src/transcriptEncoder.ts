@@ -1,0 +1,315 @@
+/** A sequence as the events of a transcript, made as they are asked for. */
+import type * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { Log } from "./internal/log.ts"
+import { Reader } from "./internal/rope.ts"
+import * as LlmMessage from "./llm/agents/LlmMessage.ts"
+import * as Message from "./Message.ts"
+import * as MessagePromise from "./MessagePromise.ts"
+import type * as MessageSequence from "./MessageSequence.ts"
+import type { Event, Failure } from "./Transcript.ts"
+
+/** What a reader has: messages up to `at`, and of that one the text up to `to`; without `to` not even that it is open. */
+export interface Had {
+  readonly at: number
+  readonly to: number | undefined
+}
+
+/** How failures leave the process. */
+export interface Failures {
+  readonly leave: (cause: Cause.Cause<unknown>, trace: ReadonlyArray<string>) => Effect.Effect<Failure>
+  /** Where a text begins anew, if that is what its reader failed with. */
+  readonly resetOf: (cause: Cause.Cause<unknown>) => number | undefined
+}
+
+/** The events that a reader has not had yet. */
+export const encode = (sequence: MessageSequence.Sequence, had: Had, failures: Failures): Stream.Stream<Event> =>
+  Stream.fromChannel(
+    Channel.fromTransform((_upstream, scope) =>
+      Effect.sync(() => new Encoder(new Reader(sequence, "all"), had, failures, scope).pull)
+    )
+  )
+
+/**
+ * How much of a text one event holds at most, in UTF-16 units: 32 KiB in UTF-8, where a unit takes three bytes at most.
+ */
+const maxText = 10_920
+/** How many events are made at once at most. */
+const maxEvents = 128
+
+type EventsPull = Pull.Pull<Arr.NonEmptyReadonlyArray<Event>>
+type TokensPull = Pull.Pull<Arr.NonEmptyReadonlyArray<string>, unknown>
+
+/** The message that is being encoded. */
+interface Current {
+  readonly promise: MessagePromise.MessagePromise<unknown>
+  readonly scope: Scope.Closeable | undefined
+  /** The tokens that are there, and how much of them was said. */
+  tokens: ReadonlyArray<string>
+  index: number
+  offset: number
+  /** Gives more tokens, once it is clear how; nothing when there are no more. */
+  pull: TokensPull | undefined
+  more: boolean
+  /** Half of a surrogate pair, whose other half is to come. */
+  half: string
+  /** All that was said of its text. */
+  readonly said: Array<string>
+  to: number
+  readonly had: number
+}
+
+class Encoder {
+  private readonly reader: Reader<MessagePromise.MessagePromise<unknown>>
+  private readonly had: Had
+  private readonly failures: Failures
+  private readonly scope: Scope.Scope
+  private promises: ReadonlyArray<MessagePromise.MessagePromise<unknown>> = []
+  private next = 0
+  private at = 0
+  private current: Current | undefined = undefined
+  private out: Array<Event> = []
+  private size = 0
+  private ended = false
+
+  constructor(reader: Encoder["reader"], had: Had, failures: Failures, scope: Scope.Scope) {
+    this.reader = reader
+    this.had = had
+    this.failures = failures
+    this.scope = scope
+  }
+
+  /** The next events; at least one, and as many as are there without waiting, up to a limit. */
+  readonly pull: EventsPull = Effect.suspend(() => {
+    while (this.size < maxText && this.out.length < maxEvents) {
+      const wait = this.current === undefined ? this.begin() : this.go(this.current)
+      if (wait === undefined) continue
+      if (this.out.length > 0) return this.flush()
+      return this.ended ? Cause.done() : Effect.flatMap(wait, () => this.pull)
+    }
+    return this.flush()
+  })
+
+  private flush(): EventsPull {
+    const events = this.out as unknown as Arr.NonEmptyReadonlyArray<Event>
+    this.out = []
+    this.size = 0
+    return Effect.succeed(events)
+  }
+
+  private emit(event: Event): void {
+    this.out.push(event)
+  }
+
+  /** Opens the next message, or ends; what has to be waited for, if anything. */
+  private begin(): Effect.Effect<void> | undefined {
+    if (this.next === this.promises.length) {
+      if (this.ended) return Effect.void
+      this.promises = this.reader.read()
+      this.next = 0
+      if (this.promises.length > 0) return undefined
+      return this.reader.exit === undefined ? this.reader.blocked!.changed : this.end
+    }
+    const promise = this.promises[this.next++]
+    if (this.at < this.had.at) {
+      this.at++
+      return undefined
+    }
+    const resumed = this.at === this.had.at && this.had.to !== undefined
+    if (!resumed) this.emit({ _tag: "open", at: this.at, known: knownOf(promise) })
+    this.open(promise, resumed ? this.had.to! : 0)
+    return undefined
+  }
+
+  private open(promise: MessagePromise.MessagePromise<unknown>, had: number): void {
+    const { whole } = MessagePromise.inside(promise)
+    this.current = {
+      promise,
+      scope: whole !== undefined || promise instanceof Log ? undefined : Scope.forkUnsafe(this.scope),
+      tokens: whole === undefined ? [] : tokensOf(promise, whole),
+      index: 0,
+      offset: 0,
+      pull: undefined,
+      more: whole === undefined,
+      half: "",
+      said: [],
+      to: 0,
+      had
+    }
+  }
+
+  /** Says more of the message under way; what has to be waited for, if anything. */
+  private go(current: Current): Effect.Effect<void> | undefined {
+    const text = takeText(current)
+    if (text !== "") {
+      this.say(current, text)
+      return undefined
+    }
+    if (current.more) return this.awaitTokens(current)
+    const { whole } = MessagePromise.inside(current.promise)
+    if (whole === undefined) {
+      return Effect.matchCauseEffect(current.promise.message, {
+        onSuccess: (message) => this.finish(current, message),
+        onFailure: (cause) => this.break(current, cause)
+      })
+    }
+    this.whole(current, whole)
+    return undefined
+  }
+
+  private say(current: Current, text: string): void {
+    const start = current.to
+    current.to += text.length
+    current.said.push(text)
+    if (current.to <= current.had) return
+    const said = start < current.had ? text.slice(current.had - start) : text
+    this.size += said.length
+    this.emit({ _tag: "text", at: this.at, to: current.to, text: said })
+  }
+
+  private awaitTokens(current: Current): Effect.Effect<void> {
+    const pull =
+      current.pull ??
+      Effect.flatMap(Channel.toPullScoped(current.promise.channel, current.scope ?? this.scope), (made) => {
+        current.pull = made
+        return made
+      })
+    return Effect.matchCauseEffect(pull, {
+      onSuccess: (tokens) => {
+        current.tokens = tokens
+        current.index = 0
+        return Effect.void
+      },
+      onFailure: (cause) => {
+        if (!Pull.isDoneCause(cause)) return this.break(current, cause)
+        current.more = false
+        return Effect.void
+      }
+    })
+  }
+
+  private whole(current: Current, message: Message.Message): void {
+    this.emit({ _tag: "message", at: this.at, message: jsonOf(message, current), hashKey: message.hashKey })
+    this.leave()
+  }
+
+  private leave(): void {
+    this.current = undefined
+    this.at++
+  }
+
+  private finish(current: Current, message: Message.Message): Effect.Effect<void> {
+    this.whole(current, message)
+    return this.close(current)
+  }
+
+  private break(current: Current, cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    const reset = this.failures.resetOf(cause)
+    if (reset !== undefined) {
+      this.emit({ _tag: "reset", at: this.at, to: reset })
+      if (reset === 0) this.emit({ _tag: "open", at: this.at, known: knownOf(current.promise) })
+      this.open(current.promise, reset)
+      return this.close(current)
+    }
+    if (current.half !== "") this.say(current, current.half)
+    const { at } = this
+    this.leave()
+    const said = Cause.hasInterruptsOnly(cause)
+      ? Effect.succeed<Event>({ _tag: "broken", at })
+      : Effect.map(this.failures.leave(cause, traceOf(current.promise)), (failure): Event => ({
+          _tag: "broken",
+          at,
+          failure
+        }))
+    return Effect.andThen(
+      this.close(current),
+      Effect.map(said, (event) => this.emit(event))
+    )
+  }
+
+  private close({ scope }: Current): Effect.Effect<void> {
+    return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
+  }
+
+  private readonly end = Effect.suspend((): Effect.Effect<void> => {
+    this.ended = true
+    const exit = this.reader.giveExit()
+    if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+      return Effect.map(this.failures.leave(exit.cause, this.reader.failed?.trace ?? []), (failure) =>
+        this.emit({ _tag: "failed", failure })
+      )
+    }
+    this.emit({ _tag: Exit.isSuccess(exit) ? "end" : "interrupted" })
+    return Effect.void
+  })
+}
+
+/** The next piece of the text that is there, of which no surrogate pair is cut; nothing if there is none. */
+const takeText = (current: Current): string => {
+  const { tokens } = current
+  let text = current.half
+  current.half = ""
+  while (current.index < tokens.length && text.length < maxText) {
+    const token = tokens[current.index]
+    const room = maxText - text.length
+    const piece =
+      current.offset === 0 && token.length <= room ? token : token.slice(current.offset, current.offset + room)
+    text = text === "" ? piece : text + piece
+    current.offset += piece.length
+    if (current.offset < token.length) break
+    current.index++
+    current.offset = 0
+  }
+  const last = text.charCodeAt(text.length - 1)
+  if (last < 0xd800 || last > 0xdbff || (!current.more && current.index === tokens.length)) return text
+  current.half = text.slice(-1)
+  return text.slice(0, -1)
+}
+
+/** The message as JSON, without a content that is the text that was said. */
+const jsonOf = (
+  message: Message.Message,
+  { said, to }: Current
+): { readonly [key: string]: Message.Metadata[string] } => {
+  const json = Message.toJson(message)
+  if (to === 0 || typeof json.content !== "string" || json.content.length !== to) return json
+  let offset = 0
+  for (const text of said) {
+    if (!json.content.startsWith(text, offset)) return json
+    offset += text.length
+  }
+  const { content: _, ...rest } = json
+  return rest
+}
+
+/** The tokens of a message that is there: none where its text follows from its other fields. */
+const tokensOf = (promise: MessagePromise.MessagePromise<unknown>, message: Message.Message): ReadonlyArray<string> => {
+  if (promise instanceof Log) return promise.items as ReadonlyArray<string> // a promise's log holds tokens
+  const hasContent = "content" in message && typeof message.content === "string"
+  return !hasContent && (wellKnown.has(message.constructor) || Message.hasDefaultText(message)) ? [] : [String(message)]
+}
+
+/** Classes with a text of their own making that both sides know. */
+const wellKnown: ReadonlySet<unknown> = new Set([Message.Data, ...LlmMessage.classes])
+
+const knownFields = ["agent", "model", "step", "finishReason", "responseId", "usage"]
+
+const knownOf = (
+  promise: MessagePromise.MessagePromise<unknown>
+): { readonly [key: string]: Message.Metadata[string] } => {
+  const { whole } = MessagePromise.inside(promise)
+  if (whole === undefined || promise instanceof Log) return promise.known as Message.Metadata
+  const known: Record<string, Message.Metadata[string]> = { _tag: whole._tag }
+  for (const name of knownFields) if (name in whole) known[name] = whole[name as never]
+  if (Object.keys(whole.metadata).length > 0) known.metadata = whole.metadata
+  return known
+}
+
+const traceOf = (promise: MessagePromise.MessagePromise<unknown>): ReadonlyArray<string> =>
+  promise instanceof Log ? promise.trace : []
