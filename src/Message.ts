@@ -594,11 +594,8 @@ export const keepingCodec = (classes: ReadonlyArray<AnyClass>): Schema.Codec<Mes
  */
 export const hasDefaultText = (message: Message): boolean => {
   let prototype: object = Object.getPrototypeOf(message)
-  while (!Object.hasOwn(prototype, TypeId)) {
-    if (Object.hasOwn(prototype, "toString")) return false
-    prototype = Object.getPrototypeOf(prototype)
-  }
-  return true
+  while (!Object.hasOwn(prototype, "toString")) prototype = Object.getPrototypeOf(prototype)
+  return Object.hasOwn(prototype, TypeId)
 }
 
 /** @internal */
@@ -746,9 +743,8 @@ const jsonBlock = (message: Message): string => {
 
 const freezing: Freeze.Options = {
   isFrozen: isMessage,
-  refuse: (path, value) => {
+  refuse: (path, value, reason) => {
     const [tag, ...rest] = path.split(".")
-    throw invalid(tag, rest.join("."), value, mutable)
+    throw invalid(tag, rest.join("."), value, `a message cannot hold ${reason}`)
   }
 }
-const mutable = "a message cannot hold what could still change: take a string, an array or a DateTime"
