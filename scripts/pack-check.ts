@@ -1,60 +1,45 @@
 /**
- * Packs the library, installs the tarball into an empty folder as a user would, imports every subpath there, and runs
- * README's first example.
+ * Packs the library, installs the tarball into an empty folder as a user would, and imports, compiles, bundles and runs
+ * it there.
  */
 
 import assert from "node:assert/strict"
-import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { isBuiltin } from "node:module"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { dirname, join } from "node:path"
 import * as pty from "@lydell/node-pty"
+import type { Nodes } from "mdast"
+import { fromMarkdown } from "mdast-util-from-markdown"
+import * as Bundles from "./Bundles.ts"
 import * as Fences from "./Fences.ts"
 import * as Imports from "./Imports.ts"
-
-interface Manifest {
-  readonly name: string
-  readonly version: string
-  readonly devDependencies: Readonly<Record<string, string>>
-  readonly peerDependenciesMeta: Readonly<Record<string, unknown>>
-  readonly exports: Readonly<Record<string, null | string | Readonly<Record<string, string>>>>
-}
-
-const root = fileURLToPath(new URL("..", import.meta.url))
-const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest
-const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
-  target === null || typeof target === "string" ? [] : [{ name: manifest.name + subpath.slice(1), target }]
-)
-
-// What npm tells its scripts about this project must not reach the npm that works in another folder.
-const env = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|config_local_prefix)/.test(name))
-)
-const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): string =>
-  execFileSync(command, args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
-
-const node = (folder: string, code: string): string =>
-  run(folder, process.execPath, "--input-type=module", "--eval", code).trimEnd()
-
-/** What tsc says of a file, and nothing when all is well. */
-const tsc = (folder: string, file: string, ...options: ReadonlyArray<string>): string => {
-  const bin = join(root, "node_modules/typescript/bin/tsc")
-  const strict = ["--strict", "--noEmit", "--pretty", "false", "--module", "nodenext", "--target", "es2024"]
-  return spawnSync(process.execPath, [bin, ...strict, ...options, file], { cwd: folder, env, encoding: "utf8" }).stdout
-}
-
-const pack = (folder: string): string => {
-  run(root, "npm", "pack", "--pack-destination", folder)
-  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"))
-  assert(tarball !== undefined, "`npm pack` made no tarball")
-  return join(folder, tarball)
-}
-
-// An install script in the tarball, or in what it needs, is an error here.
-const install = (folder: string, ...specs: ReadonlyArray<string>) =>
-  run(folder, "npm", "install", "--strict-allow-scripts", "--loglevel=error", "--no-audit", "--no-fund", ...specs)
+import {
+  env,
+  exact,
+  exactVersion,
+  install,
+  makeUser,
+  manifest,
+  node,
+  pack,
+  root,
+  run,
+  subpaths,
+  tsc
+} from "./Packed.ts"
 
 const checkPackages = (folder: string): string => {
   const { packages } = JSON.parse(readFileSync(join(folder, "node_modules/.package-lock.json"), "utf8")) as {
@@ -124,16 +109,75 @@ const checkSubpaths = (folder: string): string => {
   return `imports ${subpaths.map(({ name }) => name).join(", ")}`
 }
 
-/** Whoever type-checks against the declarations of an optional peer has that peer. */
-const checkDeclarations = (folder: string): string => {
-  install(folder, ...Object.keys(manifest.peerDependenciesMeta).map(exact))
-  writeFileSync(join(folder, "subpaths.ts"), subpaths.map(({ name }) => `import "${name}"\n`).join(""))
-  // With library checks, as an import that leads nowhere is silently `any` without them. The rest is not ours.
-  const complaints = tsc(folder, "subpaths.ts", "--skipLibCheck", "false")
-    .split("\n")
-    .filter((line) => /^(subpaths\.ts|node_modules\/miniagents\/)/.test(line))
-  assert.deepEqual(complaints, [], "what tsc says of the declarations")
-  return "its declarations type-check"
+/**
+ * Compiles every subpath, and a package of agents with declarations of its own: without an optional package, with each
+ * SDK alone, and with all. The newest compiler does all of it, older ones the two ends.
+ */
+const checkDeclarations = (
+  folder: string,
+  optional: string,
+  compilers: readonly [string, ...Array<string>]
+): string => {
+  const fixtures = join(root, "scripts/packed")
+  for (const file of readdirSync(fixtures)) copyFileSync(join(fixtures, file), join(folder, file))
+  const compile = (compiler: string, installed: ReadonlyArray<string>, file: string, ...options: Array<string>) => {
+    const complaints = tsc(compiler, folder, [file], "--rewriteRelativeImportExtensions", ...options)
+      .split("\n")
+      .filter((line) => /^(\w+\.(d\.)?ts|node_modules\/miniagents\/)/.test(line)) // what others declare is not ours
+    assert.deepEqual(complaints, [], `what ${compiler} says with ${installed.join(", ") || "no optional package"}`)
+  }
+  // an import that leads nowhere is silently `any` where libraries are not checked
+  const noEmit = ["--noEmit", "--skipLibCheck", "false"]
+  const check = (compiler: string, ...installed: ReadonlyArray<string>) => {
+    const others = packages.filter((name) => !installed.includes(name)).map(subpathOf)
+    const names = subpaths.map(({ name }) => name).filter((name) => !others.includes(name))
+    writeFileSync(join(folder, "subpaths.ts"), names.map((name) => `import "${name}"\n`).join(""))
+    for (const name of installed) link(optional, folder, name)
+    compile(compiler, installed, "subpaths.ts", ...noEmit)
+    for (const name of installed) rmSync(join(folder, "node_modules", name))
+  }
+  for (const compiler of compilers) {
+    compile(compiler, [], "agents.ts", "--declaration", "--emitDeclarationOnly")
+    renameSync(join(folder, "agents.ts"), join(folder, "agents.source"))
+    compile(compiler, [], "caller.ts", ...noEmit)
+    renameSync(join(folder, "agents.source"), join(folder, "agents.ts"))
+    check(compiler)
+    check(compiler, ...packages)
+  }
+  for (const name of packages) check(compilers[0], name)
+  return `type-checks, and declares agents, with ${compilers.length} compilers, with and without optional packages`
+}
+
+/** The optional packages. */
+const packages = Object.keys(manifest.peerDependenciesMeta)
+
+/** The subpath that is of no use without a package. */
+const subpathOf = (name: string): string => `${manifest.name}/${name.replace(/^@|-ai\/sdk$/g, "")}`
+
+const link = (from: string, to: string, name: string) => {
+  mkdirSync(dirname(join(to, "node_modules", name)), { recursive: true })
+  symlinkSync(join(from, "node_modules", name), join(to, "node_modules", name), "junction")
+}
+
+/** The files that the Markdown in the tarball links to are in it, too. */
+const checkLinks = (folder: string): string => {
+  const packed = join(folder, "node_modules", manifest.name)
+  const files = readdirSync(packed, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".md"))
+  const linksOf = (node: Nodes): ReadonlyArray<string> =>
+    node.type === "link" || node.type === "image" || node.type === "definition"
+      ? [node.url]
+      : "children" in node
+        ? node.children.flatMap(linksOf)
+        : []
+  const links = files.flatMap((file) =>
+    linksOf(fromMarkdown(readFileSync(join(packed, file), "utf8")))
+      .filter((url) => !/^([a-z]+:|#)/.test(url))
+      .map((url) => ({ file, url, path: join(packed, dirname(file), url.replace(/#.*$/, "")) }))
+  )
+  assert(links.length > 0, "README.md has no links")
+  const broken = links.filter(({ path }) => !existsSync(path)).map(({ file, url }) => `${file}: ${url}`)
+  assert.deepEqual(broken, [], "these links lead to nothing that is packed")
+  return `its ${links.length} links lead to what is packed`
 }
 
 const checkInternals = (folder: string): string => {
@@ -149,7 +193,7 @@ const checkInternals = (folder: string): string => {
        if (code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") console.log(path)
      }`
   )
-  const names = subpaths.map(({ name }) => name)
+  const names = Object.keys(manifest.exports).map((name) => name.replace(".", manifest.name))
   assert.deepEqual(
     open.split("\n").filter((path) => path !== "" && !names.includes(path)),
     [],
@@ -157,14 +201,6 @@ const checkInternals = (folder: string): string => {
   )
   return `blocks every other path (${paths.length} tried)`
 }
-
-const exactVersion = (name: string): string => {
-  const version = manifest.devDependencies[name]
-  assert(version !== undefined, `\`${name}\` is no devDependency`)
-  return version
-}
-
-const exact = (name: string): string => `${name}@${exactVersion(name)}`
 
 const checkHello = (folder: string): string => {
   const [hello] = Fences.fromMarkdownText(readFileSync(join(root, "README.md"), "utf8"))
@@ -175,7 +211,12 @@ const checkHello = (folder: string): string => {
     .filter((name) => name !== manifest.name && name !== "effect")
   if (packages.length > 0) install(folder, ...new Set(packages.map((name) => exact(name))))
   writeFileSync(join(folder, "hello.ts"), hello.code)
-  assert.equal(tsc(folder, "hello.ts", "--skipLibCheck"), "", "what tsc says of README's first example")
+  const compiler = join(root, "node_modules/typescript")
+  assert.equal(
+    tsc(compiler, folder, ["hello.ts"], "--noEmit", "--skipLibCheck"),
+    "",
+    "what tsc says of README's first example"
+  )
   assert.equal(
     run(folder, process.execPath, "hello.ts").trimEnd(),
     hello.output.trimEnd(),
@@ -184,18 +225,26 @@ const checkHello = (folder: string): string => {
   return "README's first example type-checks and prints what README says"
 }
 
+/** The oldest compiler that its declarations are for. */
+const oldTypeScript = "typescript@5.9.3"
+
 const folder = mkdtempSync(join(tmpdir(), "miniagents-pack-"))
 try {
   const tarball = pack(folder)
-  const user = join(folder, "user")
-  mkdirSync(user)
-  writeFileSync(join(user, "package.json"), `{ "private": true, "type": "module" }`)
+  const user = makeUser(join(folder, "user"))
   install(user, tarball, exact("effect"))
+  const old = makeUser(join(folder, "typescript"))
+  install(old, oldTypeScript)
+  const optional = makeUser(join(folder, "optional"))
+  install(optional, ...packages.map(exact))
   console.log(checkPackages(user))
+  console.log(checkLinks(user))
   console.log(checkProgram(user))
   console.log(await checkStart(user))
   console.log(checkSubpaths(user))
-  console.log(checkDeclarations(user))
+  console.log(await Bundles.checkSubpaths(user))
+  console.log(await Bundles.checkSize(user))
+  console.log(checkDeclarations(user, optional, [root, old]))
   console.log(checkInternals(user))
   console.log(checkHello(user))
 } finally {
