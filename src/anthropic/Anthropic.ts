@@ -129,7 +129,13 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
     package: "@anthropic-ai/sdk",
     load: () => import("@anthropic-ai/sdk").catch(missing),
     // The spans are Effect's.
-    client: ({ Anthropic }, settings) => new Anthropic({ openTelemetry: false, ...options.sdk, ...settings })
+    client: ({ Anthropic }, settings) =>
+      new Anthropic({
+        openTelemetry: false,
+        ...options.sdk,
+        ...settings,
+        fetchOptions: { ...Connection.fetchOptions, ...options.sdk?.fetchOptions }
+      })
   })
 
 /**
@@ -147,7 +153,7 @@ export const languageModel = (
     connection,
     codec: AnthropicMessages.codec,
     config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...current })),
-    open: (sdk, params, signal) => sdk.messages.create(params, { signal }).withResponse()
+    open: (sdk, params, signal) => sdk.messages.create(params, { signal }).asResponse()
   })
 
 /**

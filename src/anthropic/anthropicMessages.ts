@@ -12,8 +12,9 @@ import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
-import type { Assembler } from "../llm/provider/responseBuilder.ts"
+import * as Parameters from "../llm/provider/callParameters.ts"
+import * as Metadata from "../llm/provider/metadata.ts"
+import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import type * as Wire from "../llm/provider/Wire.ts"
 
@@ -35,19 +36,19 @@ export type Params = Anthropic.MessageCreateParamsStreaming
 export type Config = Partial<Omit<Params, "messages" | "stream">>
 
 /**
- * The codec. What it has no part for (the results of tools that Anthropic runs) is in the `blocks` of the metadata
- * with which the response finishes.
+ * The codec. A block that there is no part for (of a tool that Anthropic runs, for one) is an empty reasoning in its
+ * place, with the `block` in its metadata, and goes back as it is.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const codec: Wire.Codec<Config, Params, Anthropic.RawMessageStreamEvent> = {
+export const codec: Wire.Codec<Config, Params> = {
   transformer: toCodecAnthropic,
-  encode: (options, config) =>
+  encode: (options, config, origin) =>
     Effect.gen(function* () {
       const { content } = options.prompt
       const format = yield* Part.format(options, toCodecAnthropic)
-      const system = [...systemOf(config), ...content.flatMap((message) => encodeSystem(message))]
+      const system = [...systemOf(config), ...content.flatMap((message) => encodeSystem(message, origin))]
       return {
         max_tokens: 4096,
         ...config,
@@ -56,7 +57,7 @@ export const codec: Wire.Codec<Config, Params, Anthropic.RawMessageStreamEvent> 
           output_config: { ...config.output_config, format: { type: "json_schema", schema: format.schema } }
         }),
         ...(system.length > 0 && { system }),
-        messages: yield* encodeMessages(content),
+        messages: yield* encodeMessages(content, origin),
         stream: true
       }
     }),
@@ -68,109 +69,154 @@ export const codec: Wire.Codec<Config, Params, Anthropic.RawMessageStreamEvent> 
     ...("temperature" in params && { temperature: params.temperature as number }),
     ...("top_p" in params && { topP: params.top_p as number })
   }),
-  decode: (event, response, now) => {
-    switch (event.type) {
-      case "message_start":
-        response.start({ id: event.message.id, model: event.message.model, created: now })
-        return decodeUsage(event.message.usage, response)
-      case "content_block_start":
-        return startBlock(event.index, event.content_block, response)
-      case "content_block_delta":
-        return decodeDelta(event.index, event.delta, response)
-      case "content_block_stop":
-        return response.close(event.index)
-      case "message_delta":
-        decodeUsage(event.usage, response)
-        decodeStop(event.delta, response)
-        if (event.delta.stop_reason) response.finish(reasons[event.delta.stop_reason] ?? "other")
-        return
-      case "message_stop":
-        response.isComplete = response.reason !== undefined
-    }
-  },
-  isToken: (event) => {
-    if (event?.type === "content_block_start") return !/^(text|thinking)$/.test(event.content_block?.type)
-    return event?.type === "content_block_delta" && isToken(event.delta)
+  decode: (event, response) => decodeEvent(event as Event, response)
+}
+
+/** An event, or a whole message from a server that does not stream. */
+type Event =
+  | Anthropic.RawMessageStreamEvent
+  | (Partial<Anthropic.Message> & { readonly type: "message" })
+  | { readonly type?: undefined }
+
+const decodeEvent = (event: Event, response: ResponseBuilder): void => {
+  switch (event.type) {
+    case "message_start":
+      response.begin(event.message)
+      noteUnknown(event.message, knownOfMessage, response)
+      return decodeUsage(event.message.usage, response)
+    case "content_block_start":
+      return startBlock(event.index, event.content_block, response)
+    case "content_block_delta":
+      return decodeDelta(event.index, event.delta, response)
+    case "content_block_stop":
+      return endBlock(event.index, response)
+    case "message_delta":
+      decodeUsage(event.usage, response)
+      noteUnknown(event, knownOfMessage, response)
+      return decodeStop(event.delta, response)
+    case "message_stop":
+      return response.complete()
+    case "message":
+      return decodeMessage(event, response)
   }
 }
 
-/** Text and thoughts begin empty, and their pieces may be. */
-const isToken = (delta: Anthropic.RawContentBlockDelta | undefined): boolean => {
-  switch (delta?.type) {
-    case "text_delta":
-      return Boolean(delta.text)
-    case "thinking_delta":
-      return Boolean(delta.thinking)
-    case "input_json_delta":
-      return Boolean(delta.partial_json)
-    default:
-      return delta?.type === "signature_delta" || delta?.type === "citations_delta"
+const decodeMessage = (message: Partial<Anthropic.Message>, response: ResponseBuilder): void => {
+  response.begin(message)
+  decodeUsage(message.usage, response)
+  for (const [index, block] of (message.content ?? []).entries()) {
+    startBlock(index, block, response)
+    endBlock(index, response)
   }
+  decodeStop(message, response)
 }
 
 const reasons: { readonly [reason: string]: Response.FinishReason } = {
   end_turn: "stop",
   stop_sequence: "stop",
+  stop: "stop",
   max_tokens: "length",
   model_context_window_exceeded: "length",
+  length: "length",
   tool_use: "tool-calls",
+  tool_calls: "tool-calls",
   pause_turn: "pause",
-  refusal: "content-filter"
+  refusal: "content-filter",
+  content_filter: "content-filter"
 }
 
 const startBlock = (
   index: number,
   block: Anthropic.RawContentBlockStartEvent["content_block"],
-  response: Assembler
+  response: ResponseBuilder
 ): void => {
   switch (block.type) {
-    case "text":
+    case "text": {
       response.open("text", index)
+      const unknown = Metadata.unknownOf(block, knownOfText)
+      if (unknown !== undefined) response.annotate(unknown)
       return response.text(index, block.text)
+    }
     case "thinking":
       response.open("reasoning", index)
-      if (block.signature) response.annotate(index, { signature: block.signature })
+      if (block.signature) response.annotate({ signature: block.signature })
       return response.reasoning(index, block.thinking)
     case "redacted_thinking":
       response.open("reasoning", index)
-      return response.annotate(index, { redactedData: block.data })
+      return response.annotate({ redactedData: block.data })
     case "tool_use":
-      response.tool(index, block)
-      // Usually empty, and what follows are its pieces.
-      if (Predicate.isObject(block.input) && Object.keys(block.input).length > 0) {
-        response.params(index, JSON.stringify(block.input))
-      }
-      return
+      // The parameters are usually empty here, and what follows are their pieces.
+      return response.call(index, { id: block.id, name: block.name, initial: block.input })
     default:
-      return response.other(index, Part.json(block))
+      response.open("reasoning", index)
+      // in its place among the others, and as it is, for when it is sent back
+      return response.annotate({ block: { ...Part.json(block) } })
   }
 }
 
-const decodeDelta = (index: number, delta: Anthropic.RawContentBlockDeltaEvent["delta"], response: Assembler): void => {
+const knownOfText = new Set(["type", "text"])
+
+const decodeDelta = (
+  index: number,
+  delta: Anthropic.RawContentBlockDeltaEvent["delta"],
+  response: ResponseBuilder
+): void => {
   switch (delta.type) {
     case "text_delta":
       return response.text(index, delta.text)
     case "thinking_delta":
       return response.reasoning(index, delta.thinking)
     case "input_json_delta":
-      return response.params(index, delta.partial_json)
+      if (response.callOf(index) !== undefined) return response.params(index, delta.partial_json)
+      return response.annotate({ block: { input_text: delta.partial_json } })
     case "signature_delta":
-      return response.annotate(index, { signature: delta.signature })
+      return response.annotate({ signature: delta.signature })
     case "citations_delta":
-      return response.listInFinish("citations", { index, citation: Part.json(delta.citation) })
+      return response.annotate({ citations: [Part.json(delta.citation)] })
+    default: {
+      const unknown = Metadata.unknownOf(delta, knownOfDelta)
+      if (unknown === undefined) return
+      return response.annotate(response.openMetadata?.["block"] === undefined ? unknown : { block: unknown })
+    }
   }
 }
 
-/** What the reasons leave out. */
-const decodeStop = (delta: Anthropic.RawMessageDeltaEvent["delta"], response: Assembler): void => {
-  const { container, stop_details, stop_sequence } = delta
-  response.annotateFinish({ stop_sequence, stop_details: Part.json(stop_details), container: Part.json(container) })
+const knownOfDelta = new Set(["type"])
+
+const endBlock = (index: number, response: ResponseBuilder): void => {
+  const block: unknown = response.openMetadata?.["block"]
+  if (Metadata.isCollected(block) && typeof block["input_text"] === "string") {
+    block["input"] = Parameters.parse(block["input_text"]) ?? block["input_text"]
+    delete block["input_text"]
+  }
+  response.close(index)
 }
+
+const noteUnknown = (value: object, known: ReadonlySet<string>, response: ResponseBuilder): void => {
+  const unknown = Metadata.unknownOf(value, known)
+  if (unknown !== undefined) response.note(unknown)
+}
+
+const knownOfMessage = new Set("type id role model content stop_reason usage delta".split(" "))
+
+/** Why the model stopped, and what the reasons leave out. */
+const decodeStop = (delta: { readonly stop_reason?: string | null }, response: ResponseBuilder): void => {
+  noteUnknown(delta, knownOfMessage, response)
+  const { stop_reason: said } = delta
+  if (!said) return
+  const reason = Object.hasOwn(reasons, said) ? reasons[said] : undefined
+  if (reason === undefined) response.note({ stop_reason: said })
+  response.finish(reason ?? "other")
+}
+
+const knownOfUsage = new Set(
+  "input_tokens cache_read_input_tokens cache_creation_input_tokens output_tokens output_tokens_details".split(" ")
+)
 
 /** The usage at the end is that of the whole response, but leaves out what has not changed. */
 const decodeUsage = (
   usage: Partial<Anthropic.Usage> | Partial<Anthropic.MessageDeltaUsage> | null | undefined,
-  response: Assembler
+  response: ResponseBuilder
 ): void => {
   if (!usage) return
   const { inputTokens, outputTokens } = response.usage
@@ -185,7 +231,7 @@ const decodeUsage = (
     inputTokens: { uncached, cacheRead, cacheWrite, total },
     outputTokens: { total: output, reasoning, text }
   }
-  response.annotateFinish({ server_tool_use: Part.json(usage.server_tool_use) })
+  noteUnknown(usage, knownOfUsage, response)
 }
 
 const encodeTools = (
@@ -218,17 +264,18 @@ const systemOf = ({ system }: Config): Array<Anthropic.TextBlockParam> => {
   return system === "" ? [] : [{ type: "text", text: system }]
 }
 
-const encodeSystem = (message: Prompt.Message): Array<Anthropic.TextBlockParam> =>
+const encodeSystem = (message: Prompt.Message, origin: Metadata.Origin): Array<Anthropic.TextBlockParam> =>
   message.role === "system" && message.content !== ""
-    ? [{ type: "text", text: message.content, ...cacheControl(message.options) }]
+    ? [{ type: "text", text: message.content, ...cacheControl(message.options, origin) }]
     : []
 
 /** What was asked to be cached, as `{ anthropic: { cache_control } }` in the options of a part or a message. */
-const cacheControl = (options: Prompt.ProviderOptions): { cache_control?: Anthropic.CacheControlEphemeral } => {
-  const own = options["anthropic"]
-  if (!Predicate.hasProperty(own, "cache_control")) return {}
+const cacheControl = (options: Prompt.ProviderOptions, origin: Metadata.Origin): Control => {
+  const { cache_control } = Metadata.ownOf(options, origin)
   // Passed on as it is: the API checks it.
-  return { cache_control: own.cache_control as unknown as Anthropic.CacheControlEphemeral }
+  return cache_control === undefined
+    ? {}
+    : { cache_control: cache_control as unknown as Anthropic.CacheControlEphemeral }
 }
 
 /**
@@ -236,15 +283,16 @@ const cacheControl = (options: Prompt.ProviderOptions): { cache_control?: Anthro
  * what the user says to them.
  */
 const encodeMessages = (
-  messages: ReadonlyArray<Prompt.Message>
+  messages: ReadonlyArray<Prompt.Message>,
+  origin: Metadata.Origin
 ): Effect.Effect<Array<Anthropic.MessageParam>, AiError.AiErrorReason> =>
   Effect.gen(function* () {
     const turns: Array<{ role: "assistant" | "user"; content: Array<Anthropic.ContentBlockParam> }> = []
     for (const message of messages) {
       if (message.role === "system") continue
       const role = message.role === "assistant" ? "assistant" : "user"
-      const content = (yield* Effect.forEach(message.content, encodePart)).flat()
-      const control = cacheControl(message.options)
+      const content = (yield* Effect.forEach(message.content, (part) => encodePart(part, origin))).flat()
+      const control = cacheControl(message.options, origin)
       if (content.length > 0) Object.assign(content[content.length - 1], control)
       const last = turns[turns.length - 1]
       if (content.length === 0) continue
@@ -259,19 +307,26 @@ const encodeMessages = (
     return turns
   })
 
-const encodePart = (part: Prompt.Part): Effect.Effect<Array<Anthropic.ContentBlockParam>, AiError.AiErrorReason> => {
-  const control = cacheControl(part.options)
+const encodePart = (
+  part: Prompt.Part,
+  origin: Metadata.Origin
+): Effect.Effect<Array<Anthropic.ContentBlockParam>, AiError.AiErrorReason> => {
+  const control = cacheControl(part.options, origin)
   switch (part.type) {
     case "text":
       // The API refuses empty text.
-      return Effect.succeed(part.text === "" ? [] : [{ type: "text", text: part.text, ...control }])
+      return Effect.succeed(
+        part.text === "" ? [] : [{ type: "text", text: part.text, ...citations(part, origin), ...control }]
+      )
     case "file":
       return encodeFile(part, control)
     case "reasoning":
-      return Effect.succeed(encodeReasoning(part))
-    case "tool-call":
+      return Effect.succeed(encodeReasoning(part, origin))
+    case "tool-call": {
       if (part.providerExecuted) return Effect.succeed([])
-      return Effect.succeed([{ type: "tool_use", id: part.id, name: part.name, input: part.params ?? {}, ...control }])
+      const input = Parameters.toObject(part.params)
+      return Effect.succeed([{ type: "tool_use", id: part.id, name: part.name, input, ...control }])
+    }
     case "tool-result":
       return part.providerExecuted ? Effect.succeed([]) : encodeResult(part, control)
     default:
@@ -279,14 +334,25 @@ const encodePart = (part: Prompt.Part): Effect.Effect<Array<Anthropic.ContentBlo
   }
 }
 
-/** Only what this provider has signed can be sent back to it. */
-const encodeReasoning = (part: Prompt.ReasoningPart): Array<Anthropic.ContentBlockParam> => {
-  const own = part.options["anthropic"]
-  if (Predicate.hasProperty(own, "redactedData")) {
-    return [{ type: "redacted_thinking", data: String(own.redactedData) }]
-  }
-  if (!Predicate.hasProperty(own, "signature")) return []
-  return [{ type: "thinking", thinking: part.text, signature: String(own.signature) }]
+/** What an answer refers to, as it came. */
+const citations = (
+  part: Prompt.TextPart,
+  origin: Metadata.Origin
+): { citations?: Array<Anthropic.TextCitationParam> } => {
+  const { citations } = Metadata.ownOf(part.options, origin)
+  return Array.isArray(citations) ? { citations: citations as Array<never> } : {}
+}
+
+/** Only what came from this very server can be sent back to it, and to the provider's own what it has signed. */
+const encodeReasoning = (part: Prompt.ReasoningPart, origin: Metadata.Origin): Array<Anthropic.ContentBlockParam> => {
+  const own = part.options[origin.provider]
+  const { block, redactedData, signature } = Metadata.ownOf(part.options, origin)
+  // A block goes back as it came, whatever it is.
+  if (Metadata.isCollected(block)) return [block as never]
+  if (typeof redactedData === "string") return [{ type: "redacted_thinking", data: redactedData }]
+  if (typeof signature === "string") return [{ type: "thinking", thinking: part.text, signature }]
+  const isFromHere = Metadata.isCollected(own) && own["server"] !== undefined && own["server"] === origin.server
+  return isFromHere ? [{ type: "thinking", thinking: part.text } as Anthropic.ThinkingBlockParam] : []
 }
 
 type Control = { cache_control?: Anthropic.CacheControlEphemeral }

@@ -152,7 +152,8 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
         organization: null,
         project: null,
         ...options.sdk,
-        ...settings
+        ...settings,
+        fetchOptions: { ...Connection.fetchOptions, ...options.sdk?.fetchOptions }
       })
   })
 
@@ -171,7 +172,7 @@ export const languageModel = (
     connection,
     codec: ChatCompletions.codec,
     config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...current })),
-    open: (sdk, params, signal) => sdk.chat.completions.create(params, { signal }).withResponse()
+    open: (sdk, params, signal) => sdk.chat.completions.create(params, { signal }).asResponse()
   })
 
 /**

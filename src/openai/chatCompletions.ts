@@ -6,15 +6,18 @@
  *
  * @since 0.1.0
  */
-import type * as AiError from "effect/ai/AiError"
+import * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { OpenAI } from "openai"
-import type { Assembler, Usage } from "../llm/provider/responseBuilder.ts"
+import * as Parameters from "../llm/provider/callParameters.ts"
+import * as Metadata from "../llm/provider/metadata.ts"
+import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import type * as Wire from "../llm/provider/Wire.ts"
 
@@ -44,19 +47,19 @@ export type Config = Partial<Omit<Params, "messages" | "n" | "stream">> & {
  * @since 0.1.0
  * @category constructors
  */
-export const codec: Wire.Codec<Config, Params, OpenAI.Chat.ChatCompletionChunk> = {
+export const codec: Wire.Codec<Config, Params> = {
   transformer: toCodecOpenAI,
-  encode: (options, config) =>
+  encode: (options, config, origin) =>
     Effect.gen(function* () {
       const { extra_body, ...rest } = config
-      const messages = (yield* Effect.forEach(options.prompt.content, encodeMessage)).flat()
+      const messages = yield* Effect.forEach(options.prompt.content, (message) => encodeMessage(message, origin))
       const format = yield* Part.format(options, toCodecOpenAI)
       return {
         ...rest,
         ...encodeTools(yield* Part.tools(options, toCodecOpenAI), options.toolChoice, config),
         ...(format && { response_format: { type: "json_schema", json_schema: { ...format, strict: true } } }),
         ...extra_body,
-        messages,
+        messages: messages.flat(),
         stream: true,
         stream_options: { include_usage: true, ...config.stream_options }
       }
@@ -71,87 +74,234 @@ export const codec: Wire.Codec<Config, Params, OpenAI.Chat.ChatCompletionChunk> 
     seed: params.seed,
     stopSequences: typeof params.stop === "string" ? [params.stop] : params.stop
   }),
-  decode: (chunk, response, now) => {
-    response.start({ id: chunk.id, model: chunk.model, created: chunk.created ? chunk.created * 1000 : now })
-    if (chunk.usage) response.usage = decodeUsage(chunk.usage)
-    const { moderation, service_tier, system_fingerprint } = chunk
-    response.annotateFinish({ service_tier, system_fingerprint, moderation: Part.json(moderation) })
-    const choice = chunk.choices?.[0]
-    if (choice === undefined) return
-    if (choice.delta) decodeDelta(choice.delta, response)
-    if (choice.logprobs) decodeLogprobs(choice.logprobs, response)
-    if (choice.finish_reason) response.finish(reasons[choice.finish_reason] ?? "other")
-  },
-  isToken: (chunk) => {
-    const delta: Delta | undefined = chunk?.choices?.[0]?.delta
-    return Boolean(delta?.content || delta?.refusal || delta?.audio || thought(delta) || delta?.tool_calls?.length)
-  }
-}
-
-type Delta = OpenAI.Chat.ChatCompletionChunk.Choice.Delta & {
-  readonly annotations?: ReadonlyArray<Schema.Json> | null
-  readonly reasoning?: unknown
-  readonly reasoning_content?: unknown
+  decode: (event, response) => decodeChunk(event as Chunk, response)
 }
 
 type Message = OpenAI.Chat.ChatCompletionMessageParam
 
+/** A piece of a response as servers send it, of which the SDK's type knows a part. */
+interface Chunk {
+  readonly id?: unknown
+  readonly model?: unknown
+  readonly created?: number | null
+  readonly usage?: RawUsage | null
+  readonly x_groq?: { readonly usage?: RawUsage | null } | null
+  readonly choices?: ReadonlyArray<Choice> | null
+}
+
+interface Choice {
+  readonly delta?: Delta | null
+  /** In the place of the delta: from servers that do not stream, and from some that do. */
+  readonly message?: Delta | null
+  readonly finish_reason?: string | null
+  readonly logprobs?: Partial<OpenAI.Chat.ChatCompletionChunk.Choice.Logprobs> | null
+  readonly usage?: RawUsage | null
+}
+
+interface Delta {
+  readonly content?: unknown
+  readonly refusal?: unknown
+  readonly reasoning?: unknown
+  readonly reasoning_content?: unknown
+  readonly audio?: { readonly transcript?: unknown; readonly [key: string]: unknown } | null
+  readonly annotations?: ReadonlyArray<Schema.Json> | null
+  readonly tool_calls?: ReadonlyArray<CallPiece> | null
+  readonly function_call?: CallPiece["function"]
+}
+
+interface CallPiece {
+  readonly index?: number | null
+  readonly id?: string | null
+  readonly function?: { readonly name?: string | null; readonly arguments?: unknown } | null
+}
+
+const knownOfChunk = new Set(["id", "object", "created", "model", "choices", "usage", "obfuscation"])
+const knownOfChoice = new Set(["index", "delta", "message", "finish_reason", "logprobs", "usage"])
+const knownOfDelta = new Set(
+  "role content refusal reasoning reasoning_content audio annotations tool_calls function_call".split(" ")
+)
+const knownOfCall = new Set(["index", "id", "type", "function"])
+
+const decodeChunk = (chunk: Chunk, response: ResponseBuilder): void => {
+  response.begin({ id: chunk.id, model: chunk.model, created: (chunk.created ?? 0) * 1000 })
+  decodeUsage(chunk.usage, response)
+  decodeUsage(chunk.x_groq?.usage, response)
+  noteUnknown(chunk, knownOfChunk, response)
+  const choice = chunk.choices?.[0]
+  if (choice === undefined) return
+  decodeUsage(choice.usage, response)
+  noteUnknown(choice, knownOfChoice, response)
+  const delta = choice.delta ?? choice.message
+  if (delta) decodeDelta(delta, response)
+  if (choice.logprobs) decodeLogprobs(choice.logprobs, response)
+  if (choice.finish_reason) decodeReason(choice.finish_reason, response)
+}
+
+const noteUnknown = (value: object, known: ReadonlySet<string>, response: ResponseBuilder): void => {
+  const unknown = Metadata.unknownOf(value, known)
+  if (unknown !== undefined) response.note(unknown)
+}
+
+/** The reasons of the API, and what other servers say for them. */
 const reasons: { readonly [reason: string]: Response.FinishReason } = {
   stop: "stop",
+  eos: "stop",
+  eos_token: "stop",
+  end: "stop",
+  end_turn: "stop",
+  complete: "stop",
+  stop_sequence: "stop",
   length: "length",
+  max_tokens: "length",
+  model_length: "length",
   tool_calls: "tool-calls",
+  tool_call: "tool-calls",
+  tool_use: "tool-calls",
   function_call: "tool-calls",
   content_filter: "content-filter",
-  error: "error"
+  safety: "content-filter",
+  sensitive: "content-filter",
+  refusal: "content-filter"
 }
 
-const thought = (delta: Delta | undefined): unknown => delta?.reasoning_content || delta?.reasoning
+const failures = new Set(["error", "network_error", "insufficient_system_resource"])
+
+const decodeReason = (said: string, response: ResponseBuilder): void => {
+  const name = said.toLowerCase()
+  if (failures.has(name)) {
+    const description = `the server ended the response with the reason \`${said}\``
+    return response.fail(new AiError.InternalProviderError({ description }))
+  }
+  const reason = Object.hasOwn(reasons, name) ? reasons[name] : undefined
+  if (reason === undefined) response.note({ finish_reason: said })
+  response.finish(reason ?? "other")
+}
 
 /** A model thinks, speaks and calls tools in turns: what begins ends what was open, but tool calls may interleave. */
-const decodeDelta = (delta: Delta, response: Assembler): void => {
-  const reasoning = thought(delta)
-  if (reasoning) {
-    response.closeAll("text")
-    response.reasoning("reasoning", reasoning)
-  }
+const decodeDelta = (delta: Delta, response: ResponseBuilder): void => {
+  // The field is kept, so that the reasoning goes back in the one it came in.
+  const field = delta.reasoning_content ? "reasoning_content" : "reasoning"
+  response.reasoning("reasoning", delta[field], { field })
+  decodeContent(delta.content, response)
   // What is said aloud is text as well; the sound itself is in the metadata of the finish.
-  const text = delta.content || delta.refusal || delta.audio?.transcript
-  if (text) {
-    response.closeAll("reasoning")
-    response.text("text", text)
-    if (delta.refusal) response.annotate("text", { refusal: true })
+  if (delta.audio) {
+    response.text("text", delta.audio.transcript)
+    response.list("audio", [Part.json(delta.audio)])
   }
-  for (const [position, call] of (delta.tool_calls ?? []).entries()) {
-    const key = call.index ?? position
-    const open = response.block(key)
-    // Some servers number every call 0, and tell them apart by id alone.
-    if (open === undefined || (call.id && call.id !== open.id && call.function?.name)) {
-      response.closeAll("text")
-      response.closeAll("reasoning")
-      response.tool(key, { id: call.id, name: call.function?.name })
-    }
-    response.params(key, call.function?.arguments)
+  if (typeof delta.refusal === "string" && delta.refusal !== "") {
+    response.isRefusal = true
+    response.text("text", delta.refusal)
+    response.annotate({ refusal: true })
   }
-  if (delta.annotations) response.listInFinish("annotations", ...delta.annotations)
-  if (delta.audio) response.listInFinish("audio", { ...delta.audio })
+  const unknown = Metadata.unknownOf(delta, knownOfDelta)
+  if (unknown !== undefined) response.annotate({ message: unknown })
+  if (delta.tool_calls) decodeCalls(delta.tool_calls, response)
+  if (delta.function_call) decodeCalls([{ function: delta.function_call }], response)
+  if (delta.annotations) response.list("annotations", delta.annotations)
 }
 
-const decodeLogprobs = (logprobs: Partial<OpenAI.Chat.ChatCompletionChunk.Choice.Logprobs>, response: Assembler) => {
+/** A text, or pieces of text, of thoughts (Mistral) and of what there is no part for. */
+const decodeContent = (content: unknown, response: ResponseBuilder): void => {
+  if (typeof content === "string") return response.text("text", content)
+  if (!Array.isArray(content)) return
+  for (const piece of content as ReadonlyArray<unknown>) {
+    if (typeof piece === "string") response.text("text", piece)
+    else if (Predicate.hasProperty(piece, "thinking")) decodeThinking(piece.thinking, response)
+    else if (Predicate.hasProperty(piece, "text")) response.text("text", piece.text)
+    else if (Predicate.isObject(piece)) response.list("content", [Part.json(piece)])
+  }
+}
+
+const decodeThinking = (thinking: unknown, response: ResponseBuilder): void => {
+  for (const piece of Array.isArray(thinking) ? (thinking as ReadonlyArray<unknown>) : [thinking]) {
+    const text = Predicate.hasProperty(piece, "text") ? piece.text : piece
+    response.reasoning("reasoning", text, { field: "thinking" })
+  }
+}
+
+const decodeCalls = (pieces: ReadonlyArray<CallPiece>, response: ResponseBuilder): void => {
+  for (const [position, piece] of pieces.entries()) {
+    const { name, arguments: params } = piece.function ?? {}
+    const open = openCall(piece, position, pieces.length, response)
+    const key = open ?? newKey(piece, response)
+    if (open === undefined) response.call(key, { id: piece.id, name })
+    else response.name(key, name)
+    response.params(key, params)
+    const unknown = Metadata.unknownOf(piece, knownOfCall)
+    if (unknown !== undefined) response.annotate({ call: unknown }, key)
+  }
+}
+
+/** The key of the open call that a piece goes on with, if it does. */
+const openCall = (
+  { function: called, id, index }: CallPiece,
+  position: number,
+  count: number,
+  response: ResponseBuilder
+): string | number | undefined => {
+  const hasIndex = index !== undefined && index !== null
+  const keys = hasIndex ? response.callKeys.filter((key) => indexOf(key) === index) : response.callKeys
+  const sameId = id ? keys.find((key) => response.callOf(key)?.givenId === id) : undefined
+  const key = sameId ?? (hasIndex || count === 1 ? keys.at(-1) : keys[position])
+  const open = key === undefined ? undefined : response.callOf(key)
+  if (open === undefined || sameId !== undefined || !called?.name || open.name === "") return key
+  if (called.name !== open.name) return undefined
+  // The same name once more: some repeat it with every piece, and some have every call under the same number.
+  if (open.json === "") return id ? undefined : key
+  return Parameters.parse(open.json) === undefined ? key : undefined
+}
+
+/** Calls are kept by their number, with how many calls were there before them where servers number all alike. */
+const newKey = ({ index }: CallPiece, response: ResponseBuilder): string => `${index ?? ""}#${response.callKeys.length}`
+
+const indexOf = (key: string | number): number => Number.parseInt(String(key), 10)
+
+const decodeLogprobs = (
+  logprobs: Partial<OpenAI.Chat.ChatCompletionChunk.Choice.Logprobs>,
+  response: ResponseBuilder
+) => {
   for (const items of [logprobs.content, logprobs.refusal]) {
-    if (items) response.listInFinish("logprobs", ...items.map((item) => Part.json(item)))
+    if (items)
+      response.list(
+        "logprobs",
+        items.map((item) => Part.json(item))
+      )
   }
 }
 
-const decodeUsage = (usage: OpenAI.CompletionUsage): Usage => {
-  const input = Part.count(usage.prompt_tokens)
-  const output = Part.count(usage.completion_tokens)
-  const cached = Part.count(usage.prompt_tokens_details?.cached_tokens)
-  const reasoning = Part.count(usage.completion_tokens_details?.reasoning_tokens)
-  return {
+/** How many tokens there were, under all the names that servers have for it. */
+interface RawUsage {
+  readonly prompt_tokens?: unknown
+  readonly completion_tokens?: unknown
+  readonly input_tokens?: unknown
+  readonly output_tokens?: unknown
+  readonly total_tokens?: unknown
+  readonly prompt_tokens_details?: { readonly cached_tokens?: unknown; readonly cache_write_tokens?: unknown } | null
+  readonly completion_tokens_details?: { readonly reasoning_tokens?: unknown } | null
+  readonly prompt_cache_hit_tokens?: unknown
+  readonly cached_tokens?: unknown
+  readonly reasoning_tokens?: unknown
+}
+
+const decodeUsage = (usage: RawUsage | null | undefined, response: ResponseBuilder): void => {
+  if (!usage) return
+  const before = response.usage
+  const input = Part.count(usage.prompt_tokens ?? usage.input_tokens) ?? before.inputTokens.total
+  const said = Part.count(usage.completion_tokens ?? usage.output_tokens)
+  const cached = usage.prompt_tokens_details?.cached_tokens ?? usage.prompt_cache_hit_tokens ?? usage.cached_tokens
+  const cacheRead = Part.count(cached) ?? before.inputTokens.cacheRead
+  const cacheWrite = Part.count(usage.prompt_tokens_details?.cache_write_tokens) ?? before.inputTokens.cacheWrite
+  const thought = usage.completion_tokens_details?.reasoning_tokens ?? usage.reasoning_tokens
+  const reasoning = Part.count(thought) ?? before.outputTokens.reasoning
+  // Some leave the thoughts out of what was said, as their sum shows.
+  const isApart = reasoning !== undefined && usage.total_tokens === (input ?? 0) + (said ?? 0) + reasoning
+  const output = said === undefined ? before.outputTokens.total : said + (isApart ? reasoning : 0)
+  response.usage = {
     inputTokens: {
       total: input,
-      cacheRead: cached,
-      uncached: input === undefined ? undefined : Math.max(0, input - (cached ?? 0))
+      cacheRead,
+      ...(cacheWrite === undefined ? {} : { cacheWrite }),
+      uncached: input === undefined ? undefined : Math.max(0, input - (cacheRead ?? 0) - (cacheWrite ?? 0))
     },
     outputTokens: {
       total: output,
@@ -159,6 +309,8 @@ const decodeUsage = (usage: OpenAI.CompletionUsage): Usage => {
       text: output === undefined ? undefined : Math.max(0, output - (reasoning ?? 0))
     }
   }
+  // With what there is no field for: sound, guessed tokens, the cost.
+  response.note({ usage: Part.json(usage) })
 }
 
 const encodeTools = (
@@ -183,19 +335,25 @@ const encodeChoice = (
   return choice.mode ?? "auto"
 }
 
-const encodeMessage = (message: Prompt.Message): Effect.Effect<Array<Message>, AiError.AiErrorReason> => {
+const encodeMessage = (
+  message: Prompt.Message,
+  origin: Metadata.Origin
+): Effect.Effect<Array<Message>, AiError.AiErrorReason> => {
   switch (message.role) {
     case "system":
       return Effect.succeed([{ role: "system", content: message.content }])
     case "user":
-      return Effect.map(Effect.forEach(message.content, encodeUserPart), (parts) => {
-        // Plain text is what every server takes.
-        const isText = parts.every((part) => part.type === "text" && Object.keys(part).length === 2)
-        const text = parts.flatMap((part) => (part.type === "text" ? [part.text] : []))
-        return [{ role: "user", content: isText && text.length === 1 ? text.join("") : parts }]
-      })
+      return Effect.map(
+        Effect.forEach(message.content, (part) => encodeUserPart(part, origin)),
+        (parts) => {
+          // Plain text is what every server takes.
+          const isText = parts.every((part) => part.type === "text" && Object.keys(part).length === 2)
+          const text = parts.flatMap((part) => (part.type === "text" ? [part.text] : []))
+          return [{ role: "user", content: isText && text.length === 1 ? text.join("") : parts }]
+        }
+      )
     case "assistant":
-      return encodeAssistant(message)
+      return encodeAssistant(message, origin)
     case "tool":
       return Effect.succeed(
         message.content.flatMap((part): Array<Message> =>
@@ -206,9 +364,10 @@ const encodeMessage = (message: Prompt.Message): Effect.Effect<Array<Message>, A
 }
 
 const encodeUserPart = (
-  part: Prompt.UserMessagePart
+  part: Prompt.UserMessagePart,
+  origin: Metadata.Origin
 ): Effect.Effect<OpenAI.Chat.ChatCompletionContentPart, AiError.AiErrorReason> => {
-  const extra = part.options["openai"] as object | undefined
+  const extra = Metadata.ownOf(part.options, origin)
   if (part.type === "text") return Effect.succeed({ type: "text", text: part.text, ...extra })
   const file = Part.file(part)
   const url = file.type === "url" ? file.url : `data:${file.mediaType};base64,${file.data}`
@@ -225,19 +384,45 @@ const encodeUserPart = (
   return Effect.fail(Part.unsupported(`a file of type \`${part.mediaType}\``, "Chat Completions"))
 }
 
-/** The protocol has no place for what the model thought, nor for tools that another provider ran. */
-const encodeAssistant = (message: Prompt.AssistantMessage): Effect.Effect<Array<Message>, AiError.AiErrorReason> => {
+/**
+ * The protocol has no place for what the model thought, nor for tools that another provider ran. What the very server
+ * has said beside it goes back in the fields it came in: the message's own, and those of a call.
+ */
+const encodeAssistant = (
+  message: Prompt.AssistantMessage,
+  origin: Metadata.Origin
+): Effect.Effect<Array<Message>, AiError.AiErrorReason> => {
   const texts: Array<string> = []
   const calls: Array<OpenAI.Chat.ChatCompletionMessageToolCall> = []
+  const thoughts: Metadata.Collected = {}
+  const fields: Metadata.Collected = {}
   for (const part of message.content) {
     if (part.type === "file") return Effect.fail(Part.unsupported("a file of an assistant", "Chat Completions"))
+    const own = Metadata.ownOf(part.options, origin)
+    Metadata.merge(fields, Metadata.copyOf(own, "message"))
     if (part.type === "text") texts.push(part.text)
+    if (part.type === "reasoning" && typeof own["field"] === "string") {
+      Metadata.merge(thoughts, { [own["field"]]: part.text })
+    }
     if (part.type === "tool-call" && !part.providerExecuted) {
-      const json = JSON.stringify(part.params ?? {})
-      calls.push({ id: part.id, type: "function", function: { name: part.name, arguments: json } })
+      const json = JSON.stringify(Parameters.toObject(part.params))
+      calls.push({
+        id: part.id,
+        type: "function",
+        function: { name: part.name, arguments: json },
+        ...Metadata.copyOf(own, "call")
+      })
     }
   }
-  const content = texts.length === 0 ? null : texts.join("")
+  const { thinking, ...said } = thoughts
+  const text = texts.length === 0 ? null : texts.join("")
+  const content =
+    typeof thinking === "string" && text !== null ? [thinkingPiece(thinking), { type: "text" as const, text }] : text
+  const extra = { ...("reasoning_details" in fields ? {} : said), ...fields }
   if (content === null && calls.length === 0) return Effect.succeed([])
-  return Effect.succeed([{ role: "assistant", content, ...(calls.length > 0 && { tool_calls: calls }) }])
+  return Effect.succeed([{ role: "assistant", content, ...(calls.length > 0 && { tool_calls: calls }), ...extra }])
 }
+
+/** Mistral's form of a thought, which the SDK does not know. */
+const thinkingPiece = (thinking: string) =>
+  ({ type: "thinking", thinking: [{ type: "text", text: thinking }] }) as never

@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { LanguageModel, Model, Prompt } from "effect/ai"
-import type { Response } from "effect/ai"
 import { Anthropic } from "miniagents/anthropic"
 import { block, event, finish, say, start, stop, whole } from "./Anthropic.wire.ts"
 import * as Loopback from "../llm/Loopback.ts"
@@ -218,8 +217,8 @@ describe("Anthropic", () => {
       assert.deepStrictEqual(
         thoughts.map(({ metadata, text }) => [text, metadata]),
         [
-          ["hm", { anthropic: { signature: "s" } }],
-          ["", { anthropic: { redactedData: "r" } }]
+          ["hm", { anthropic: { signature: "s", ...Contract.mark(server) } }],
+          ["", { anthropic: { redactedData: "r", ...Contract.mark(server) } }]
         ]
       )
       const prompt = Prompt.concat(Prompt.make("Hi"), Prompt.fromResponseParts(content))
@@ -279,14 +278,19 @@ describe("Anthropic", () => {
         ])
       )
       const { content } = yield* Effect.provide(LanguageModel.generateText({ prompt: "Hi" }), model(server))
-      assert.deepStrictEqual((content.at(-1) as Response.FinishPart).metadata, {
-        anthropic: {
-          blocks: [{ ...search, input: { query: "weather" } }, result],
-          citations: [{ index: 2, citation }],
-          stop_sequence: "END",
-          server_tool_use: { web_search_requests: 1 }
-        }
-      })
+      const blocks = [{ ...search, input: { query: "weather" } }, result]
+      assert.deepStrictEqual(
+        content.slice(1).map((part) => [part.type, part.metadata["anthropic"]]),
+        [
+          ...blocks.map((block) => ["reasoning", { block, ...Contract.mark(server) }]),
+          ["text", { citations: [citation], ...Contract.mark(server) }],
+          ["finish", { stop_sequence: "END", server_tool_use: { web_search_requests: 1 } }]
+        ]
+      )
+      const prompt = Prompt.concat(Prompt.make("Hi"), Prompt.fromResponseParts(content))
+      yield* Effect.provide(LanguageModel.generateText({ prompt }), model(server))
+      const body = server.received[1]?.body as { readonly messages: ReadonlyArray<{ content: unknown }> }
+      assert.deepStrictEqual(body.messages[1]?.content, [...blocks, { type: "text", text: "a", citations: [citation] }])
     })
   )
 

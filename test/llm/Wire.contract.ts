@@ -1,4 +1,5 @@
 /** What every provider must do with what a server may do, whatever its protocol. */
+import { createHash } from "node:crypto"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Array, Cause, Clock, Duration, Effect, Exit, Fiber, Logger, Redacted, Schema, Stream, Tracer } from "effect"
@@ -867,6 +868,11 @@ export const suite = (provider: Provider): void => {
     })
   )
 }
+
+/** The mark on what another server than the provider's own has said. */
+export const mark = ({ url }: Loopback.Loopback): { readonly server: string } => ({
+  server: createHash("sha256").update(new URL(url).host).digest("hex").slice(0, 12)
+})
 
 /** What does not depend on when it was heard. */
 const timeless = (outcome: Outcome | undefined): object => JSON.parse(JSON.stringify(outcome?.parts.slice(1)))

@@ -4,21 +4,25 @@
  *
  * @since 0.1.0
  */
+import { sha256 } from "@noble/hashes/sha2.js"
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import type * as AiError from "effect/ai/AiError"
+import * as Arr from "effect/Array"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Pull from "effect/Pull"
+import * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as String from "effect/String"
 import { credentialsOf, withoutSecrets } from "../../internal/address.ts"
 import * as Failure from "./failure.ts"
+import { Patience } from "./patience.ts"
+import { type ServerSentEvent, ServerSentEvents } from "./serverSentEvents.ts"
 
 /**
  * What tells providers of one protocol apart.
@@ -65,6 +69,8 @@ export interface Connection<out Sdk, in out Params> {
   readonly profile: Profile<Params>
   /** The address, without credentials and query. */
   readonly url: string
+  /** A mark of the host, where it is not the provider's own: what only this server understands is marked with it. */
+  readonly server: string | undefined
   /**
    * Any call of the SDK. Pass it the signal, which aborts the request when the effect is interrupted. Ends in a
    * `NetworkError` after `firstToken`.
@@ -72,24 +78,50 @@ export interface Connection<out Sdk, in out Params> {
   readonly use: <A>(
     request: (sdk: Sdk, signal: AbortSignal) => PromiseLike<A>
   ) => Effect.Effect<A, AiError.AiErrorReason>
-  /** The events of a streaming call, within the time-outs. Ending it early closes the connection. */
-  readonly events: <Event>(
-    request: (sdk: Sdk, signal: AbortSignal) => PromiseLike<Opened<Event>>,
-    isToken: (event: Event) => boolean
-  ) => Stream.Stream<Event, AiError.AiErrorReason>
-  /** The error of a connection that gave out. */
-  readonly broken: (description: string) => AiError.NetworkError
+  /**
+   * Opens a streaming call, within the time-outs, and gives its events as they come. Closing the scope closes the
+   * connection.
+   */
+  readonly open: (
+    request: (sdk: Sdk, signal: AbortSignal) => PromiseLike<Opened>
+  ) => Effect.Effect<Incoming, AiError.AiErrorReason, Scope.Scope>
+  /** The error that an event tells of, by its name and its body, if it tells of one. */
+  readonly failureOf: (name: string, body: unknown) => AiError.AiErrorReason | undefined
+  /** Takes the key and the like out of a text. */
+  readonly redact: (text: string) => string
 }
 
 /**
- * What the SDKs give for a streaming call by `withResponse()`.
+ * The response to a streaming call, whose body nobody has read: what the SDKs give by `asResponse()`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Opened<out Event> {
-  readonly data: AsyncIterable<Event>
-  readonly response: { readonly headers: Headers }
+export interface Opened {
+  readonly headers: { readonly get: (name: string) => string | null }
+  readonly body: {
+    readonly getReader: () => {
+      readonly read: () => PromiseLike<
+        { readonly done: false; readonly value: Uint8Array } | { readonly done: true; readonly value?: unknown }
+      >
+    }
+  } | null
+}
+
+/**
+ * The events of a response as they come in: those that came together are given together.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Incoming {
+  readonly pull: Pull.Pull<NonEmptyReadonlyArray<ServerSentEvent>, AiError.AiErrorReason>
+  /** Tells that there was content in an event: from here on `betweenTokens` counts, anew. */
+  readonly heard: () => void
+  /** The response did not come as a stream, and is whole when its only event is there. */
+  readonly isDocument: boolean
+  /** The error of a response that has ended and was not whole. */
+  readonly incomplete: () => AiError.AiErrorReason
 }
 
 /**
@@ -172,6 +204,27 @@ const quiet = { logLevel: "off", maxRetries: 0, timeout: 2_147_483_647 } as cons
 const notInstalled = (name: string, cause: unknown) =>
   new Error(`the package \`${name}\` could not be loaded; is it installed? Run \`npm install ${name}\``, { cause })
 
+/**
+ * Options for `fetch`, with which Node waits for as long as our own time-outs say: its default is to give up after five
+ * minutes without a header or a piece of the body. What else is set for the whole program (a proxy) stays in force.
+ * Other platforms have no such limit and take no notice. Its type is that of no options, as each SDK has one of its own for them.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fetchOptions: Record<never, never> = {
+  dispatcher: {
+    dispatch: (options: object, handler: unknown) =>
+      globalDispatcher().dispatch({ ...options, headersTimeout: 0, bodyTimeout: 0 }, handler)
+  }
+}
+
+/** What `fetch` of Node sends requests with; it is there as soon as a request is made. */
+const globalDispatcher = (): { readonly dispatch: (options: object, handler: unknown) => boolean } =>
+  // Kept by undici under these names for other copies of itself; the newer one first.
+  Reflect.get(globalThis, Symbol.for("undici.globalDispatcher.2")) ??
+  Reflect.get(globalThis, Symbol.for("undici.globalDispatcher.1"))
+
 interface Wrapping extends Options {
   readonly baseUrl: string
   readonly hasKey: boolean
@@ -180,127 +233,101 @@ interface Wrapping extends Options {
 
 const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping): Connection<Sdk, Params> => {
   const { hasKey, redact } = options
-  const firstToken = Duration.fromInputUnsafe(options.firstToken ?? "4 minutes")
-  const betweenTokens = Duration.fromInputUnsafe(options.betweenTokens ?? "2 minutes")
   const url = redact(withoutSecrets(options.baseUrl))
   const failed = (now: number): Failure.Failed => ({ url, hasKey, redact, now })
-  const limits = { first: Duration.toMillis(firstToken), between: Duration.toMillis(betweenTokens) }
-  const patience = (clock: Clock.Clock) => new Patience(clock, limits, failed)
+  const limits = {
+    first: Duration.toMillis(Duration.fromInputUnsafe(options.firstToken ?? "4 minutes")),
+    between: Duration.toMillis(Duration.fromInputUnsafe(options.betweenTokens ?? "2 minutes"))
+  }
+  const start = <A>(request: (sdk: Sdk, signal: AbortSignal) => PromiseLike<A>) =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const now = () => failed(clock.currentTimeMillisUnsafe())
+      const waiting = new Patience(clock, limits, (limit) => Failure.silence(Duration.millis(limit), now()))
+      const signal = yield* waiting.start
+      const answer = yield* waiting.wait(
+        () => request(sdk, signal),
+        (error) => Failure.ofRequest(error, now())
+      )
+      return { answer, waiting, now }
+    })
   return {
     profile,
     url,
-    use: (request) =>
-      Effect.scoped(
-        Effect.gen(function* () {
-          const waiting = patience(yield* Clock.Clock)
-          const signal = yield* waiting.start
-          return yield* waiting.wait(() => request(sdk, signal), Failure.ofRequest)
-        })
-      ),
-    events: (request, isToken) =>
-      Stream.scoped(
-        Stream.fromPull(
-          Effect.gen(function* () {
-            const waiting = patience(yield* Clock.Clock)
-            const signal = yield* waiting.start
-            const opened = yield* waiting.wait(() => request(sdk, signal), Failure.ofRequest)
-            const contentType = opened.response.headers.get("content-type") ?? ""
-            if (isDocument(contentType)) return yield* Failure.notAStream(contentType, failed(0))
-            return waiting.pull(opened.data[Symbol.asyncIterator](), isToken)
-          })
-        )
-      ),
-    broken: (description) => Failure.network("TransportError", description, failed(0))
+    server: serverOf(url, profile),
+    use: (request) => Effect.scoped(Effect.map(start(request), ({ answer }) => answer)),
+    open: (request) => Effect.flatMap(start(request), ({ answer, now, waiting }) => incoming(answer, waiting, now)),
+    failureOf: (event, body) => Failure.ofEvent(event, body, failed(0)),
+    redact
   }
 }
 
-/** Waits for promises, and loses patience after a while without a token. Time in which nobody waits is not counted. */
-class Patience {
-  private waited = 0
-  private since: number | undefined = undefined
-  private giveUp: (() => void) | undefined = undefined
-  private readonly clock: Clock.Clock
-  private readonly limits: { readonly first: number; readonly between: number }
-  private limit: number
-  private readonly failed: (now: number) => Failure.Failed
-
-  constructor(clock: Clock.Clock, limits: Patience["limits"], failed: (now: number) => Failure.Failed) {
-    this.clock = clock
-    this.limits = limits
-    this.limit = limits.first
-    this.failed = failed
-  }
-
-  /** Starts the watch; the signal aborts when the scope closes. */
-  get start(): Effect.Effect<AbortSignal, never, Scope.Scope> {
-    return Effect.acquireRelease(
-      Effect.sync(() => new AbortController()),
-      (controller) => Effect.sync(() => controller.abort())
-    ).pipe(
-      Effect.map((controller) => controller.signal),
-      Effect.tap(Effect.forkScoped(this.watch, { startImmediately: true }))
+/** The events of a response; a document in JSON, as of a server that does not stream, is a single one. */
+const incoming = (
+  { body, headers }: Opened,
+  waiting: Patience,
+  failed: () => Failure.Failed
+): Effect.Effect<Incoming, AiError.AiErrorReason> =>
+  Effect.gen(function* () {
+    const contentType = headers.get("content-type") ?? ""
+    if (/^text\/html\b/i.test(contentType)) return yield* Failure.notAStream(contentType, failed())
+    const reader = body?.getReader()
+    const decoder = new TextDecoder()
+    const text: Pull.Pull<string, AiError.AiErrorReason> = Effect.suspend(() =>
+      reader === undefined
+        ? Cause.done()
+        : Effect.flatMap(
+            waiting.wait(
+              () => reader.read(),
+              (error) => Failure.ofStream(error, failed())
+            ),
+            ({ done, value }) => (done ? Cause.done() : Effect.succeed(decoder.decode(value, { stream: true })))
+          )
     )
-  }
+    const heard = () => waiting.heard()
+    if (!/^application\/json\b/i.test(contentType)) {
+      const incomplete = () => Failure.network("TransportError", brokenOff, failed())
+      return { pull: eventsOf(text), heard, isDocument: false, incomplete }
+    }
+    let document = ""
+    yield* Pull.catchDone(Effect.forever(Effect.map(text, (text) => void (document += text))), () => Effect.void)
+    const incomplete = () => Failure.notAStream(contentType, failed(), document)
+    // Some streams are called JSON, as their events are.
+    if (!/^\s*[[{]/.test(document)) return { pull: eventsOf(once(document)), heard, isDocument: false, incomplete }
+    return { pull: once([{ name: "", data: document }]), heard, isDocument: true, incomplete }
+  })
 
-  wait<A>(
-    start: () => PromiseLike<A>,
-    reasonOf: (error: unknown, failed: Failure.Failed) => AiError.AiErrorReason
-  ): Effect.Effect<A, AiError.AiErrorReason> {
-    return Effect.callback((resume) => {
-      const settle = (effect: () => Effect.Effect<A, AiError.AiErrorReason>) => {
-        if (this.giveUp !== giveUp) return
-        this.waited += this.clock.currentTimeMillisUnsafe() - (this.since ?? 0)
-        this.since = undefined
-        this.giveUp = undefined
-        resume(effect())
-      }
-      const giveUp = () => settle(() => Effect.fail(this.silence))
-      this.giveUp = giveUp
-      this.since = this.clock.currentTimeMillisUnsafe()
-      Promise.resolve()
-        .then(start)
-        .then(
-          (value) => settle(() => Effect.succeed(value)),
-          (error: unknown) => settle(() => Effect.fail(reasonOf(error, this.failed(this.now))))
-        )
-    })
-  }
+type Events = Pull.Pull<NonEmptyReadonlyArray<ServerSentEvent>, AiError.AiErrorReason>
 
-  pull<A>(
-    iterator: AsyncIterator<A>,
-    isToken: (event: A) => boolean
-  ): Pull.Pull<NonEmptyReadonlyArray<A>, AiError.AiErrorReason> {
-    return Effect.flatMap(
-      this.wait(() => iterator.next(), Failure.ofStream),
-      (result) => {
-        if (result.done === true) return Cause.done()
-        if (isToken(result.value)) {
-          this.waited = 0
-          this.limit = this.limits.between
-        }
-        return Effect.succeed([result.value])
-      }
-    )
-  }
+const eventsOf = (text: Pull.Pull<string, AiError.AiErrorReason>): Events => {
+  const parser = new ServerSentEvents()
+  const given = (events: ReadonlyArray<ServerSentEvent>, otherwise: Events): Events =>
+    Arr.isReadonlyArrayNonEmpty(events) ? Effect.succeed(events) : otherwise
+  const next: Events = Effect.matchEffect(text, {
+    onSuccess: (text) => given(parser.push(text), next),
+    onFailure: (error) => (Cause.isDone(error) ? given(parser.end(), Cause.done()) : Effect.fail(error))
+  })
+  return next
+}
 
-  private get now(): number {
-    return this.clock.currentTimeMillisUnsafe()
-  }
-
-  private get silence(): AiError.NetworkError {
-    const limit = Duration.format(Duration.millis(this.limit))
-    return Failure.network("TransportError", `nothing came within ${limit}`, this.failed(this.now))
-  }
-
-  private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
-    const left = this.limit - this.waited - (this.since === undefined ? 0 : this.now - this.since)
-    if (left <= 0 && this.giveUp !== undefined) return Effect.sync(this.giveUp)
-    // A token may make the limit shorter meanwhile.
-    return Effect.andThen(Effect.sleep(Math.max(Math.min(left, this.limits.between), 1)), this.watch)
+/** A pull of one thing. */
+const once = <A>(value: A): Pull.Pull<A> => {
+  let isGiven = false
+  return Effect.suspend(() => {
+    if (isGiven) return Cause.done()
+    isGiven = true
+    return Effect.succeed(value)
   })
 }
 
-const isDocument = (contentType: string) => /^(text\/html|application\/json)\b/i.test(contentType)
+const brokenOff = "the response ended before the model had finished"
+
+/** The mark of a server that is not the provider's own. It does not tell the host, as messages are kept and shown. */
+const serverOf = (url: string, profile: { readonly baseUrl: string }): string | undefined => {
+  const hostOf = (address: string) => (URL.canParse(address) ? new URL(address).host : address)
+  const host = hostOf(url)
+  return host === hostOf(profile.baseUrl) ? undefined : bytesToHex(sha256(utf8ToBytes(host))).slice(0, 12)
+}
 
 const redactor = (secrets: ReadonlyArray<string>) => {
   const all = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)])

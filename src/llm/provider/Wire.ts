@@ -10,18 +10,23 @@
 import * as AiError from "effect/ai/AiError"
 import type { IdGenerator } from "effect/ai/IdGenerator"
 import * as LanguageModel from "effect/ai/LanguageModel"
+import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Telemetry from "effect/ai/Telemetry"
+import * as Arr from "effect/Array"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
-import * as Result from "effect/Result"
+import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
-import { Assembler } from "./responseBuilder.ts"
 import type * as Connection from "./Connection.ts"
+import type { Origin } from "./metadata.ts"
+import { ResponseBuilder } from "./responseBuilder.ts"
+import { type Decode, ResponseReader } from "./responseReader.ts"
+import type { ServerSentEvent } from "./serverSentEvents.ts"
 
 /**
  * A protocol: how a request is written, and what an event of the response adds.
@@ -29,20 +34,19 @@ import type * as Connection from "./Connection.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Codec<Config, Params, Event> {
+export interface Codec<Config, Params> {
   /** Fits schemas of tools and of structured output to what the provider takes. */
   readonly transformer: LanguageModel.CodecTransformer
-  /** Writes the body of a request. */
+  /** Writes the body of a request. What came from the origin goes back to it, and to no other. */
   readonly encode: (
     options: LanguageModel.ProviderOptions,
-    config: Config & { readonly model: string }
+    config: Config & { readonly model: string },
+    origin: Origin
   ) => Effect.Effect<Params, AiError.AiErrorReason>
   /** The parameters of a request that belong into its span. */
   readonly describe: (params: Params) => Telemetry.RequestAttributes
-  /** Adds what an event brings. If it throws, the event was not one of this protocol. */
-  readonly decode: (event: Event, response: Assembler, now: number) => void
-  /** Whether an event brings content, and not just the news that the provider is alive. Must not throw. */
-  readonly isToken: (event: Event) => boolean
+  /** Adds what an event brings. */
+  readonly decode: Decode
 }
 
 /**
@@ -51,38 +55,43 @@ export interface Codec<Config, Params, Event> {
  * @since 0.1.0
  * @category constructors
  */
-export const languageModel = <Sdk, Config, Params, Event>(options: {
+export const languageModel = <Sdk, Config, Params>(options: {
   readonly connection: Connection.Connection<Sdk, Params>
-  readonly codec: Codec<Config, Params, Event>
+  readonly codec: Codec<Config, Params>
   /** Asked before every request. */
   readonly config: Effect.Effect<Config & { readonly model: string }>
-  readonly open: (sdk: Sdk, params: Params, signal: AbortSignal) => PromiseLike<Connection.Opened<Event>>
+  /** Makes a request, and gives the response whose body nobody has read. */
+  readonly open: (sdk: Sdk, params: Params, signal: AbortSignal) => PromiseLike<Connection.Opened>
 }): Effect.Effect<LanguageModel.LanguageModel> => {
   const { codec, connection, open } = options
-  const stream = Effect.fnUntraced(function* (request: LanguageModel.ProviderOptions) {
-    const encoded = yield* codec.encode(request, yield* options.config)
-    const params = connection.profile.adapt === undefined ? encoded : connection.profile.adapt(encoded)
+  const { failureOf, profile, redact, server } = connection
+  const pull = Effect.fnUntraced(function* (request: LanguageModel.ProviderOptions) {
+    const origin = { provider: profile.name, server }
+    const encoded = yield* codec.encode(request, yield* options.config, origin)
+    const params = profile.adapt === undefined ? encoded : profile.adapt(encoded)
     Telemetry.addGenAIAnnotations(request.span, {
-      provider: { name: connection.profile.name },
+      provider: { name: profile.name },
       operation: { name: "chat" },
       request: codec.describe(params)
     })
     const clock = yield* Clock.Clock
-    const response = new Assembler(connection.profile.name, request.tools, codec.transformer)
-    const events = connection.events((sdk, signal) => open(sdk, params, signal), codec.isToken)
-    return Stream.transformPull(events, (pull) =>
-      Effect.succeed(
-        assemble(pull, response, {
-          decode: (event) => codec.decode(event, response, clock.currentTimeMillisUnsafe()),
-          emit: (part) => annotate(request, part),
-          broken: () => connection.broken("the response ended before the model had finished")
-        })
-      )
-    )
+    const response = new ResponseBuilder({
+      ...origin,
+      tools: request.tools,
+      transformer: codec.transformer,
+      isDeferred: request.toolCallValidation === "deferred",
+      isStructured: request.responseFormat.type === "json",
+      ids: idsOf(request.prompt),
+      makeId: yield* makeIds,
+      now: () => clock.currentTimeMillisUnsafe()
+    })
+    const reader = new ResponseReader({ response, decode: codec.decode, failureOf, redact })
+    const incoming = yield* connection.open((sdk, signal) => open(sdk, params, signal))
+    return partsOf(incoming, reader, response, (part) => annotate(request, part))
   })
   const run = (method: string, request: LanguageModel.ProviderOptions) =>
-    Stream.unwrap(stream(request)).pipe(
-      Stream.mapError((reason) => AiError.make({ module: connection.profile.name, method, reason }))
+    Stream.scoped(Stream.fromPull(pull(request))).pipe(
+      Stream.mapError((reason) => AiError.make({ module: profile.name, method, reason }))
     )
   return LanguageModel.make({
     codecTransformer: codec.transformer,
@@ -153,45 +162,52 @@ const annotate = ({ span }: LanguageModel.ProviderOptions, part: Response.Stream
   }
 }
 
+type Parts = Pull.Pull<NonEmptyReadonlyArray<Response.StreamPartEncoded>, AiError.AiErrorReason>
+
 /** Pulls events and gives the parts they add, until the response is whole or has failed. */
-const assemble = <Event>(
-  pull: Pull.Pull<NonEmptyReadonlyArray<Event>, AiError.AiErrorReason>,
-  response: Assembler,
-  on: {
-    readonly decode: (event: Event) => void
-    readonly emit: (part: Response.StreamPartEncoded) => void
-    readonly broken: () => AiError.AiErrorReason
+const partsOf = (
+  { heard, incomplete, isDocument, pull }: Connection.Incoming,
+  reader: ResponseReader,
+  response: ResponseBuilder,
+  onPart: (part: Response.StreamPartEncoded) => void
+): Parts => {
+  let hasEnded = false
+  let held: ReadonlyArray<Response.StreamPartEncoded> = []
+  const end = (parts: ReadonlyArray<Response.StreamPartEncoded> = []): Parts => {
+    hasEnded = true
+    if (response.reason !== undefined || (response.progress > 0 && (response.isComplete || isDocument))) {
+      return give([...parts, ...reader.end()])
+    }
+    response.fail(incomplete())
+    return give(parts)
   }
-): Pull.Pull<NonEmptyReadonlyArray<Response.StreamPartEncoded>, AiError.AiErrorReason> => {
-  type Parts = Pull.Pull<NonEmptyReadonlyArray<Response.StreamPartEncoded>, AiError.AiErrorReason>
-  let ended = false
-  const end = (): Parts => {
-    if (response.reason === undefined) return Effect.fail(on.broken())
-    ended = true
-    response.end()
-    return emit()
-  }
-  const emit = (): Parts => {
-    const parts = response.take()
-    for (const part of parts) on.emit(part)
-    if (isNonEmpty(parts)) return Effect.succeed(parts)
+  const give = (parts: ReadonlyArray<Response.StreamPartEncoded>): Parts => {
+    // A call that is refused takes all with it that is given together with it: what came before is given before.
+    const call = parts.findIndex((part, index) => index > 0 && part.type === "tool-call")
+    held = call < 0 ? [] : parts.slice(call)
+    const given = call < 0 ? parts : parts.slice(0, call)
+    for (const part of given) onPart(part)
+    if (Arr.isReadonlyArrayNonEmpty(given)) return Effect.succeed(given)
     return response.failure === undefined ? next : Effect.fail(response.failure)
   }
-  const onEvents = (events: NonEmptyReadonlyArray<Event>): Parts => {
-    const decoded = Result.try(() => events.forEach(on.decode))
-    if (Result.isFailure(decoded)) response.fail(unexpected(decoded.failure))
-    return response.isComplete && response.failure === undefined ? end() : emit()
+  const onEvents = (events: NonEmptyReadonlyArray<ServerSentEvent>): Parts => {
+    const before = response.progress
+    const parts = reader.push(events)
+    if (response.progress > before) heard()
+    return response.isComplete && response.failure === undefined ? end(parts) : give(parts)
   }
   const next: Parts = Effect.suspend((): Parts => {
+    if (held.length > 0) return give(held)
     if (response.failure !== undefined) return Effect.fail(response.failure)
     // Reading on to the end leaves the connection open for the next request.
-    if (ended)
+    if (hasEnded) {
       return Effect.matchEffect(patient(pull), { onSuccess: () => Cause.done(), onFailure: () => Cause.done() })
-    return Effect.matchEffect(response.reason === undefined ? pull : patient(pull), {
+    }
+    return Effect.matchEffect(response.isFinished ? patient(pull) : pull, {
       onSuccess: onEvents,
       onFailure: (error) => {
-        if (Cause.isDone(error) || response.reason === undefined)
-          return Cause.isDone(error) ? end() : Effect.fail(error)
+        if (Cause.isDone(error)) return end()
+        if (!response.isFinished) return Effect.fail(error)
         return Effect.andThen(Effect.logDebug("the connection gave out after the whole response", error), end())
       }
     })
@@ -203,7 +219,17 @@ const assemble = <Event>(
 const patient = <A, E>(pull: Pull.Pull<A, E>): Pull.Pull<A, E> =>
   Effect.timeoutOrElse(pull, { duration: Duration.seconds(5), orElse: () => Cause.done() })
 
-const isNonEmpty = <A>(array: ReadonlyArray<A>): array is NonEmptyReadonlyArray<A> => array.length > 0
+/** The ids of the calls that a prompt has. */
+const idsOf = (prompt: Prompt.Prompt): ReadonlySet<string> => {
+  const ids = new Set<string>()
+  for (const { content } of prompt.content) {
+    if (typeof content !== "string") for (const part of content) if (part.type === "tool-call") ids.add(part.id)
+  }
+  return ids
+}
 
-const unexpected = (cause: unknown): AiError.InvalidResponseError =>
-  new AiError.InvalidResponseError({ description: `an event that is not one of this protocol: ${String(cause)}` })
+/** Ids of nine letters and digits, which every server takes; Mistral's take no others. */
+const makeIds: Effect.Effect<() => string> = Effect.map(Random.nextIntBetween(0, 36 ** 9 - 1_000_000), (first) => {
+  let next = first
+  return () => (next++).toString(36).padStart(9, "0")
+})

@@ -51,7 +51,16 @@ const statuses: { readonly [name: string]: number } = {
   api_error: 500,
   server_error: 500,
   timeout_error: 504,
-  overloaded_error: 529
+  overloaded_error: 529,
+  // Google's
+  invalid_argument: 400,
+  failed_precondition: 400,
+  unauthenticated: 401,
+  permission_denied: 403,
+  not_found: 404,
+  resource_exhausted: 429,
+  unavailable: 503,
+  deadline_exceeded: 504
 }
 
 /** The table. A status that is not here is unknown, or an internal error of the provider from 500 on. */
@@ -137,15 +146,51 @@ export const network = (
   new AiError.NetworkError({ reason, method: "POST", url: failed.redact(failed.url), description })
 
 /**
+ * A server that has said nothing for so long.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const silence = (limit: Duration.Duration, failed: Failed): AiError.NetworkError =>
+  network("TransportError", `nothing came within ${Duration.format(limit)}`, failed)
+
+/**
  * The response is not a stream of events but a page or a document.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const notAStream = (contentType: string, failed: Failed): AiError.InvalidResponseError =>
-  new AiError.InvalidResponseError({
-    description: `expected \`text/event-stream\` from ${failed.redact(failed.url)}, got \`${failed.redact(contentType)}\``
+export const notAStream = (contentType: string, failed: Failed, document = ""): AiError.InvalidResponseError => {
+  const expected = `expected \`text/event-stream\` from ${failed.redact(failed.url)}, got \`${failed.redact(contentType)}\``
+  return new AiError.InvalidResponseError({
+    description: document === "" ? expected : `${expected}: ${describe(document, failed)}`
   })
+}
+
+/**
+ * The error that an event of a response tells of, whatever its shape: named `error`, or with a field `error`, or with
+ * nothing but words of an error where there should be content. Also in the middle of a stream, and also under status
+ * 200, there may be one.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ofEvent = (name: string, body: unknown, failed: Failed): AiError.AiErrorReason | undefined => {
+  if (name !== "error" && !isError(body)) return undefined
+  return ofBody(body, { status: undefined, headers: undefined }, failed)
+}
+
+/** Events that bring something have one of these. */
+const isOfProtocol = (body: object) => "choices" in body || "type" in body || "usage" in body || "response" in body
+
+const isError = (body: unknown): boolean => {
+  if (Array.isArray(body)) return body.length > 0 && isError(body[0])
+  if (!Predicate.isObject(body)) return false
+  if ("error" in body && body.error) return true
+  if ("object" in body && body.object === "error") return true
+  if ("type" in body && body.type === "error") return true
+  return !isOfProtocol(body) && wordsOf(body) !== undefined
+}
 
 /** The errors that both SDKs throw for an answer of the server, and (without headers) for having none. */
 interface ApiError extends Error {
@@ -157,36 +202,69 @@ interface ApiError extends Error {
 const isApiError = (error: unknown): error is ApiError =>
   error instanceof Error && "status" in error && "headers" in error && "requestID" in error
 
-const ofApi = (error: ApiError, failed: Failed): AiError.AiErrorReason => {
-  const body = bodyOf(error.error)
-  const named = [body.code, body.type].flatMap((name) => statuses[String(name)] ?? [])
-  const { headers, status } = error
+const ofApi = (error: ApiError, failed: Failed): AiError.AiErrorReason =>
+  ofBody(error.error, error, failed, error.message)
+
+/** How an error came: its status and headers, if it is the whole response, and none in the middle of one. */
+interface Came {
+  readonly status: number | undefined
+  readonly headers: Headers | undefined
+}
+
+const ofBody = (body: unknown, came: Came, failed: Failed, otherwise?: string): AiError.AiErrorReason => {
+  const { code, status: word, type } = insideOf(body)
+  const named = [code, type, word].flatMap((name) => statuses[String(name).toLowerCase()] ?? [])
+  const { headers, status } = came
   return reasonOf(
     // A quota that is used up and a refused text come with the statuses of other errors.
-    named.find((status) => status === 402 || status === contentPolicy) ?? status ?? named[0] ?? statusIn(body.code),
+    named.find((status) => status === 402 || status === contentPolicy) ??
+      status ??
+      named[0] ??
+      statusIn(code) ??
+      statusIn(word) ??
+      500,
     {
-      description: describe(typeof body.message === "string" ? body.message : error, failed),
-      http: httpContext(error, failed),
+      description: describe(wordsOf(body) ?? otherwise ?? textOf(body), failed),
+      http: httpContext(body, came, failed),
       retryAfter: headers && retryAfterOf(headers, failed.now),
       hasKey: failed.hasKey
     }
   )
 }
 
-/** In the middle of a stream some providers send a status as the code. */
-const statusIn = (code: unknown): number => (typeof code === "number" ? code : 500)
+/** In the middle of a stream some providers send a status as the code, as a number or as text. */
+const statusIn = (code: unknown): number | undefined => (/^[45]\d\d$/.test(String(code)) ? Number(code) : undefined)
 
 interface Body {
   readonly code?: unknown
   readonly message?: unknown
+  readonly status?: unknown
   readonly type?: unknown
 }
 
-/** OpenAI's SDK gives the inside of `{ error }`, Anthropic's the whole. */
-const bodyOf = (body: unknown): Body => {
+/** OpenAI's SDK gives the inside of `{ error }`, Anthropic's the whole, and Gemini has it in a list. */
+const insideOf = (body: unknown): Body => {
+  if (Array.isArray(body)) return insideOf(body[0])
   if (!Predicate.isObject(body)) return {}
   return Predicate.hasProperty(body, "error") && Predicate.isObject(body.error) ? (body.error as Body) : (body as Body)
 }
+
+/** Where servers put what they have to say about an error: for people. */
+const wordsIn = ["message", "error", "detail", "errors", "msg", "error_msg", "error_description"] as const
+
+const wordsOf = (body: unknown): string | undefined => {
+  if (typeof body === "string") return body.trim() === "" ? undefined : body
+  if (Array.isArray(body)) return wordsOf(body[0])
+  if (!Predicate.isObject(body)) return undefined
+  const inside = insideOf(body)
+  for (const name of wordsIn) {
+    const words = wordsOf(Predicate.hasProperty(inside, name) ? inside[name] : undefined)
+    if (words !== undefined) return words
+  }
+  return undefined
+}
+
+const textOf = (body: unknown): string => (typeof body === "string" ? body : (JSON.stringify(body) ?? ""))
 
 const rootCause = (error: unknown): unknown => {
   let root = error
@@ -204,13 +282,13 @@ const shorten = (text: string, limit: number) => (text.length > limit ? `${text.
 /** Headers that help to understand an error; the others may hold what is nobody's business. */
 const isTelling = (name: string) => /^(content-type|retry-after.*|(x-)?request-id|.*ratelimit.*)$/.test(name)
 
-const httpContext = (error: ApiError, failed: Failed): typeof AiError.HttpContext.Type => {
-  const headers = [...(error.headers ?? [])]
+const httpContext = (body: unknown, came: Came, failed: Failed): typeof AiError.HttpContext.Type => {
+  const headers = [...(came.headers ?? [])]
     .filter(([name]) => isTelling(name))
     .map(([name, value]) => [name, failed.redact(value)] as const)
   return {
-    ...(error.status === undefined ? {} : { response: { status: error.status, headers: Object.fromEntries(headers) } }),
-    ...(error.error === undefined ? {} : { body: shorten(failed.redact(JSON.stringify(error.error)), 2_000) })
+    ...(came.status === undefined ? {} : { response: { status: came.status, headers: Object.fromEntries(headers) } }),
+    ...(body === undefined ? {} : { body: shorten(failed.redact(JSON.stringify(body)), 2_000) })
   }
 }
 

@@ -1,13 +1,17 @@
 /**
- * Builds the parts of one response while it streams. A codec says what each event of its protocol adds (a piece of
- * text, of reasoning, of a tool's parameters); the assembler opens, numbers and closes the blocks, parses the
- * parameters of tool calls when they are complete, and keeps what the response ends with.
+ * Response parts out of what a provider says bit by bit. A codec tells what an event means, in the terms of its
+ * protocol; the builder opens, numbers and closes the blocks, parses the parameters of tool calls when they are
+ * complete, and keeps what the response ends with. Nothing else has to know which block is open.
  *
  * Invariants:
  * 1. Every block starts once, before its deltas; it ends once, unless the response breaks off.
- * 2. A delta is never empty.
- * 3. `tool-call` follows the `tool-params-end` of the same id, and its parameters are JSON.
- * 4. `finish` is the last part; there is none after a failure.
+ * 2. A text or a reasoning ends before the next block begins; only tool calls may be open at the same time.
+ * 3. A delta is never empty, and the pieces of a block, joined, are well-formed: no half of a character is at their
+ *    ends.
+ * 4. `tool-call` follows the `tool-params-end` of the same id, calls keep their order, and no id is used twice in a
+ *    conversation.
+ * 5. `response-metadata` comes first, and again only when the provider names the response later.
+ * 6. `finish` is the last part; there is none after a failure.
  *
  * @since 0.1.0
  */
@@ -19,14 +23,8 @@ import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-
-/**
- * What providers say beside the content: JSON under the provider's name.
- *
- * @since 0.1.0
- * @category models
- */
-export type Metadata = { readonly [key: string]: Schema.Json }
+import { type Collected, merge, type Metadata } from "./metadata.ts"
+import * as Parameters from "./callParameters.ts"
 
 /**
  * The number of tokens a response took, each as far as the provider tells.
@@ -36,13 +34,63 @@ export type Metadata = { readonly [key: string]: Schema.Json }
  */
 export type Usage = Response.FinishPartEncoded["usage"]
 
-interface Block {
-  /** `other` is what there is no part for: it goes into the metadata of `finish`. */
-  readonly kind: "text" | "reasoning" | "tool" | "other"
+/**
+ * What a builder has to know beside what the provider says.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The name under which metadata stands on the parts. */
+  readonly provider: string
+  /** The mark of a server that is not the provider's own. */
+  readonly server: string | undefined
+  readonly tools: ReadonlyArray<Tool.Any>
+  readonly transformer: LanguageModel.CodecTransformer
+  /** A call with parameters that are no JSON is given as it is, for who asked to refuse; otherwise it is an error. */
+  readonly isDeferred: boolean
+  /** A value was asked for, and not a text. */
+  readonly isStructured: boolean
+  /** The ids of the calls that stand in the prompt. */
+  readonly ids: ReadonlySet<string>
+  /** Makes an id for a call that comes without one, or with one that is taken. */
+  readonly makeId: () => string
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+interface Prose {
+  readonly kind: "text" | "reasoning"
+  readonly key: string | number
   readonly id: string
+  /** The first half of a character, whose second half comes with the next delta. */
+  half: string
+  readonly metadata: Collected
+}
+
+/**
+ * A tool call that is open.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OpenCall {
+  /** The id that the provider gave it, which may be empty. */
+  readonly givenId: string
+  readonly id: string
+  /** Empty as long as it has not come. */
   readonly name: string
+  /** The parameters so far. */
+  readonly json: string
+}
+
+interface Call extends OpenCall {
+  name: string
   json: string
-  metadata: Metadata
+  half: string
+  /** Parameters that came with the start, which count if no pieces follow. */
+  readonly initial: string
+  readonly metadata: Collected
 }
 
 /**
@@ -51,51 +99,63 @@ interface Block {
  * @since 0.1.0
  * @category models
  */
-export class Assembler {
+export class ResponseBuilder {
   /** Set once: the stream ends with it, after the parts before it. */
   failure: AiError.AiErrorReason | undefined = undefined
-  /** Set once the model has finished; the usage may still follow, and from some servers a piece of content. */
+  /** Why the model finished, as far as it has said so. */
   reason: Response.FinishReason | undefined = undefined
   /** Nothing can follow, as the protocol's end marker says. */
   isComplete = false
+  /** The model has said that it does not want to answer. */
+  isRefusal = false
+  /** How often there was content, and not just the news that the provider is alive. */
+  progress = 0
   usage: Usage = { inputTokens: {}, outputTokens: {} }
   private parts: Array<Response.StreamPartEncoded> = []
-  private readonly blocks = new Map<string | number, Block>()
+  private prose: Prose | undefined = undefined
+  private readonly calls = new Map<string | number, Call>()
+  /** Calls that are over and wait for why the response ended: their parameters are no JSON, or there are none. */
+  private readonly doubtful: Array<Call> = []
+  private readonly ids: Set<string>
   private started = 0
-  private calls = 0
-  private responseId: string | undefined = undefined
-  private readonly finishMetadata: Record<string, Schema.Json> = {}
-  private readonly lists = new Map<string, Array<Schema.Json>>()
-  private readonly provider: string
-  private readonly tools: ReadonlyArray<Tool.Any>
-  private readonly transformer: LanguageModel.CodecTransformer
+  private called = 0
+  private said = ""
+  private goesOn = false
+  private known: { id?: string; model?: string; created?: number } = {}
+  private told: string | undefined = undefined
+  /** Metadata of a block that has not begun. */
+  private pending: Collected = {}
+  private readonly finishMetadata: Collected = {}
+  private readonly options: Options
 
-  constructor(provider: string, tools: ReadonlyArray<Tool.Any>, transformer: LanguageModel.CodecTransformer) {
-    this.provider = provider
-    this.tools = tools
-    this.transformer = transformer
+  constructor(options: Options) {
+    this.options = options
+    this.ids = new Set(options.ids)
   }
 
-  /** Takes the parts that were added since. */
+  /** Gives the parts that were added since. */
   take(): Array<Response.StreamPartEncoded> {
-    const parts = this.parts
-    this.parts = []
+    const { parts } = this
+    if (parts.length > 0) this.parts = []
     return parts
   }
 
-  /** The response has begun; `created` in milliseconds since 1970. Only the first call counts. */
-  start(response: { readonly id: unknown; readonly model: unknown; readonly created: number }): void {
-    if (this.responseId !== undefined) return
-    this.responseId = typeof response.id === "string" ? response.id : ""
-    this.parts.push({
-      type: "response-metadata",
-      ...(this.responseId === "" ? {} : { id: this.responseId }),
-      ...(typeof response.model === "string" ? { modelId: response.model } : {}),
-      ...Option.match(DateTime.make(response.created), {
-        onNone: () => ({}),
-        onSome: (date) => ({ timestamp: DateTime.formatIso(date) })
-      })
-    })
+  /**
+   * The model has said why it finished, and nothing else: the usage may still follow. Servers that give a reason with
+   * every piece of content say nothing with it.
+   */
+  get isFinished(): boolean {
+    return this.isComplete || (this.reason !== undefined && !this.goesOn)
+  }
+
+  /** What the provider says of the response; `created` in milliseconds since 1970. The first that is not empty counts. */
+  begin(response: { readonly id?: unknown; readonly model?: unknown; readonly created?: number | undefined }): void {
+    const { known } = this
+    if (known.id === undefined && typeof response.id === "string" && response.id !== "") known.id = response.id
+    if (known.model === undefined && typeof response.model === "string" && response.model !== "")
+      known.model = response.model
+    if (known.created === undefined && response.created) known.created = response.created
+    if (known.id !== undefined && known.model !== undefined) this.tell()
   }
 
   /** Adds to the block of text under this key, and opens it if need be. */
@@ -103,97 +163,116 @@ export class Assembler {
     this.add("text", key, delta)
   }
 
-  /** Adds to the block of reasoning under this key, and opens it if need be. */
-  reasoning(key: string | number, delta: unknown): void {
-    this.add("reasoning", key, delta)
-  }
-
-  /** Opens a tool call. Without an id of the provider's it gets one. */
-  tool(key: string | number, call: { readonly id: unknown; readonly name: unknown }): void {
-    const id = typeof call.id === "string" && call.id !== "" ? call.id : `call_${this.responseId}_${this.calls}`
-    this.calls++
-    this.open("tool", key, id, String(call.name))
-  }
-
-  /** Adds to the JSON of a tool call's parameters. */
-  params(key: string | number, delta: unknown): void {
-    const block = this.blocks.get(key)
-    if (block === undefined || typeof delta !== "string" || delta === "") return
-    block.json += delta
-    if (block.kind === "tool") this.parts.push({ type: "tool-params-delta", id: block.id, delta })
-  }
-
-  /** Opens a block that there is no part for; if it gets parameters, they become its `input`. */
-  other(key: string | number, metadata: Metadata): void {
-    this.close(key)
-    this.blocks.set(key, { kind: "other", id: "", name: "", json: "", metadata })
-  }
-
-  /** The id and the kind of the block that is open under this key. */
-  block(key: string | number): { readonly kind: Block["kind"]; readonly id: string } | undefined {
-    return this.blocks.get(key)
+  /** Adds to the block of reasoning under this key, and opens it if need be, with this metadata. */
+  reasoning(key: string | number, delta: unknown, metadata?: Metadata): void {
+    this.add("reasoning", key, delta, metadata)
   }
 
   /** Opens an empty block, which may have nothing but metadata. */
-  open(kind: Exclude<Block["kind"], "other">, key: string | number, id = String(this.started), name = ""): void {
-    this.close(key)
+  open(kind: "text" | "reasoning", key: string | number): void {
+    this.closeProse()
+    const id = String(this.started++)
+    this.prose = { kind, key, id, half: "", metadata: this.pending }
+    this.pending = {}
+    this.push({ type: `${kind}-start`, id })
+  }
+
+  /** Something for which there is no part, in its place: an empty reasoning that has nothing but its metadata. */
+  opaque(metadata: Metadata): void {
+    this.open("reasoning", "opaque")
+    this.annotate(metadata)
+    this.closeProse()
+  }
+
+  /** Opens a tool call. Without an id of the provider's own, or with one that is taken, it gets one. */
+  call(key: string | number, given: { readonly id: unknown; readonly name: unknown; readonly initial?: unknown }) {
+    this.closeProse()
+    this.closeCall(key)
+    this.content()
     this.started++
-    this.blocks.set(key, { kind, id, name, json: "", metadata: {} })
-    this.parts.push(kind === "tool" ? { type: "tool-params-start", id, name } : { type: `${kind}-start`, id })
+    this.called++
+    const givenId = typeof given.id === "string" ? given.id : ""
+    const id = givenId === "" || this.ids.has(givenId) ? this.options.makeId() : givenId
+    this.ids.add(id)
+    const initial = Parameters.textOf(given.initial)
+    const call = { givenId, id, name: "", json: "", half: "", initial, metadata: this.pending }
+    this.pending = {}
+    this.calls.set(key, call)
+    this.name(key, given.name)
   }
 
-  /** Adds to the metadata with which the block under this key ends. */
-  annotate(key: string | number, metadata: Metadata): void {
-    const block = this.blocks.get(key)
-    if (block !== undefined) block.metadata = { ...block.metadata, ...metadata }
+  /** The name of an open call, which comes with its start or with a later piece. */
+  name(key: string | number, name: unknown): void {
+    const call = this.calls.get(key)
+    if (call === undefined || call.name !== "" || typeof name !== "string" || name === "") return
+    call.name = name
+    this.push({ type: "tool-params-start", id: call.id, name })
+    if (call.json !== "") this.push({ type: "tool-params-delta", id: call.id, delta: call.json })
   }
 
-  /** Adds to the metadata of the `finish` part; what is `null` or not there says nothing. */
-  annotateFinish(metadata: { readonly [key: string]: Schema.Json | undefined }): void {
+  /** Adds to the parameters of an open call: a piece of their JSON, or the whole of them as an object. */
+  params(key: string | number, piece: unknown): void {
+    const call = this.calls.get(key)
+    const text = Parameters.textOf(piece)
+    if (call === undefined || text === "") return
+    this.content()
+    const delta = whole(call, text)
+    if (delta === "") return
+    call.json += delta
+    if (call.name !== "") this.push({ type: "tool-params-delta", id: call.id, delta })
+  }
+
+  /** The call that is open under this key. */
+  callOf(key: string | number): OpenCall | undefined {
+    return this.calls.get(key)
+  }
+
+  /** The keys of the open calls, in the order in which they began. */
+  get callKeys(): ReadonlyArray<string | number> {
+    return [...this.calls.keys()]
+  }
+
+  /**
+   * Adds to the metadata of the call under a key, or of the block that is open; of the next one if none is. The values
+   * are pieces, as `merge` says.
+   */
+  annotate(metadata: Metadata, key?: string | number): void {
+    this.progress++
+    const block = (key === undefined ? undefined : this.calls.get(key)) ?? this.prose ?? [...this.calls.values()].at(-1)
+    merge(block?.metadata ?? this.pending, metadata)
+  }
+
+  /** The metadata of the text or the reasoning that is open, so far. */
+  get openMetadata(): Collected | undefined {
+    return this.prose?.metadata
+  }
+
+  /** Adds to the metadata of the `finish` part; of a value that comes again the last one counts. */
+  note(metadata: { readonly [key: string]: Schema.Json | undefined }): void {
     for (const [key, value] of Object.entries(metadata)) {
       if (value !== undefined && value !== null) this.finishMetadata[key] = value
     }
   }
 
   /** Adds to a list in the metadata of the `finish` part. */
-  listInFinish(list: string, ...items: ReadonlyArray<Schema.Json>): void {
-    const listed = this.lists.get(list) ?? []
-    this.lists.set(list, listed)
-    for (const item of items) listed.push(item)
+  list(list: string, items: ReadonlyArray<Schema.Json>): void {
+    if (items.length > 0) merge(this.finishMetadata, { [list]: [...items] })
   }
 
-  /** Ends the block under this key, if there is one. */
+  /** Ends the block under this key, if it is open. */
   close(key: string | number): void {
-    const block = this.blocks.get(key)
-    if (block === undefined) return
-    this.blocks.delete(key)
-    const { id, kind } = block
-    if (kind === "tool") return this.call(block)
-    if (kind === "other") return this.listInFinish("blocks", withInput(block))
-    this.parts.push({ type: `${kind}-end`, id, ...this.metadata(block.metadata) })
+    if (this.prose?.key === key) this.closeProse()
+    else this.closeCall(key)
   }
 
-  /** Ends every block that is open, or those of one kind. */
-  closeAll(kind?: Block["kind"]): void {
-    for (const [key, block] of this.blocks) {
-      if (kind === undefined || block.kind === kind) this.close(key)
-    }
-  }
-
-  /** The model has finished. */
+  /** The model has said why it finished. */
   finish(reason: Response.FinishReason): void {
-    this.closeAll()
     this.reason = reason
   }
 
-  /** Adds the last part, and ends what is open before it. */
-  end(): void {
-    this.closeAll()
-    if (this.reason === undefined || this.failure !== undefined) return
-    // Some servers say `stop` after tool calls.
-    const reason = this.reason === "stop" && this.calls > 0 ? "tool-calls" : this.reason
-    const metadata = this.metadata({ ...this.finishMetadata, ...Object.fromEntries(this.lists) })
-    this.parts.push({ type: "finish", reason, usage: this.usage, ...metadata })
+  /** The protocol's end marker: nothing can follow. */
+  complete(): void {
+    this.isComplete = true
   }
 
   /** What the response ends with, after the parts that were added before; only the first counts. */
@@ -201,22 +280,124 @@ export class Assembler {
     this.failure ??= reason
   }
 
-  private add(kind: "text" | "reasoning", key: string | number, delta: unknown): void {
-    if (typeof delta !== "string" || delta === "") return
-    if (this.blocks.get(key)?.kind !== kind) this.open(kind, key)
-    this.parts.push({ type: `${kind}-delta`, id: this.blocks.get(key)?.id ?? "", delta })
+  /** Ends what is open, and adds the last part. */
+  end(): void {
+    if (Object.keys(this.pending).length > 0) this.opaque({})
+    this.closeProse()
+    for (const key of this.callKeys) this.closeCall(key)
+    const reason = this.reasonAtEnd
+    for (const call of this.doubtful) this.endDoubtful(call, reason)
+    this.failure ??= this.options.isStructured ? this.misfit(reason) : undefined
+    if (this.failure !== undefined) return
+    const { provider } = this.options
+    const isNoted = Object.keys(this.finishMetadata).length > 0
+    const metadata = isNoted ? { metadata: { [provider]: this.finishMetadata } } : {}
+    this.push({ type: "finish", reason, usage: this.usage, ...metadata })
   }
 
-  private call(block: Block): void {
-    const { id, json, metadata, name } = block
-    this.parts.push({ type: "tool-params-end", id })
-    const parsed = Result.try(() => Tool.unsafeSecureJsonParse(json.trim() === "" ? "{}" : json))
-    if (Result.isFailure(parsed)) {
-      const description = `the parameters are not JSON: ${json.slice(0, 200)}`
-      return this.fail(new AiError.ToolParameterValidationError({ toolName: name, description }))
+  /** Whole calls are to be made, whatever the server says, unless it says that something was cut. */
+  private get reasonAtEnd(): Response.FinishReason {
+    const reason = this.reason ?? "unknown"
+    return this.called > 0 && (reason === "stop" || reason === "other" || reason === "unknown") ? "tool-calls" : reason
+  }
+
+  private push(part: Response.StreamPartEncoded): void {
+    if (this.told === undefined) this.tell()
+    this.parts.push(part)
+  }
+
+  private tell(): void {
+    const { created, id, model } = this.known
+    const told = `${id}\n${model}`
+    if (this.told === told) return
+    this.told = told
+    this.parts.push({
+      type: "response-metadata",
+      ...(id === undefined ? {} : { id }),
+      ...(model === undefined ? {} : { modelId: model }),
+      ...Option.match(DateTime.make(created ?? this.options.now()), {
+        onNone: () => ({}),
+        onSome: (date) => ({ timestamp: DateTime.formatIso(date) })
+      })
+    })
+  }
+
+  private content(): void {
+    this.progress++
+    if (this.reason !== undefined) this.goesOn = true
+  }
+
+  private add(kind: Prose["kind"], key: string | number, piece: unknown, metadata?: Metadata): void {
+    if (typeof piece !== "string" || piece === "") return
+    this.content()
+    if (this.prose?.kind !== kind || this.prose.key !== key) {
+      this.open(kind, key)
+      if (metadata !== undefined) this.annotate(metadata)
     }
-    const params = this.decodeParams(name, parsed.success)
-    this.parts.push({ type: "tool-call", id, name, params, ...this.metadata(metadata) })
+    this.delta(this.prose as Prose, piece)
+  }
+
+  private delta(prose: Prose, piece: string): void {
+    const delta = whole(prose, piece)
+    if (delta === "") return
+    if (this.options.isStructured && prose.kind === "text") this.said += delta
+    this.push({ type: `${prose.kind}-delta`, id: prose.id, delta })
+  }
+
+  private closeProse(): void {
+    const { prose } = this
+    if (prose === undefined) return
+    if (prose.half !== "") this.push({ type: `${prose.kind}-delta`, id: prose.id, delta: replacement })
+    this.prose = undefined
+    const { id, kind, metadata } = prose
+    this.push({ type: `${kind}-end`, id, ...this.metadata(metadata, kind === "reasoning") })
+  }
+
+  private closeCall(key: string | number): void {
+    const call = this.calls.get(key)
+    if (call === undefined) return
+    this.calls.delete(key)
+    if (call.json === "" && call.initial !== "") {
+      call.json = call.initial
+      this.push({ type: "tool-params-delta", id: call.id, delta: call.json })
+    }
+    if (call.name !== "") this.push({ type: "tool-params-end", id: call.id })
+    const params = call.name === "" || call.json.trim() === "" ? undefined : Parameters.parse(call.json)
+    // Those after it wait as well, so that calls keep their order.
+    if (params === undefined || this.doubtful.length > 0) this.doubtful.push(call)
+    else this.pushCall(call, params)
+  }
+
+  private endDoubtful(call: Call, reason: Response.FinishReason): void {
+    if (call.name === "") {
+      return this.fail(new AiError.InvalidOutputError({ description: "a tool was called without its name" }))
+    }
+    const params = Parameters.parse(call.json)
+    const isWhole = params !== undefined && (call.json.trim() !== "" || this.doubtful.at(-1) !== call)
+    if (reason === "length" && !isWhole) {
+      const description = `the token limit cut the response off in the middle of a call of \`${call.name}\``
+      return this.fail(new AiError.InvalidOutputError({ description }))
+    }
+    if (params === undefined && !this.options.isDeferred) {
+      const description = `the parameters are not JSON: ${call.json.slice(0, 200)}`
+      return this.fail(new AiError.ToolParameterValidationError({ toolName: call.name, description }))
+    }
+    this.pushCall(call, params ?? call.json)
+  }
+
+  private pushCall({ id, metadata, name }: Call, params: Schema.Json): void {
+    const decoded = this.decodeParams(name, params)
+    this.push({ type: "tool-call", id, name, params: decoded, ...this.metadata(metadata) })
+  }
+
+  /** Why what was said cannot be the value that was asked for. */
+  private misfit(reason: Response.FinishReason): AiError.AiErrorReason | undefined {
+    if (this.isRefusal || reason === "content-filter") {
+      return new AiError.ContentPolicyError({ description: `the model refused to answer: ${this.said.slice(0, 300)}` })
+    }
+    if (reason !== "length" || Parameters.parse(this.said) !== undefined) return undefined
+    const description = "the token limit cut the response off before the value was whole"
+    return new AiError.StructuredOutputError({ description, responseText: this.said })
   }
 
   /**
@@ -224,24 +405,31 @@ export class Assembler {
    * toolkit wants the tool's own. What does not fit stays as it is, and the toolkit refuses it.
    */
   private decodeParams(name: string, params: unknown): unknown {
-    const tool = this.tools.find((tool) => tool.name === name)
+    const tool = this.options.tools.find((tool) => tool.name === name)
     if (tool === undefined || !Tool.isUserDefined(tool)) return params
     // A schema that needs services cannot be applied here and fails, which leaves the parameters as they are.
     const schema = tool.parametersSchema as Schema.Codec<unknown, unknown>
     return Result.try(() =>
       Schema.encodeUnknownSync(schema)(
-        Schema.decodeUnknownSync(this.transformer(schema).codec as Schema.Codec<unknown, unknown>)(params)
+        Schema.decodeUnknownSync(this.options.transformer(schema).codec as Schema.Codec<unknown, unknown>)(params)
       )
     ).pipe(Result.getOrElse(() => params))
   }
 
-  private metadata(metadata: Metadata): { readonly metadata?: Metadata } {
-    return Object.keys(metadata).length === 0 ? {} : { metadata: { [this.provider]: metadata } }
+  /** What another server than the provider's own has said has its mark, as it may go back to no other. */
+  private metadata(metadata: Metadata, isAlways = false): { readonly metadata?: Response.ProviderMetadata } {
+    const { provider, server } = this.options
+    if (Object.keys(metadata).length === 0 && (!isAlways || server === undefined)) return {}
+    return { metadata: { [provider]: server === undefined ? metadata : { ...metadata, server } } }
   }
 }
 
-const withInput = ({ json, metadata }: Block): Metadata => {
-  if (json === "") return metadata
-  const parsed = Result.try(() => Tool.unsafeSecureJsonParse(json) as Schema.Json)
-  return { ...metadata, input: Result.getOrElse(parsed, () => json) }
+const replacement = "\uFFFD"
+
+/** A piece with the half of a character that came before it, and without the half that is at its end. */
+const whole = (block: { half: string }, piece: string): string => {
+  const text = block.half + piece
+  const last = text.charCodeAt(text.length - 1)
+  block.half = last >= 0xd800 && last <= 0xdbff ? text.slice(-1) : ""
+  return (block.half === "" ? text : text.slice(0, -1)).toWellFormed()
 }

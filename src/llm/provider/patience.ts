@@ -1,0 +1,82 @@
+/** Waiting for promises of a server that may say nothing, for a while. */
+import type * as AiError from "effect/ai/AiError"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+/** How long a server may say nothing, in milliseconds: until its first token, and from one to the next. */
+export interface Limits {
+  readonly first: number
+  readonly between: number
+}
+
+/** Waits for promises, and loses patience after a while without a token. Time in which nobody waits is not counted. */
+export class Patience {
+  private waited = 0
+  private since: number | undefined = undefined
+  private giveUp: (() => void) | undefined = undefined
+  private limit: number
+  private readonly clock: Clock.Clock
+  private readonly limits: Limits
+  private readonly silence: (limit: number) => AiError.AiErrorReason
+
+  constructor(clock: Clock.Clock, limits: Limits, silence: (limit: number) => AiError.AiErrorReason) {
+    this.clock = clock
+    this.limits = limits
+    this.limit = limits.first
+    this.silence = silence
+  }
+
+  /** Starts the watch; the signal aborts when the scope closes. */
+  get start(): Effect.Effect<AbortSignal, never, Scope.Scope> {
+    return Effect.acquireRelease(
+      Effect.sync(() => new AbortController()),
+      (controller) => Effect.sync(() => controller.abort())
+    ).pipe(
+      Effect.map((controller) => controller.signal),
+      Effect.tap(Effect.forkScoped(this.watch, { startImmediately: true }))
+    )
+  }
+
+  /** A token came: the time until the next one begins anew. */
+  heard(): void {
+    this.waited = 0
+    this.limit = this.limits.between
+  }
+
+  /** Waits for a promise, for as long as is left. */
+  wait<A>(
+    start: () => PromiseLike<A>,
+    reasonOf: (error: unknown) => AiError.AiErrorReason
+  ): Effect.Effect<A, AiError.AiErrorReason> {
+    return Effect.callback((resume) => {
+      const settle = (effect: () => Effect.Effect<A, AiError.AiErrorReason>) => {
+        if (this.giveUp !== giveUp) return
+        this.waited += this.now - (this.since ?? 0)
+        this.since = undefined
+        this.giveUp = undefined
+        resume(effect())
+      }
+      const giveUp = () => settle(() => Effect.fail(this.silence(this.limit)))
+      this.giveUp = giveUp
+      this.since = this.now
+      Promise.resolve()
+        .then(start)
+        .then(
+          (value) => settle(() => Effect.succeed(value)),
+          (error: unknown) => settle(() => Effect.fail(reasonOf(error)))
+        )
+    })
+  }
+
+  private get now(): number {
+    return this.clock.currentTimeMillisUnsafe()
+  }
+
+  private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
+    const left = this.limit - this.waited - (this.since === undefined ? 0 : this.now - this.since)
+    if (left <= 0 && this.giveUp !== undefined) return Effect.sync(this.giveUp)
+    // A token may make the limit shorter meanwhile.
+    return Effect.andThen(Effect.sleep(Math.max(Math.min(left, this.limits.between), 1)), this.watch)
+  })
+}
