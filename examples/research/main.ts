@@ -93,7 +93,13 @@ const documents = (docs: Option.Option<string>) =>
     onSome: (root) => SearchIndex.layer({ root })
   })
 
-const web = Layer.merge(PageReader.layer, WebSearch.layerTavily).pipe(Layer.provide(FetchHttpClient.layer))
+/** Its client takes a while to load, which only this needs. */
+const client = Layer.unwrap(Effect.promise(async () => (await import("./PublicFetch.ts")).layer()))
+
+const web = Layer.merge(
+  Layer.provide(PageReader.layer, client),
+  Layer.provide(WebSearch.layerTavily, FetchHttpClient.layer)
+)
 
 /** What is searched: documents, the web, or both. */
 const sources = (docs: Option.Option<string>, isWeb: boolean) => {

@@ -2,16 +2,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as LocalAddress from "../../examples/research/LocalAddress.ts"
 import * as PageReader from "../../examples/research/PageReader.ts"
+import * as PublicFetch from "../../examples/research/PublicFetch.ts"
 import * as Loopback from "../llm/Loopback.ts"
 
-const layer = Layer.provide(PageReader.layer, FetchHttpClient.layer)
+const layer = Layer.provide(PageReader.layer, PublicFetch.layer())
 
 const read = (url: string) => Effect.flatMap(PageReader.PageReader, (reader) => reader.read(url))
 
@@ -155,13 +155,64 @@ describe("PageReader", () => {
     })
   )
 
-  it("knows the addresses of its own network", () => {
-    const local = ["localhost", "a.localhost", "nas", "x.local", "127.1", "0x7f.1", "2130706433", "10.1.2.3", "[::1]"]
-    const others = ["172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "[fd00::1]", "[fe80::1]"]
-    for (const host of [...local, ...others, "[::ffff:127.0.0.1]", "localhost."]) {
-      assert.isTrue(LocalAddress.isLocal(`http://${host}/`), host)
-    }
-    for (const host of ["example.org", "172.32.0.1", "8.8.8.8", "[2001:db8::1]", "10.example.org", "local.org"]) {
+  it.effect.each<readonly [string, ReadonlyArray<string>]>([
+    ["this computer", ["127.0.0.1"]],
+    ["this computer in another notation", ["::ffff:127.0.0.1"]],
+    ["this network", ["10.1.2.3"]],
+    ["one public address and one of this network", ["93.184.215.14", "fd00::1"]],
+    ["nothing", []]
+  ])("does not connect to a name of the web that leads to %s, asked or redirected to", ([_, addresses]) =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve((...args) => redirect(`http://rebind.example.org:${port}/`)(...args))
+      const { port } = new URL(server.url)
+      const find: PublicFetch.Lookup = (_name, _options, found) =>
+        found(
+          null,
+          addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }))
+        )
+      const wrong = Layer.provide(PageReader.layer, PublicFetch.layer(find))
+      const ask = (url: string) => Effect.provide(Effect.flip(read(url)), wrong)
+      const sentence = "it cannot be reached (`rebind.example.org` leads into this network, which no page may)"
+      assert.strictEqual((yield* ask(`http://rebind.example.org:${port}/`)).message, sentence)
+      assert.strictEqual(server.received.length, 0)
+      assert.strictEqual((yield* ask(server.url)).message, sentence)
+      assert.strictEqual(server.received.length, 1)
+    })
+  )
+
+  it.effect("connects to the address that was looked at, also one of this computer where that was asked for", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(page("<p>There"))
+      const { port } = new URL(server.url)
+      let asked = 0
+      const find: PublicFetch.Lookup = (_name, _options, found) =>
+        found(null, [{ address: asked++ === 0 ? "127.0.0.1" : "127.0.0.2", family: 4 }])
+      const found = yield* Effect.provide(
+        read(`http://localhost:${port}/`),
+        Layer.provide(PageReader.layer, PublicFetch.layer(find))
+      )
+      assert.deepStrictEqual([found.lines[0], asked], ["There", 1])
+    })
+  )
+
+  const networks: Readonly<Record<string, string>> = {
+    names: "localhost a.localhost localhost. nas x.local x.internal x.lan router.home.arpa x.home x.corp LOCALHOST",
+    "this computer": "127.0.0.1 127.1 0x7f.1 2130706433 0.0.0.0 0.1.2.3 [::] [::1]",
+    "private networks": "10.1.2.3 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 [fc00::1] [fd00::1] [fec0::1]",
+    "this link": "169.254.169.254 [fe80::1]",
+    "several at once": "224.0.0.1 239.255.255.255 255.255.255.255 [ff02::1]",
+    "an address in another":
+      "[::127.0.0.1] [::ffff:10.0.0.1] [64:ff9b::127.0.0.1] [64:ff9b:1::1] [4000::1] [::8.8.8.8] [2002:7f00:1::] [2001::1]",
+    "what is kept back":
+      "192.0.0.1 192.0.2.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 240.0.0.1 [2001:db8::1] [100::1]"
+  }
+  it.each(Object.entries(networks))("knows that no public address is one of %s", (_, hosts) => {
+    for (const host of hosts.split(" ")) assert.isTrue(LocalAddress.isLocal(`http://${host}/`), host)
+  })
+
+  it("knows public addresses", () => {
+    const hosts = "example.org 172.15.0.1 172.32.0.1 8.8.8.8 198.17.0.1 198.20.0.1 223.255.255.255 [2606:4700::1111]"
+    for (const host of `${hosts} 10.example.org local.org home.arpa.org`.split(" ")) {
       assert.isFalse(LocalAddress.isLocal(`https://${host}/`), host)
     }
   })
