@@ -29,6 +29,17 @@ export const canonical = (value: Schema.Json): string => {
 /** The sha256 (64 hex digits) of the canonical spelling. */
 export const hash = (value: Schema.Json): string => bytesToHex(sha256(utf8ToBytes(canonical(value))))
 
+/** Whether two values are the same JSON, in whatever order their keys are. */
+export const same = (a: unknown, b: unknown): boolean => {
+  if (typeof a !== "object" || a === null || typeof b !== "object" || b === null) return a === b
+  const keys = Object.keys(a)
+  return (
+    Array.isArray(a) === Array.isArray(b) &&
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && same(a[key as never], b[key as never]))
+  )
+}
+
 /** A frozen copy. Fields that are `undefined` are left out, as in JSON. */
 export const frozenCopy = (value: unknown, path = "", parents: ReadonlyArray<object> = []): Schema.Json | NotJson => {
   switch (typeof value) {
