@@ -32,6 +32,13 @@ export interface Options {
   readonly readOnly?: boolean
   /** How long a statement waits for another process that writes, 5 seconds unless said. */
   readonly timeout?: Duration.Input
+  /**
+   * What is safe once it is committed: with `normal` a killed process loses nothing, and a power cut may lose the last
+   * transactions; `full` waits for the disk at each of them, some milliseconds long, and a power cut loses nothing either.
+   *
+   * @default "normal"
+   */
+  readonly synchronous?: "normal" | "full"
 }
 
 /**
@@ -56,14 +63,17 @@ export const make = (
   options: Options
 ): Effect.Effect<SqlClient.SqlClient, SqlError, Scope.Scope | Reactivity.Reactivity> =>
   Effect.gen(function* () {
-    const { filename, readOnly = false, timeout = "5 seconds" } = options
+    const { filename, readOnly = false, synchronous = "normal", timeout = "5 seconds" } = options
     const database = yield* Effect.acquireRelease(
       attempt("open", `Could not open the database \`${filename}\``, () => new DatabaseSync(filename, { readOnly })),
       (database) => Effect.sync(() => database.close())
     )
     const connection = new SqliteConnection(database, Duration.toMillis(timeout))
     const isFile = filename !== ":memory:" && !readOnly
-    if (isFile) yield* connection.executeUnprepared("PRAGMA journal_mode = WAL")
+    if (isFile) {
+      yield* connection.executeUnprepared("PRAGMA journal_mode = WAL")
+      yield* connection.executeUnprepared(`PRAGMA synchronous = ${synchronous}`)
+    }
     const acquirers = SqlClient.makeSqliteAcquirers({
       connection: Effect.succeed(connection),
       semaphore: yield* Semaphore.make(1),

@@ -1,0 +1,270 @@
+/**
+ * A store for messages: what is equal is kept once, under its hash key, whatever holds it. Conversations in it are lists
+ * that share what they have in common (see `Conversation`). It stands on any SQLite or Postgres, or in memory.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as SqlClient from "effect/sql/SqlClient"
+import type * as Message from "../Message.ts"
+import * as Engine from "./engine.ts"
+import * as Maintenance from "./maintenance.ts"
+import * as MemoryTables from "./memoryTables.ts"
+import * as SqlTables from "./sqlTables.ts"
+import * as Errors from "./StoreError.ts"
+
+export {
+  /**
+   * A conversation was appended to since it was read.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  Conflict,
+  /**
+   * A conversation that is not there, or is there already, or does not have what was asked for.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  ConversationError,
+  /**
+   * A store could not do what it was asked.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  StoreError
+} from "./StoreError.ts"
+
+/**
+ * The service. Its functions are those of this module, which take it from the context.
+ *
+ * Law: **Store** (equal content is kept once; append, fork, rewind and diff are those of arrays; bytes grow with what is
+ * said, not with its history; a changed byte is found and named; collecting never takes what something refers to).
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Store extends Context.Service<Store, Service>()("miniagents/Store") {}
+
+/**
+ * What the service holds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  readonly put: (messages: Iterable<Message.Message>) => Effect.Effect<void, Errors.StoreError>
+  readonly get: (hashKey: string) => Effect.Effect<Message.Message | undefined, Errors.StoreError>
+  readonly verify: Effect.Effect<Verified, Errors.StoreError>
+  readonly collect: (options?: CollectOptions) => Effect.Effect<Collected, Errors.StoreError>
+  readonly diff: (left: string, right: string) => Effect.Effect<Diff, Errors.StoreError | Errors.ConversationError>
+}
+
+/**
+ * How a store is kept in a database.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * What the names of its tables begin with.
+   *
+   * @default "miniagents_"
+   */
+  readonly tablePrefix?: string
+}
+
+/**
+ * What two conversations share: the number of messages that both begin with, and what each has of its own after those.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Diff extends Engine.Diff {}
+
+/**
+ * What a check of all rows found: how many there are, and those that are damaged or missing, each by its table and key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Verified extends Maintenance.Verified {}
+
+/**
+ * How many messages (and parts of them) something refers to, and how many rows were removed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Collected extends Maintenance.Collected {}
+
+/**
+ * What a collection leaves alone.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CollectOptions {
+  /**
+   * How long what was put is safe before something refers to it. It must be longer than that takes, and than the clocks
+   * of the machines that share the store differ.
+   *
+   * @default "1 hour"
+   */
+  readonly grace?: Duration.Input
+  /** How long what a conversation was rewound from can be brought back with `Conversation.undo`; for ever by default. */
+  readonly forget?: Duration.Input
+  /** The hash keys of messages to keep although no conversation has them. */
+  readonly roots?: Iterable<string>
+}
+
+/**
+ * The message classes that messages are read as, besides those of this library. A message of another class is read as a
+ * `Message.Unknown`, and cannot be appended to a conversation.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Message } from "miniagents"
+ * import { Conversation, Store } from "miniagents/store"
+ *
+ * class Review extends Message.Class<Review>()("Review", { stars: Schema.Int }) {}
+ *
+ * const program = Conversation.append("reviews", [new Review({ stars: 4 })]).pipe(
+ *   Effect.provideService(Store.CurrentClasses, [Review])
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const CurrentClasses: Context.Reference<ReadonlyArray<Message.AnyClass>> = Engine.CurrentClasses
+
+/**
+ * Opens a store in a database, SQLite or Postgres, and makes the tables that are missing.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Effect.Effect<Service, Errors.StoreError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const { tablePrefix = "miniagents_" } = options
+    const tables = SqlTables.make(yield* SqlClient.SqlClient, tablePrefix)
+    return new StoreImpl(yield* Effect.mapError(tables, Errors.fromCause("open tables", tablePrefix)))
+  })
+
+/**
+ * A store in a database, by any `SqlClient` for SQLite (`SqliteClient` of this library, for one) or Postgres
+ * (`@effect/sql-pg`). Any number of processes can have it open.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Message, MiniAgents } from "miniagents"
+ * import { SqliteClient } from "miniagents/sqlite"
+ * import { Conversation, Store } from "miniagents/store"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Conversation.append("support/42", [Message.user("Hello")])
+ *   return yield* Conversation.messages("support/42")
+ * }).pipe(Effect.provide(Layer.provide(Store.layer(), SqliteClient.layer({ filename: "store.db" }))))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<Store, Errors.StoreError, SqlClient.SqlClient> =>
+  Layer.effect(Store, make(options))
+
+/**
+ * A store that ends with the program, for tests and for what need not be kept.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<Store> = Layer.effect(
+  Store,
+  Effect.map(MemoryTables.make, (tables) => new StoreImpl(tables))
+)
+
+/**
+ * Keeps messages, the ones inside of them, and the pages of their lists; what is there already is not written again. A
+ * runtime's persistence hook can be this.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const put = (messages: Iterable<Message.Message>): Effect.Effect<void, Errors.StoreError, Store> =>
+  Store.use((store) => store.put(messages))
+
+/**
+ * The message of a hash key, with the ones inside of it; nothing where there is none. Every row is compared with its key.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const get = (hashKey: string): Effect.Effect<Message.Message | undefined, Errors.StoreError, Store> =>
+  Store.use((store) => store.get(hashKey))
+
+/**
+ * Compares every row with its key and looks whether what it refers to is there. It changes nothing.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const verify: Effect.Effect<Verified, Errors.StoreError, Store> = Store.use((store) => store.verify)
+
+/**
+ * Removes what no conversation refers to, while others read and write. It removes nothing when it finds a row that is
+ * damaged, since what that one referred to is not known.
+ *
+ * **Gotchas**
+ *
+ * What was put and is referred to by nothing is removed, once it is older than the grace period and a minute: give the
+ * keys of what you keep otherwise as `roots`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const collect = (options?: CollectOptions): Effect.Effect<Collected, Errors.StoreError, Store> =>
+  Store.use((store) => store.collect(options))
+
+/**
+ * What two conversations share, and what each has of its own. It reads no message that both have.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const diff = (
+  left: string,
+  right: string
+): Effect.Effect<Diff, Errors.StoreError | Errors.ConversationError, Store> =>
+  Store.use((store) => store.diff(left, right))
+
+/** @internal */
+export class StoreImpl extends Engine.Engine implements Service {
+  get verify(): Effect.Effect<Verified, Errors.StoreError> {
+    return this.during("verify rows", Maintenance.verify(this.tables))
+  }
+
+  collect({ forget, grace = "1 hour", roots = [] }: CollectOptions = {}): Effect.Effect<Collected, Errors.StoreError> {
+    return this.during(
+      "collect rows",
+      Effect.suspend(() =>
+        Maintenance.collect(this.tables, {
+          grace: Duration.toMillis(grace),
+          forget: forget === undefined ? undefined : Duration.toMillis(forget),
+          roots: [...roots]
+        })
+      )
+    )
+  }
+}

@@ -1,0 +1,2 @@
+export * as Conversation from "./Conversation.ts"
+export * as Store from "./Store.ts"
