@@ -14,6 +14,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { encoderOf } from "./internal/encoder.ts"
 import * as Freeze from "./internal/freeze.ts"
 import * as Json from "./internal/json.ts"
 import { type Misfit, misfits } from "./internal/misfit.ts"
@@ -513,7 +514,11 @@ export const serialize = (message: Message): Schema.JsonObject => {
   const encoded: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(message)) {
     // a message that is referenced is not encoded, or hashing a history would cost its square
-    Json.define(encoded, key, References.isReference(value, isMessage) ? value : encodeField(message, key))
+    Json.define(
+      encoded,
+      key,
+      References.isReference(value, isMessage) ? value : encoderOf(message, key)({ [key]: value })[key]
+    )
   }
   return write(encoded) as Schema.JsonObject
 }
@@ -586,6 +591,16 @@ export const codec = <const Classes extends ReadonlyArray<AnyClass> = []>(
 export const keepingCodec = (classes: ReadonlyArray<AnyClass>): Schema.Codec<Message, Schema.Json> =>
   codec(classes).pipe(Schema.middlewareDecoding((effect) => Effect.provideService(effect, KeepsUnknown, true)))
 
+/** @internal A message that was read from JSON of which this is the hash key. */
+export const withHashKey = (message: Message, hashKey: string): Message => {
+  hashKeys.set(message, hashKey)
+  return message
+}
+
+/** @internal Whether a message is of a class of this module, all messages of which can be read again. */
+export const isBuiltin = (message: Message): boolean =>
+  builtins.get(message._tag) === message.constructor || message instanceof Unknown
+
 /**
  * Whether the text of a message without a content is its fields as a block of JSON, as for every class that says nothing
  * else.
@@ -606,27 +621,31 @@ export const invalid = (operation: string, path: string, value: unknown, reason:
   new InvalidMessage({ operation, path, value: Json.preview(value), reason })
 
 const noMetadata: Metadata = Object.freeze({})
-const builtinClasses = {
-  Text,
-  User,
-  System,
-  Assistant,
-  Failure,
-  Data,
-  Embedding,
-  Joined,
-  CallRecord,
-  ReplyRecord,
-  Page
-}
 const textClasses = { Text, User, System, Assistant }
-const builtins: ReadonlyMap<string, AnyClass> = new Map(Object.entries(builtinClasses))
+const builtinClasses = { ...textClasses, Failure, Data, Embedding, Joined, CallRecord, ReplyRecord, Page }
+/** @internal */
+export const builtins: ReadonlyMap<string, AnyClass> = new Map(Object.entries(builtinClasses))
 
-const CurrentClasses = Context.Reference<ReadonlyMap<string, AnyClass>>("miniagents/Message/CurrentClasses", {
+/** @internal */
+export const CurrentClasses = Context.Reference<ReadonlyMap<string, AnyClass>>("miniagents/Message/CurrentClasses", {
   defaultValue: () => builtins
 })
 
+/** @internal What JSON inside of a message was decoded to already. */
+export const CurrentInside = Context.Reference<(json: Schema.Json) => Message | undefined>(
+  "miniagents/Message/CurrentInside",
+  {
+    defaultValue: () => () => undefined
+  }
+)
+
 const decodeByTag = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue> =>
+  Effect.flatMap(CurrentInside, (inside) => {
+    const decoded = inside(json)
+    return decoded === undefined ? decodeNew(json) : Effect.succeed(decoded)
+  })
+
+const decodeNew = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue> =>
   Effect.flatMap(CurrentClasses, (classes) => {
     const tag = Predicate.hasProperty(json, "_tag") ? json._tag : undefined
     const found = typeof tag === "string" ? classes.get(tag) : undefined
@@ -650,18 +669,23 @@ class Unknown extends Base("Unknown", {}) {}
 
 const unknown = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue> => {
   const { metadata = noMetadata, ...fields } = json as Schema.JsonObject
-  const shadowed = ["hashKey", "toString", TypeId].find((name) => Object.hasOwn(fields, name))
-  if (shadowed !== undefined || !Predicate.isObject(metadata)) {
+  if (isShadowed(fields) || !Predicate.isObject(metadata)) {
     const expected = "a message without a field that every message has already"
     return Effect.fail(new SchemaIssue.InvalidValue({ expected }, json))
   }
-  return Effect.map(UnknownFields.decode({ ...fields, metadata }, decodeByTag), (found) => {
-    const message = Object.create(Unknown.prototype) as Message
-    for (const [key, value] of Object.entries(found)) Json.define(message, key, value)
-    Freeze.freezeFields(message, message._tag, freezing)
-    return message
-  })
+  return Effect.map(UnknownFields.decode({ ...fields, metadata }, decodeByTag), (found) => unknownOf(found)!)
 }
+
+/** @internal A message of these fields, unless they hide what every message has. */
+export const unknownOf = (fields: object): Message | undefined => {
+  if (isShadowed(fields)) return undefined
+  const message = Object.create(Unknown.prototype) as Message
+  for (const [key, value] of Object.entries(fields)) Json.define(message, key, value)
+  Freeze.freezeFields(message, message._tag, freezing)
+  return message
+}
+
+const isShadowed = (fields: object) => ["hashKey", "toString", TypeId].some((name) => Object.hasOwn(fields, name))
 
 /** @internal */
 export const toJson = (message: Message): Schema.JsonObject =>
@@ -671,30 +695,8 @@ export const toJson = (message: Message): Schema.JsonObject =>
       ? UnknownFields.encode(message, isMessage, toJson)
       : encoderOf(message)(message)
 
-const encodeField = (message: Message, key: string): unknown => {
-  const encoded = encoderOf(message, key)({ [key]: message[key as never] })
-  return encoded[key]
-}
-
-type Encode = (value: unknown) => { readonly [key: string]: Schema.Json }
-const encoders = new WeakMap<object, Map<string | undefined, Encode>>()
-
-/** The encoder of a message's class, or of one field of it. */
-const encoderOf = ({ constructor: self }: Message, field?: string): Encode => {
-  let known = encoders.get(self)
-  if (known === undefined) encoders.set(self, (known = new Map()))
-  let encode = known.get(field)
-  if (encode === undefined) {
-    const { fields } = self as unknown as { readonly fields: Schema.Struct.Fields }
-    const schema: unknown = field === undefined ? self : Schema.Struct({ [field]: fields[field] })
-    encode = Schema.encodeUnknownSync(Schema.toCodecJson(schema as Schema.Codec<unknown>)) as Encode
-    known.set(field, encode)
-  }
-  return encode
-}
-
-/** Messages whose fields are JSON and hold no other message: they need no encoding. */
-const isPlain = (message: Message): boolean => plainClasses.has(message.constructor)
+/** @internal Messages whose fields are JSON and hold no other message: they need no encoding. */
+export const isPlain = (message: Message): boolean => plainClasses.has(message.constructor)
 const plainClasses: ReadonlySet<unknown> = new Set([Text, User, System, Assistant, Failure, Data, Embedding])
 
 /** The last full page of a list; it lives as long as the list does. */

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Message from "../Message.ts"
+import type { Engine } from "./engine.ts"
 import * as Store from "./Store.ts"
 import type { Conflict, ConversationError, StoreError } from "./StoreError.ts"
 import type { Ref } from "./tables.ts"
@@ -179,8 +180,8 @@ export {
   remove as delete
 }
 
-const engine = <A, E>(use: (engine: Store.StoreImpl) => Effect.Effect<A, E>): Effect.Effect<A, E, Store.Store> =>
-  Store.Store.use((store) => use(store as Store.StoreImpl))
+const engine = <A, E>(use: (engine: Engine) => Effect.Effect<A, E>): Effect.Effect<A, E, Store.Store> =>
+  Store.Store.use((store) => use((store as Store.Internal).engine))
 
 const head = ({ list, version }: Pick<Ref, "list" | "version">): Head => ({ length: list.length, version })
 

@@ -15,6 +15,7 @@ import * as Maintenance from "./maintenance.ts"
 import * as MemoryTables from "./memoryTables.ts"
 import * as SqlTables from "./sqlTables.ts"
 import * as Errors from "./StoreError.ts"
+import type { Tables } from "./tables.ts"
 
 export {
   /**
@@ -125,8 +126,8 @@ export interface CollectOptions {
 }
 
 /**
- * The message classes that messages are read as, besides those of this library. A message of another class is read as a
- * `Message.Unknown`, and cannot be appended to a conversation.
+ * The message classes that messages are read as, besides those of this library. A message of another class is read
+ * with its tag, its fields and its hash key, as an instance of none, and is given on as that; a new one cannot be appended.
  *
  * **Example**
  *
@@ -157,7 +158,7 @@ export const make = (options: Options = {}): Effect.Effect<Service, Errors.Store
   Effect.gen(function* () {
     const { tablePrefix = "miniagents_" } = options
     const tables = SqlTables.make(yield* SqlClient.SqlClient, tablePrefix)
-    return new StoreImpl(yield* Effect.mapError(tables, Errors.fromCause("open tables", tablePrefix)))
+    return serve(yield* Effect.mapError(tables, Errors.fromCause("open tables", tablePrefix)))
   })
 
 /**
@@ -192,7 +193,7 @@ export const layer = (options?: Options): Layer.Layer<Store, Errors.StoreError, 
  */
 export const layerMemory: Layer.Layer<Store> = Layer.effect(
   Store,
-  Effect.map(MemoryTables.make, (tables) => new StoreImpl(tables))
+  Effect.map(MemoryTables.make, (tables) => serve(tables))
 )
 
 /**
@@ -249,22 +250,29 @@ export const diff = (
 ): Effect.Effect<Diff, Errors.StoreError | Errors.ConversationError, Store> =>
   Store.use((store) => store.diff(left, right))
 
-/** @internal */
-export class StoreImpl extends Engine.Engine implements Service {
-  get verify(): Effect.Effect<Verified, Errors.StoreError> {
-    return this.during("verify rows", Maintenance.verify(this.tables))
-  }
+/** @internal The service, with what conversations need of it. */
+export interface Internal extends Service {
+  readonly engine: Engine.Engine
+}
 
-  collect({ forget, grace = "1 hour", roots = [] }: CollectOptions = {}): Effect.Effect<Collected, Errors.StoreError> {
-    return this.during(
-      "collect rows",
-      Effect.suspend(() =>
-        Maintenance.collect(this.tables, {
-          grace: Duration.toMillis(grace),
-          forget: forget === undefined ? undefined : Duration.toMillis(forget),
-          roots: [...roots]
-        })
-      )
-    )
+const serve = (tables: Tables): Internal => {
+  const engine = new Engine.Engine(tables)
+  return {
+    engine,
+    put: (messages) => engine.put(messages),
+    get: (hashKey) => engine.get(hashKey),
+    verify: engine.during("verify rows", Maintenance.verify(tables)),
+    collect: ({ forget, grace = "1 hour", roots = [] } = {}) =>
+      engine.during(
+        "collect rows",
+        Effect.suspend(() =>
+          Maintenance.collect(tables, {
+            grace: Duration.toMillis(grace),
+            forget: forget === undefined ? undefined : Duration.toMillis(forget),
+            roots: [...roots]
+          })
+        )
+      ),
+    diff: (left, right) => engine.diff(left, right)
   }
 }

@@ -168,7 +168,7 @@ export class Engine {
     if (suspects.size === 0) return Effect.void
     return Effect.flatMap(allClasses, (classes) =>
       Effect.flatMap(Objects.read(Objects.sourceOf(rows), classes, suspects.keys()), (found) => {
-        const unreadable = [...suspects].find(([key]) => found.get(key) instanceof Message.Unknown)
+        const unreadable = [...suspects].find(([key]) => Message.isUnknown(found.get(key)!))
         return unreadable === undefined ? Effect.void : Effect.fail(cannotBeRead(...unreadable))
       })
     )

@@ -8,6 +8,7 @@ import * as Json from "../internal/json.ts"
 import * as Pages from "../internal/pages.ts"
 import * as References from "../internal/references.ts"
 import * as Message from "../Message.ts"
+import * as Reader from "./reader.ts"
 import { Damage } from "./StoreError.ts"
 import { ROWS_AT_ONCE, type ObjectRow, type Tables } from "./tables.ts"
 
@@ -170,7 +171,7 @@ export const read = (
   Effect.suspend(() => {
     const reading = new Reading(source, classes)
     const wanted = new Set(keys)
-    return Effect.map(reading.fetch(wanted), () => reading.decode(wanted))
+    return Effect.flatMap(reading.fetch(wanted), () => reading.decode(wanted))
   })
 
 class Reading {
@@ -182,11 +183,11 @@ class Reading {
   private readonly messages = new Map<string, Message.Message>()
   private readonly jsons = new Map<string, Schema.JsonObject>()
   private readonly decoded = new WeakMap<object, Message.Message>()
-  private readonly reader: ReturnType<typeof Message.reader>
+  private readonly reader: ReturnType<typeof Reader.make>
 
   constructor(source: Source, classes: ReadonlyArray<Message.AnyClass>) {
     this.source = source
-    this.reader = Message.reader(classes, (json) =>
+    this.reader = Reader.make(classes, (json) =>
       typeof json === "object" && json !== null ? this.decoded.get(json) : undefined
     )
   }
@@ -248,7 +249,7 @@ class Reading {
   }
 
   /** Each message after those in it, without recursion: a conversation may be as deep as it is long. */
-  decode(keys: Iterable<string>): ReadonlyMap<string, Message.Message> {
+  decode(keys: Iterable<string>): Effect.Effect<ReadonlyMap<string, Message.Message>, Damage> {
     const pending = [...keys]
     for (let key = pending.at(-1); key !== undefined; key = pending.at(-1)) {
       const missing = this.messages.has(key) ? [] : this.insideOf(key).filter((each) => !this.messages.has(each))
@@ -256,17 +257,17 @@ class Reading {
         for (const each of missing) pending.push(each)
         continue
       }
-      if (!this.messages.has(key)) this.decodeOne(key)
+      if (!this.messages.has(key) && !this.decodeOne(key)) return Effect.fail(shadows(key))
       pending.pop()
     }
-    return this.messages
+    return Effect.succeed(this.messages)
   }
 
   private insideOf(key: string): ReadonlyArray<string> {
     return (this.refers.get(key) ?? none).flatMap((each) => this.lists.get(each) ?? each)
   }
 
-  private decodeOne(key: string): void {
+  private decodeOne(key: string): boolean {
     const body = this.bodies.get(key)!
     let [json, fields] = [body, body as object]
     if (this.refers.has(key)) {
@@ -275,13 +276,18 @@ class Reading {
       fields = References.read(body, { message: (key) => this.messages.get(key) as never, page }) as object
     }
     const message = this.reader(key, body, json, fields)
+    if (message === undefined) return false
     this.messages.set(key, message)
     this.jsons.set(key, json)
     this.decoded.set(json, message)
+    return true
   }
 }
 
 const none: ReadonlyArray<string> = []
+
+const shadows = (key: string) =>
+  new Damage({ reason: "unreadable", row: `objects ${key}`, problem: "has a field that every message has already" })
 
 /** The parts of rows. */
 export const partsFor = (

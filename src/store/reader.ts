@@ -1,0 +1,44 @@
+/** Reads messages back that were taken apart into references. */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import * as Json from "../internal/json.ts"
+import * as Message from "../Message.ts"
+
+/**
+ * Makes a message of a hash key of its `body`, the JSON with references; `json` has the JSON of the messages inside in the
+ * places of the references, for which `inside` gives those messages, and `fields` has the messages themselves. What was
+ * written by a class that is not known here, or was another one then, keeps its tag and its fields.
+ */
+export const make = (
+  classes: ReadonlyArray<Message.AnyClass>,
+  inside: (json: Schema.Json) => Message.Message | undefined
+) => {
+  const known = new Map([...Message.builtins, ...classes.map((each) => [each.identifier, each] as const)])
+  const decoders = new Map<string, (json: unknown) => Exit.Exit<Message.Message, Schema.SchemaError>>()
+  const decoderOf = (tag: string) => {
+    const found = known.get(tag)
+    if (found !== undefined && !decoders.has(tag)) {
+      const schema = Schema.toCodecJson(found).pipe(
+        Schema.middlewareDecoding((effect) =>
+          effect.pipe(
+            Effect.provideService(Message.CurrentClasses, known),
+            Effect.provideService(Message.CurrentInside, inside)
+          )
+        )
+      )
+      decoders.set(tag, Schema.decodeUnknownExit(schema))
+    }
+    return decoders.get(tag)
+  }
+  return (hashKey: string, body: Schema.Json, json: Schema.JsonObject, fields: object): Message.Message | undefined => {
+    const decoded = decoderOf(String(json._tag))?.(json)
+    const message = decoded?._tag === "Success" ? decoded.value : undefined
+    const read = message !== undefined && isSame(message, body, json) ? message : Message.unknownOf(fields)
+    return read === undefined ? undefined : Message.withHashKey(read, hashKey)
+  }
+}
+
+/** Whether a message says all that it was read from: a class that has changed since may know less. */
+const isSame = (message: Message.Message, body: Schema.Json, json: Schema.Json): boolean =>
+  Message.isPlain(message) ? Json.same(json, message) : Json.same(body, Message.serialize(message))
