@@ -230,4 +230,43 @@ describe("AgentTool", () => {
       assert.include(yield* replies.text, "a dry text")
     }).pipe(provide([turn(toolCall("Writer", { tone: "dry" })), turn(text("ok"))]))
   )
+
+  it.effect("an agent whose name is no name of a tool is one under the nearest name that is", () =>
+    Effect.gen(function* () {
+      const webSearch = Agent.make("Web Search (fast)", (ctx) => ctx.reply("found"))
+      const agent = LlmAgent.make("A", { toolkit: AgentTool.toolkit(AgentTool.make(webSearch)) })
+      assert.include(yield* (yield* agent.trigger("go")).text, "found")
+      assert.deepStrictEqual((yield* requests)[0]?.tools, ["Web_Search_fast_"])
+    }).pipe(provide([turn(toolCall("Web_Search_fast_", { message: "q" })), turn(text("ok"))]))
+  )
+
+  it("a given name that no provider takes is refused by name, and so are two tools of one name", () => {
+    for (const name of ["Web Search", "", "x".repeat(65)]) {
+      assert.throws(() => AgentTool.make(search, { name }), `the tool of \`Search\` cannot be made: \`${name}\``)
+    }
+    const other = Agent.make("Se arch", (ctx) => ctx.reply("x"))
+    const tools = [AgentTool.make(search, { name: "Se_arch" }), AgentTool.make(other)] as const
+    assert.throws(() => AgentTool.toolkit(...tools), "two tools have the name `Se_arch`")
+    assert.throws(() => AgentTool.handlers(...tools), "the tool of `Se arch` another `name`")
+    assert.throws(() => AgentTool.handlers(Tool.make("GetTime")), "`GetTime` is no agent")
+  })
+
+  it.effect("any tool with such a name is refused by name before any request", () =>
+    Effect.gen(function* () {
+      const kit = Toolkit.make(Tool.make("get time", { success: Schema.String }))
+      const live = kit.toLayer({ "get time": () => Effect.succeed("noon") })
+      const replies = yield* LlmAgent.make("A", { toolkit: kit }).trigger("go").pipe(Effect.provide(live))
+      const exit = yield* Effect.exit(replies.messages)
+      assert.include(String(exit), "`get time` is no name of a tool")
+      assert.lengthOf(yield* requests, 0)
+    }).pipe(provide([]))
+  )
+
+  it.effect("is still its agent where a tool is described anew", () =>
+    Effect.gen(function* () {
+      const tool = AgentTool.make(Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))).annotate(Tool.Title, "An echo")
+      const agent = LlmAgent.make("A", { toolkit: AgentTool.toolkit(tool) })
+      assert.include(yield* (yield* agent.trigger("go")).text, "hello")
+    }).pipe(provide([turn(toolCall("Echo", { message: "hello" })), turn(text("ok"))]))
+  )
 })

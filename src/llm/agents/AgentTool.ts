@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -16,6 +17,7 @@ import type * as MiniAgents from "../../MiniAgents.ts"
 import * as Message from "../../Message.ts"
 import { outermost, Reasoning, ToolCall, ToolResult } from "./LlmMessage.ts"
 import { CurrentCall } from "./toolCalls.ts"
+import * as ToolName from "./toolName.ts"
 
 /**
  * The tool that an agent is: its failure is what the agent's replies fail with, its requirements are the agent's.
@@ -49,7 +51,10 @@ export type ToolParameters<P> = {} extends P ? { readonly message: string } : P
  * @category models
  */
 export interface Options<Name extends string, Mode extends Tool.FailureMode> {
-  /** The name of the tool; the agent's unless said. Models take letters, digits, `_` and `-`. */
+  /**
+   * The name of the tool: letters, digits, `_` and `-`, 64 of them at most. By default the agent's, with `_` in the
+   * place of what no provider takes: an agent "Web Search" is the tool `Web_Search`.
+   */
   readonly name?: Name
   /**
    * What a failure of the agent is: the failure of the agent that called (`"error"`, unless said), or something its
@@ -58,11 +63,9 @@ export interface Options<Name extends string, Mode extends Tool.FailureMode> {
   readonly failureMode?: Mode
 }
 
-/** A tool together with the agent it calls. @internal */
-const agents = new WeakMap<Tool.Any, Agent.Agent<{}, unknown, unknown>>()
-
 /**
- * Makes a tool of an agent. The model gives the agent's parameters; an agent that needs none is sent a message.
+ * Makes a tool of an agent. The model gives the agent's parameters; an agent that needs none is sent a message. Throws
+ * where a given `name` is no name that providers take.
  *
  * **Gotchas**
  *
@@ -98,7 +101,7 @@ export const make = <P, E, R, const Name extends string = string, Mode extends T
 
 /**
  * The tools of agents with their handlers: a toolkit for `LlmAgent.make`. Other tools can stand beside them, in a
- * Toolkit of their own, with `handlers`.
+ * Toolkit of their own, with `handlers`. Throws where two of them have the same name.
  *
  * @since 0.1.0
  * @category constructors
@@ -106,14 +109,14 @@ export const make = <P, E, R, const Name extends string = string, Mode extends T
 export const toolkit = <const Tools extends ReadonlyArray<Tool.Any>>(
   ...tools: Tools
 ): Effect.Effect<Toolkit.WithHandler<Toolkit.ToolsByName<Tools>>> => {
-  const made = Toolkit.make(...tools)
-  const kit = made as unknown as Toolkit.Toolkit<Record<string, Tool.Any>> // its handlers are all here
-  const provided = Effect.provide(kit, kit.toLayer(handlers(...tools) as never))
-  return provided as never
+  const all = handlers(...tools)
+  const kit = Toolkit.make(...tools) as unknown as Toolkit.Toolkit<Record<string, Tool.Any>> // its handlers are all here
+  return Effect.provide(kit, kit.toLayer(all as never)) as never
 }
 
 /**
- * The handlers of agents that are tools, for `Toolkit.toLayer`, by the names of the tools.
+ * The handlers of agents that are tools, for `Toolkit.toLayer`, by the names of the tools. Throws where two of them have
+ * the same name, and for a tool that is no agent.
  *
  * **Example**
  *
@@ -136,8 +139,11 @@ export const handlers = <const Tools extends ReadonlyArray<Tool.Any>>(
 ): Toolkit.HandlersFrom<Toolkit.ToolsByName<Tools>> => {
   const all: Record<string, (parameters: object) => Effect.Effect<string, unknown, MiniAgents.MiniAgents>> = {}
   for (const tool of tools) {
-    const agent = agents.get(tool)
+    const agent = Context.get(tool.annotations, Called)
     if (agent === undefined) throw new Error(`\`${tool.name}\` is no agent: make it with \`AgentTool.make\``)
+    if (Object.hasOwn(all, tool.name)) {
+      throw new Error(`two tools have the name \`${tool.name}\`: give the tool of \`${agent.name}\` another \`name\``)
+    }
     all[tool.name] = (parameters) => call(agent, parameters, tool.failureMode)
   }
   return all as never // one for each tool, with its agent's types
@@ -145,17 +151,21 @@ export const handlers = <const Tools extends ReadonlyArray<Tool.Any>>(
 
 const toTool = (agent: unknown, options: Options<string, Tool.FailureMode>): Tool.Any => {
   const called = agent as Agent.Agent<{}, unknown, unknown> // its parameters are checked by its own schema
-  const { failureMode = "error", name = called.name } = options
-  const tool = Tool.make(name, {
+  const { failureMode = "error", name = ToolName.fit(called.name) } = options
+  if (!ToolName.isFit(name)) throw new Error(`the tool of \`${called.name}\` cannot be made: ${ToolName.refusal(name)}`)
+  return Tool.make(name, {
     description: called.description ?? `Calls ${called.name}`,
     parameters: needsParameters(called.parameters) ? called.parameters : MessageOnly,
     success: Schema.String,
     failure: Failure,
     failureMode
-  })
-  agents.set(tool, called)
-  return tool
+  }).annotate(Called, called)
 }
+
+/** The agent that a tool calls, as an annotation of the tool. */
+const Called = Context.Reference<Agent.Agent<{}, unknown, unknown> | undefined>("miniagents/llm/AgentTool/Called", {
+  defaultValue: () => undefined
+})
 
 const call = (agent: Agent.Agent<{}, unknown, unknown>, given: object, mode: Tool.FailureMode) =>
   Effect.gen(function* () {

@@ -10,7 +10,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
-import type * as Tool from "effect/ai/Tool"
+import * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import * as Agent from "../../Agent.ts"
 import type { InteractionContext, Upstream } from "../../InteractionContext.ts"
@@ -18,6 +18,7 @@ import type { BudgetExceeded } from "../model/Budget.ts"
 import * as LlmRun from "./llmRun.ts"
 import * as StructuredOutput from "./structuredOutput.ts"
 import type * as ToolCalls from "./toolCalls.ts"
+import * as ToolName from "./toolName.ts"
 
 /**
  * What an agent is made with, besides its name.
@@ -297,7 +298,7 @@ const build = (
 ): unknown => {
   const { maxSteps = 10, system, toolkit } = options
   const body = (ctx: InteractionContext<Parameters>) => {
-    const tools = Effect.map(Effect.isEffect(toolkit) ? toolkit : Effect.succeed(toolkit), toolkitOf)
+    const tools = Effect.flatMap(Effect.isEffect(toolkit) ? toolkit : Effect.succeed(toolkit), toolkitOf)
     const tooManySteps = () => new TooManySteps({ agent: ctx.agent.name, maxSteps })
     const whole = Effect.flatMap(tools, (toolkit) => run(ctx, { system, toolkit, maxSteps, tooManySteps }))
     return Effect.asVoid(provide(whole, ctx.parameters))
@@ -310,7 +311,13 @@ const definition = (options: { readonly description?: string }, fields: Schema.S
   ...(options.description === undefined ? {} : { description: options.description })
 })
 
-const toolkitOf = (toolkit: unknown): ToolCalls.Toolkit | undefined => {
-  if (!Predicate.hasProperty(toolkit, "tools") || Object.keys(toolkit.tools as object).length === 0) return undefined
-  return toolkit as unknown as ToolCalls.Toolkit // the types of its tools stand in the type of the agent
-}
+/** The tools, if there are any; providers refuse a whole request for the name of one. */
+const toolkitOf = (toolkit: unknown): Effect.Effect<ToolCalls.Toolkit | undefined> =>
+  Effect.suspend(() => {
+    if (!Predicate.hasProperty(toolkit, "tools")) return Effect.undefined
+    const tools = Object.values(toolkit.tools as Record<string, Tool.Any>)
+    if (tools.length === 0) return Effect.undefined
+    const unfit = tools.find((tool) => !Tool.isProviderDefined(tool) && !ToolName.isFit(tool.name))
+    if (unfit !== undefined) return Effect.die(new Error(ToolName.refusal(unfit.name)))
+    return Effect.succeed(toolkit as unknown as ToolCalls.Toolkit) // its types stand in the type of the agent
+  })

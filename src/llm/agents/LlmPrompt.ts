@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Prompt from "effect/ai/Prompt"
 import type * as Message from "../../Message.ts"
 import { optionsOf, pair, Reasoning, ResponsePart, scopes, ToolCall, ToolResult } from "./LlmMessage.ts"
-import { fitName } from "./toolName.ts"
+import * as ToolName from "./toolName.ts"
 
 /**
  * Who a message is from, as a model sees it: `System` and `Assistant` are what they say, and so is a message of any
@@ -271,7 +271,7 @@ const withOptions = (message: object) => {
 const callPart = (call: ToolCall, id = call.id): Prompt.ToolCallPart =>
   Prompt.toolCallPart({
     id,
-    name: fitName(call.name),
+    name: ToolName.fit(call.name),
     params: Predicate.isObject(call.parameters) ? call.parameters : noObject(call.parameters),
     providerExecuted: call.providerExecuted ?? false,
     ...withOptions(call)
@@ -284,7 +284,7 @@ const resultPart = (result: ToolResult, id = result.id, name = result.name): Pro
   const output = Option.getOrUndefined(decodeOutput(result.output))
   return Prompt.toolResultPart({
     id,
-    name: fitName(name),
+    name: ToolName.fit(name),
     result: result.result,
     isFailure: result.isFailure,
     providerExecuted: result.providerExecuted ?? false,
