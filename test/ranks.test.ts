@@ -41,6 +41,11 @@ const ranks: Readonly<Record<string, number>> = {
   index: 9
 }
 
+/** The rooms of a folder that has some, lowest first: each imports itself and those below. */
+const rooms = ["llm/provider/", "llm/model/", "llm/agents/"]
+
+const roomOf = (path: string): number => rooms.findIndex((room) => path.startsWith(room))
+
 const rankOf = (path: string): number | undefined => {
   const slash = path.indexOf("/")
   return ranks[slash < 0 ? path.replace(/\.ts$/, "") : path.slice(0, slash + 1)]
@@ -57,6 +62,8 @@ const complaintAbout = (path: string, name: string): string | undefined => {
   }
   if (!name.startsWith(".")) return undefined
   const target = posix.join(posix.dirname(path), name)
+  const [room, otherRoom] = [roomOf(path), roomOf(target)]
+  if (room >= 0 && otherRoom > room) return `${path} imports ${target}, which is a room above (room ${otherRoom})`
   const [own, other] = [rankOf(path), rankOf(target)]
   if (other === undefined) return `${path} imports \`${name}\`, which has no rank`
   return own !== undefined && other > own ? `${path} (rank ${own}) imports ${target} (rank ${other})` : undefined
@@ -114,6 +121,7 @@ describe("ranks", () => {
     ],
     ["a built-in module of Node below cli", "Message.ts", `import { createHash } from "node:crypto"`, "only cli"],
     ["a module without a rank", "Utils.ts", "export {}", "no rank"],
+    ["a room that imports one above", "llm/model/M.ts", `import type * as A from "../agents/A.ts"`, "room 2"],
     ["a folder without a rank", "helpers/a.ts", "export {}", "no rank"],
     ["an import of a module without a rank", "Agent.ts", `import "./Utils.ts"`, "no rank"]
   ])("complains about %s", (_, path, source, complaint) => {

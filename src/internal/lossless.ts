@@ -2,7 +2,7 @@
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Base64 from "effect/encoding/Base64"
-import { define, NotJson } from "./json.ts"
+import { define, NotJson, preview } from "./json.ts"
 
 /**
  * A frozen copy, spelled as `Schema.toCodecJson` spells it: dates as ISO texts, big integers, `NaN` and infinities as
@@ -10,6 +10,12 @@ import { define, NotJson } from "./json.ts"
  * fields. Functions are left out, as in JSON. Only a value that contains itself, or is too deep, has no such form.
  */
 export const lossless = (value: unknown): Schema.Json | NotJson => copy(value, "", new Set())
+
+/** The same, with a short text in the place of a value that has no such form. */
+export const jsonOf = (value: unknown): Schema.Json => {
+  const copied = lossless(value)
+  return copied instanceof NotJson ? `${preview(copied.value)}: ${copied.reason}` : copied
+}
 
 const copy = (value: unknown, path: string, parents: Set<object>): Schema.Json | NotJson => {
   switch (typeof value) {

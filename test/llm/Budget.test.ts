@@ -5,8 +5,11 @@ import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
 import type { MessageSequence } from "miniagents"
 import { Agent, MiniAgents } from "miniagents"
-import { AgentTool, Budget, LlmAgent } from "miniagents/llm"
+import { AgentTool, Budget, LlmAgent, LlmLogger } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
+
+/** What is not counted here. */
+const rest = { cacheReadTokens: 0, cacheWriteTokens: 0, cost: 0 }
 
 const { always, text, tokens, turn, usage } = ScriptedModel
 
@@ -43,7 +46,7 @@ describe("Budget", () => {
       const outer = LlmAgent.make("Outer", { toolkit: AgentTool.toolkit(AgentTool.make(writer)) })
       const budget = yield* Budget.make({})
       yield* (yield* outer.trigger("go").pipe(Budget.withBudget(budget))).messages
-      assert.deepStrictEqual(yield* budget.usage, { calls: 3, inputTokens: 60, outputTokens: 6, cost: 0 })
+      assert.deepStrictEqual(yield* budget.usage, { calls: 3, inputTokens: 60, outputTokens: 6, ...rest })
     }).pipe(
       provide([
         turn(ScriptedModel.toolCall("Writer", { message: "a" }), usage(10, 1)),
@@ -180,13 +183,13 @@ describe("Budget", () => {
       yield* call.send("12345678")
       const replies = yield* call.replies()
       yield* TestClock.adjust("90 seconds")
-      const running = { calls: 1, inputTokens: 2, outputTokens: 1, cost: 0 }
+      const running = { calls: 1, inputTokens: 2, outputTokens: 1, ...rest }
       assert.deepStrictEqual(yield* budget.usage, running)
       yield* call.interrupt
       assert.isTrue(Exit.hasInterrupts(yield* Effect.exit(replies.messages)))
       assert.deepStrictEqual(yield* budget.usage, running)
       yield* read(yield* writer.trigger("1234").pipe(Budget.withBudget(budget)))
-      assert.deepStrictEqual(yield* budget.usage, { calls: 2, inputTokens: 3, outputTokens: 2, cost: 0 })
+      assert.deepStrictEqual(yield* budget.usage, { calls: 2, inputTokens: 3, outputTokens: 2, ...rest })
     }).pipe(
       provide([
         turn(tokens(["a", "b", "c"], "1 minute")),
@@ -194,6 +197,92 @@ describe("Budget", () => {
       ])
     )
   )
+
+  it.effect("tokens that were cached reach the price and what is spent", () =>
+    Effect.gen(function* () {
+      const price: Budget.Price = ({ cacheReadTokens, cacheWriteTokens, inputTokens, outputTokens }) =>
+        (inputTokens - cacheReadTokens - cacheWriteTokens) * 10 +
+        cacheReadTokens +
+        cacheWriteTokens * 12 +
+        outputTokens * 50
+      const budget = yield* Budget.make({})
+      const asked = writer.trigger("x").pipe(Budget.withBudget(budget))
+      yield* (yield* asked.pipe(Effect.provideService(Budget.CurrentPrice, price))).messages
+      assert.deepStrictEqual(yield* budget.usage, {
+        ...{ calls: 1, inputTokens: 100, outputTokens: 2, cacheReadTokens: 70, cacheWriteTokens: 10 },
+        cost: 20 * 10 + 70 + 10 * 12 + 2 * 50
+      })
+    }).pipe(
+      provide([
+        turn(
+          text("x"),
+          ScriptedModel.cutOff,
+          ScriptedModel.malformed({
+            type: "finish",
+            reason: "stop",
+            usage: { inputTokens: { total: 100, cacheRead: 70, cacheWrite: 10 }, outputTokens: { total: 2 } }
+          })
+        )
+      ])
+    )
+  )
+
+  it.effect.each([
+    [1, 5],
+    [5, 1]
+  ] as const)("of budgets of %d minutes around one of %d the nearer end counts", ([outside, inside]) =>
+    Effect.gen(function* () {
+      const outer = yield* Budget.make({ wallTime: `${outside} minutes` })
+      const inner = yield* Budget.make({ wallTime: `${inside} minutes` }).pipe(Budget.withBudget(outer))
+      const replies = yield* writer.trigger("x").pipe(Budget.withBudget(inner))
+      const fiber = yield* Effect.forkChild(Effect.flip(replies.messages))
+      yield* TestClock.adjust("59 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude(yield* Fiber.join(fiber), { _tag: "BudgetExceeded", limit: "wallTime", allowed: 60_000 })
+    }).pipe(provide([turn(ScriptedModel.hang)]))
+  )
+
+  const broken = new AiError.InternalProviderError({ description: "x" })
+
+  /** Ways in which a request can end. */
+  const ends: ReadonlyArray<readonly [string, ReadonlyArray<ScriptedModel.Step>, LlmLogger.Logger?]> = [
+    ["it ends well", [text("x"), usage(5, 1)]],
+    ["it fails before its first token", [ScriptedModel.fail(broken)]],
+    ["it fails in the middle", [text("x"), ScriptedModel.fail(broken)]],
+    ["it breaks off", [text("x"), ScriptedModel.cutOff]],
+    ["it dies", [text("x"), ScriptedModel.malformed({ type: "text-delta" })]],
+    ["it is interrupted", [text("x"), ScriptedModel.hang]],
+    ["it is interrupted before it says anything", [ScriptedModel.hang]],
+    ["its log cannot be opened", [], { open: () => Effect.die("no log") }],
+    [
+      "its log cannot be written",
+      [text("x")],
+      { open: () => Effect.succeed({ take: () => {}, end: () => Effect.die("no") }) }
+    ]
+  ]
+
+  for (const [how, steps, logger] of ends) {
+    it.effect(`no request is left open in a budget when ${how}`, () =>
+      Effect.gen(function* () {
+        // a price that can change tells what is settled, whose cost is final, from what is open
+        let each = 1
+        const budget = yield* Budget.make({})
+        const call = yield* writer.call().pipe(
+          Budget.withBudget(budget),
+          Effect.provideService(Budget.CurrentPrice, () => each),
+          Effect.provideService(LlmLogger.CurrentLoggers, logger === undefined ? [] : [logger])
+        )
+        const replies = yield* call.replies()
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual((yield* budget.usage).calls, 1)
+        yield* call.interrupt
+        yield* Effect.exit(replies.messages)
+        each = 1000
+        assert.strictEqual((yield* budget.usage).cost, 1)
+      }).pipe(provide(steps.length === 0 ? [] : [turn(...steps)]))
+    )
+  }
 
   it.effect("as a Layer it is the budget of all that runs with it", () =>
     Effect.gen(function* () {

@@ -287,6 +287,7 @@ export const suite = (subject: Subject): void => {
           [
             ["Forecaster", "test-model"],
             ["Forecaster", "test-model"],
+            ["Forecaster", "test-model"],
             ["Forecaster", "test-model"]
           ]
         )

@@ -1,11 +1,11 @@
 /** Combinators on models: retries, time-outs, limits, and other models that go on where one broke off. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, ExecutionPlan, Exit, Fiber, Layer, Stream } from "effect"
+import { Duration, Effect, ExecutionPlan, Exit, Fiber, Layer, Logger, Stream, Tracer } from "effect"
 import { AiError, LanguageModel } from "effect/ai"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { Message, MiniAgents } from "miniagents"
-import { LlmAgent, ModelLayer } from "miniagents/llm"
+import { Budget, LlmAgent, ModelLayer } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
 
 const { always, text, tokens, turn } = ScriptedModel
@@ -66,6 +66,57 @@ describe("ModelLayer.retry", () => {
     )
   )
 
+  const wait = new AiError.RateLimitError({ retryAfter: Duration.seconds(198_300) })
+
+  it.effect("a provider that wants to wait longer than is allowed is a failure at once, which says how long", () =>
+    provide(
+      Effect.gen(function* () {
+        assert.include(yield* ask, "Retry after 2d 7h 5m")
+        const error = yield* Effect.flip(LanguageModel.generateText({ prompt: "go" }))
+        assert.strictEqual(error.reason, wait)
+        assert.lengthOf(yield* requests, 2)
+      }),
+      ScriptedModel.layer([always(turn(ScriptedModel.fail(wait)))]).pipe(ModelLayer.retry())
+    )
+  )
+
+  it.effect("what a failed request holds is given back before the next one", () =>
+    Effect.gen(function* () {
+      const held: Array<string> = []
+      const streamText = () =>
+        Stream.unwrap(
+          Effect.as(
+            Effect.acquireRelease(
+              Effect.sync(() => held.push("open")),
+              () => Effect.sync(() => held.push("closed"))
+            ),
+            Stream.fail(AiError.make({ module: "x", method: "x", reason: overloaded }))
+          )
+        )
+      const broken = LanguageModel.make({ streamText, generateText: () => Effect.never })
+      const model = Layer.effect(LanguageModel.LanguageModel, broken).pipe(ModelLayer.retry({ times: 1 }))
+      const fiber = yield* Effect.forkChild(Effect.exit(provide(ask, model)), { startImmediately: true })
+      yield* TestClock.adjust("500 millis")
+      assert.deepStrictEqual(held, ["open", "closed"])
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(held, ["open", "closed", "open", "closed"])
+    })
+  )
+
+  it.effect("unless so much is allowed", () =>
+    provide(
+      Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(ask)
+        yield* TestClock.adjust("3 days")
+        assert.strictEqual(yield* Fiber.join(fiber), "ok")
+      }),
+      ScriptedModel.layer([turn(ScriptedModel.fail(wait)), turn(text("ok"))]).pipe(
+        ModelLayer.retry({ maxWait: "198300 seconds" })
+      )
+    )
+  )
+
   it.effect.each([
     ["after the first token", [text("par"), ScriptedModel.fail(overloaded)]],
     ["for a reason that does not pass", [ScriptedModel.fail(refused)]]
@@ -90,6 +141,82 @@ describe("ModelLayer.retry", () => {
       }),
       ScriptedModel.layer([always(turn(ScriptedModel.fail(overloaded)))]).pipe(ModelLayer.retry({ times: 2 }))
     )
+  )
+})
+
+/** What is logged, in the span and in the budget while a program runs. */
+const noticed = <A, E, R>(program: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const logged: Array<string> = []
+    const events: Array<readonly [string, unknown]> = []
+    const logger = Logger.make(({ message }) => void logged.push(String(message)))
+    const tracer = Tracer.make({
+      span: (options) => {
+        const span = new Tracer.NativeSpan(options)
+        span.event = (name, _, attributes) => void events.push([name, attributes?.["error.type"]])
+        return span
+      }
+    })
+    const budget = yield* Budget.make({})
+    yield* program.pipe(
+      Budget.withBudget(budget),
+      Effect.provide(Logger.layer([logger])),
+      Effect.withTracer(tracer),
+      Effect.withTracerEnabled(true)
+    )
+    return { logged, events, usage: yield* budget.usage }
+  })
+
+describe("what is seen of lost requests", () => {
+  it.effect("a retry is a warning, an event of the agent's span, and a call in the budget", () =>
+    provide(
+      Effect.gen(function* () {
+        const { events, logged, usage } = yield* noticed(inTime(ask))
+        assert.deepStrictEqual(logged, [
+          `A model failed, and the request is made again in 1s (1 of 3): ScriptedModel.streamText: ${overloaded.message}`,
+          `A model failed, and the request is made again in 30s (2 of 3): ScriptedModel.streamText: ${limited.message}`
+        ])
+        assert.deepStrictEqual(events, [
+          ["model.retry", "InternalProviderError"],
+          ["model.retry", "RateLimitError"]
+        ])
+        assert.deepInclude(usage, { calls: 3, inputTokens: 1, outputTokens: 1 })
+      }),
+      ScriptedModel.layer([
+        turn(ScriptedModel.fail(overloaded)),
+        turn(ScriptedModel.fail(limited)),
+        turn(text("ok"))
+      ]).pipe(ModelLayer.retry())
+    )
+  )
+
+  it.effect("so is another model that takes over, with what the one before it has cost", () =>
+    Effect.gen(function* () {
+      const one = ScriptedModel.layer([turn(tokens(["12345678"]), ScriptedModel.fail(overloaded))], { name: "one" })
+      const two = ScriptedModel.layer([turn(text("x"), ScriptedModel.usage(100, 7))], { name: "two" })
+      const model = ModelLayer.fallback(ExecutionPlan.make({ provide: one }, { provide: two }))
+      const { events, logged, usage } = yield* noticed(provide(ask, model))
+      assert.deepStrictEqual(logged, [
+        `A model failed, and \`two\` takes over: ScriptedModel.streamText: ${overloaded.message}`
+      ])
+      assert.deepStrictEqual(events, [["model.fallback", "InternalProviderError"]])
+      assert.deepInclude(usage, { calls: 2, inputTokens: 101, outputTokens: 9 })
+    })
+  )
+
+  it.effect("whole responses as well", () =>
+    Effect.gen(function* () {
+      const one = ScriptedModel.layer([turn(ScriptedModel.fail(overloaded)), turn(ScriptedModel.fail(refused))])
+      const two = ScriptedModel.layer([turn(text("x"))], { name: "two" })
+      const model = ModelLayer.fallback(ExecutionPlan.make({ provide: one.pipe(ModelLayer.retry()) }, { provide: two }))
+      const program = LanguageModel.generateText({ prompt: "x" }).pipe(Effect.provide(model))
+      const { logged, usage } = yield* noticed(inTime(program))
+      assert.deepStrictEqual(logged, [
+        `A model failed, and the request is made again in 1s (1 of 3): ScriptedModel.streamText: ${overloaded.message}`,
+        `A model failed, and \`two\` takes over: ScriptedModel.streamText: ${refused.message}`
+      ])
+      assert.strictEqual(usage.calls, 2)
+    })
   )
 })
 
@@ -144,6 +271,29 @@ describe("ModelLayer limits", () => {
       ScriptedModel.layer([turn(ScriptedModel.hang), always(turn(tokens(["x"], "1 minute")))]).pipe(
         ModelLayer.concurrency(1)
       )
+    )
+  )
+
+  it.effect.each(["streamed", "whole"] as const)("a %s request that waits for its turn can be interrupted", (how) =>
+    Effect.gen(function* () {
+      const model = yield* LanguageModel.LanguageModel
+      const running = yield* Effect.forkChild(Stream.runDrain(model.streamText({ prompt: "first" })), {
+        startImmediately: true
+      })
+      const request =
+        how === "whole" ? model.generateText({ prompt: "x" }) : Stream.runDrain(model.streamText({ prompt: "x" }))
+      const queued = yield* Effect.forkChild(Effect.asVoid(request), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(yield* requests, 1)
+      const interrupted = yield* Effect.forkChild(Fiber.interrupt(queued), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.isDefined(interrupted.pollUnsafe())
+      yield* Fiber.interrupt(running)
+      // its place was not taken, and the one that ran has left it
+      yield* Stream.runDrain(model.streamText({ prompt: "last" }))
+      assert.lengthOf(yield* requests, 2)
+    }).pipe(
+      Effect.provide(ScriptedModel.layer([turn(ScriptedModel.hang), turn(text("x"))]).pipe(ModelLayer.concurrency(1)))
     )
   )
 
@@ -248,6 +398,23 @@ describe("ModelLayer.fallback", () => {
       })
       const error = yield* Effect.flip(Stream.runDrain(stream)).pipe(Effect.provide(ModelLayer.fallback(plan)))
       assert.strictEqual(error.reason, refused)
+    })
+  )
+
+  it.effect("where going on is switched off, a failure after the first token is that of the request", () =>
+    Effect.gen(function* () {
+      const failing = (...steps: ReadonlyArray<ScriptedModel.Step>) => script([turn(...steps)], "failing")
+      const unused = yield* script([], "unused")
+      const said = yield* failing(tokens(["Once ", "upon "]), ScriptedModel.fail(overloaded))
+      const thought = yield* failing(ScriptedModel.reasoning("hm"), ScriptedModel.fail(overloaded))
+      for (const one of [said, thought]) {
+        const plan = ExecutionPlan.make({ provide: one.provide }, { provide: unused.provide })
+        assert.include(yield* provide(ask, ModelLayer.fallback(plan, { goesOn: false })), "AiError")
+      }
+      const silent = yield* failing(ScriptedModel.fail(overloaded))
+      const next = yield* script([turn(text("two"))], "two")
+      const plan = ExecutionPlan.make({ provide: silent.provide }, { provide: next.provide })
+      assert.strictEqual(yield* provide(ask, ModelLayer.fallback(plan, { goesOn: false })), "two")
     })
   )
 

@@ -150,19 +150,6 @@ export const withRule =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.provideService(effect, CurrentRule, rule)
 
-/** How many characters of text a prompt has. @internal */
-export const lengthOf = (prompt: Prompt.Prompt): number =>
-  prompt.content.reduce((length, { content }) => {
-    if (typeof content === "string") return length + content.length
-    return length + content.reduce((sum, part) => sum + lengthOfPart(part), 0)
-  }, 0)
-
-const lengthOfPart = (part: Prompt.Part): number => {
-  if (part.type === "text" || part.type === "reasoning") return part.text.length
-  if (part.type === "tool-call") return JSON.stringify(part.params ?? null).length
-  return part.type === "tool-result" ? JSON.stringify(part.result ?? null).length : 0
-}
-
 const blankLine = "\n\n"
 
 const textPart = (text: string) => Prompt.textPart({ text })

@@ -12,11 +12,13 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
+import { jsonOf } from "../../internal/lossless.ts"
 import type { InteractionContext } from "../../InteractionContext.ts"
 import type * as Message from "../../Message.ts"
 import * as MessagePromise from "../../MessagePromise.ts"
 import * as Budget from "../model/Budget.ts"
 import * as LlmLogger from "../model/LlmLogger.ts"
+import * as PromptLength from "../model/promptLength.ts"
 import { ToolCall } from "./LlmMessage.ts"
 import * as LlmPrompt from "./LlmPrompt.ts"
 import { ResponseMessages } from "./responseMessages.ts"
@@ -136,7 +138,7 @@ const request = (ctx: InteractionContext, { ids, model, name, prompt, step, tool
         : Effect.map(messages.fail(exit.cause), (found) => {
             placed = found
           })
-    return watch(ctx, { model: name, prompt, step, responseFormat: "text" }, read).pipe(
+    return watch(ctx, { model: name, prompt, step, toolkit, responseFormat: "text" }, read).pipe(
       Effect.onExit(end),
       Effect.as(messages),
       Effect.catchCauseIf(
@@ -183,6 +185,7 @@ interface Asked {
   readonly prompt: Prompt.Prompt
   readonly step: number
   readonly responseFormat: "text" | "json"
+  readonly toolkit: ToolCalls.Toolkit | undefined
 }
 
 /** What sees the parts of a response: the budget and the log. */
@@ -200,8 +203,8 @@ export const watch = <A, E, R>(
   use: (watched: Watched | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>
   Effect.withFiber(({ context }) => {
-    const watchers = [Context.get(context, Budget.CurrentBudget), Context.get(context, LlmLogger.CurrentLogger)]
-    if (watchers.every((watcher) => watcher === undefined)) return use(undefined)
+    const isWatched = Context.get(context, LlmLogger.CurrentLoggers).length > 0
+    if (!isWatched && Context.get(context, Budget.CurrentBudget) === undefined) return use(undefined)
     return Effect.acquireUseRelease(
       open(ctx, asked),
       ({ limit, take }) => limit(use({ take })),
@@ -213,10 +216,12 @@ const open = (ctx: InteractionContext, asked: Asked) =>
   Effect.gen(function* () {
     const { name: agent } = ctx.agent
     const { model, prompt } = asked
-    const inputTokens = (yield* Budget.CurrentBudget) === undefined ? 0 : Budget.tokensOf(LlmPrompt.lengthOf(prompt))
+    const inputTokens = (yield* Budget.CurrentBudget) === undefined ? 0 : PromptLength.estimate(prompt)
     const reservation = yield* Budget.reserve({ agent, model, depth: ctx.trace.length, inputTokens })
-    const logger = yield* LlmLogger.CurrentLogger
-    const entry = yield* logger?.open({ ...asked, agent, trace: ctx.trace }) ?? Effect.undefined
+    const { system: _, ...parameters } = ctx.parameters as { readonly system?: unknown } // it stands in the prompt
+    const tools = Object.values(asked.toolkit?.tools ?? {})
+    const logged = LlmLogger.openAll({ ...asked, agent, trace: ctx.trace, parameters: jsonOf(parameters), tools })
+    const entry = yield* Effect.onError(logged, () => Effect.sync(() => reservation?.settle()))
     return {
       take: (parts: ReadonlyArray<Response.AnyPart>) => {
         reservation?.take(parts)

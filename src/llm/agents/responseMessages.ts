@@ -3,17 +3,16 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
-import type * as Schema from "effect/Schema"
-import type * as Stream from "effect/Stream"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
 import * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
-import * as Json from "../../internal/json.ts"
-import { lossless } from "../../internal/lossless.ts"
+import { jsonOf } from "../../internal/lossless.ts"
 import * as Message from "../../Message.ts"
 import type { MessageInput } from "../../MessageInput.ts"
 import type * as MessagePromise from "../../MessagePromise.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
-import { Feed } from "../model/feed.ts"
+import { usageOf } from "../model/usage.ts"
 import { Reasoning, ResponsePart, ToolCall, ToolResult } from "./LlmMessage.ts"
 
 /** Who speaks, and where the messages go. */
@@ -30,18 +29,24 @@ export interface Speaker {
 
 /** A place in the replies that is filled later. */
 export class Slot {
-  private readonly feed = new Feed<MessageInput<unknown>, unknown>()
+  private queue: Queue.Queue<MessageInput<unknown>, unknown> | undefined = undefined
 
-  get input(): Stream.Stream<MessageInput<unknown>, unknown> {
-    return this.feed.stream
-  }
+  /** What is added, once there is room for it. */
+  readonly input: Effect.Effect<Stream.Stream<MessageInput<unknown>, unknown>> = Effect.map(
+    Queue.unbounded<MessageInput<unknown>, unknown>(),
+    (queue) => {
+      this.queue = queue
+      return Stream.fromQueue(queue)
+    }
+  )
 
   add(input: MessageInput<unknown>): void {
-    if (this.feed.exit === undefined) this.feed.append(input)
+    if (this.queue !== undefined) Queue.offerUnsafe(this.queue, input)
   }
 
   end(exit: Exit.Exit<unknown, unknown> = Exit.void): void {
-    this.feed.end(exit)
+    if (this.queue === undefined) return
+    Queue.failCauseUnsafe(this.queue, Exit.isSuccess(exit) ? Cause.fail(Cause.Done()) : exit.cause)
   }
 }
 
@@ -124,8 +129,7 @@ export class ResponseMessages {
   /** The response broke off. Whether its failure has found its place, in the message that was under way. */
   fail(cause: Cause.Cause<unknown>): Effect.Effect<boolean, never, MiniAgents.MiniAgents> {
     // what came together with the failure has not been replied with yet
-    const { flush } = this
-    return Effect.as(flush, this.place(cause))
+    return Effect.map(this.flush, () => this.place(cause))
   }
 
   private place(cause: Cause.Cause<unknown>): boolean {
@@ -230,7 +234,7 @@ export class ResponseMessages {
     const slot = new Slot()
     this.calls.push({ part, message, slot })
     this.said.push({ whole: message })
-    this.reply([message, slot.input])
+    this.replies.push(Effect.flatMap(slot.input, (input) => this.speaker.reply([message, input])))
   }
 
   /** An id that no call in the conversation has: some providers count calls anew in each response. */
@@ -295,24 +299,6 @@ const saidAtEnd = ({ metadata, reason, usage }: Response.FinishPart) => ({
   usage: usageOf(usage),
   ...(Object.keys(metadata).length === 0 ? {} : { metadata: jsonOf(metadata) as Message.Metadata }) // an object stays one
 })
-
-/** The tokens a response has cost, as far as the provider says so. */
-export const usageOf = ({ inputTokens, outputTokens }: Response.Usage): Message.Usage => {
-  const counts = {
-    inputTokens: inputTokens.total,
-    outputTokens: outputTokens.total,
-    cacheReadTokens: inputTokens.cacheRead,
-    cacheWriteTokens: inputTokens.cacheWrite,
-    reasoningTokens: outputTokens.reasoning
-  }
-  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== undefined))
-}
-
-/** The value as JSON, or a short text about it where it has no JSON form. */
-export const jsonOf = (value: unknown): Schema.Json => {
-  const copy = lossless(value)
-  return copy instanceof Json.NotJson ? `${Json.preview(copy.value)}: ${copy.reason}` : copy
-}
 
 const optionsOf = (options: Response.ProviderMetadata) =>
   Object.keys(options).length === 0 ? {} : { options: jsonOf(options) }

@@ -38,7 +38,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const ask = (
       model as unknown as { generateObject: (options: object) => Effect.Effect<ObjectResponse, AiError.AiError> }
     ).generateObject({ prompt, schema: output.schema, objectName: output.name })
-    const asked = { model: name, prompt, step: step + 1, responseFormat: "json" } as const
+    const asked = { model: name, prompt, step: step + 1, toolkit: undefined, responseFormat: "json" } as const
     const response = yield* LlmRun.watch(ctx, asked, (watched) =>
       Effect.tap(ask, ({ content }) => Effect.sync(() => watched?.take(content)))
     )

@@ -10,12 +10,12 @@ import * as AiError from "effect/ai/AiError"
 import * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import { NotJson } from "../../internal/json.ts"
-import { lossless } from "../../internal/lossless.ts"
+import { jsonOf, lossless } from "../../internal/lossless.ts"
 import { invalid } from "../../Message.ts"
 import type * as MessageInput from "../../MessageInput.ts"
 import * as Approval from "./Approval.ts"
 import { ResponsePart, ToolResult } from "./LlmMessage.ts"
-import { type Called, jsonOf } from "./responseMessages.ts"
+import type { Called } from "./responseMessages.ts"
 
 /** The tools of an agent, whatever their types: those stand in the type of the agent. */
 export interface Toolkit {

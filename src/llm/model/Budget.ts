@@ -10,8 +10,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Model from "effect/ai/Model"
 import type * as Response from "effect/ai/Response"
 import { InteractionContext } from "../../InteractionContext.ts"
+import type * as Message from "../../Message.ts"
+import { tokensOf } from "./promptLength.ts"
 
 /**
  * What may be spent; what is not named is not limited. `cost` is in the unit of `CurrentPrice`, `wallTime` runs from
@@ -29,15 +32,23 @@ export interface Limits {
 }
 
 /**
- * What was spent. Calls that still run count with what was reserved for them and the tokens they have given so far.
+ * The tokens of a call: as the provider says, and about as many as it seems where it does not. `inputTokens` includes
+ * those that were read from the provider's cache or written to it.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Usage {
+export interface Tokens extends Required<Omit<Message.Usage, "reasoningTokens">> {}
+
+/**
+ * What was spent. Calls that still run count with what was reserved for them and the tokens they have given so far; so
+ * do requests that were made again or by another model.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Spent extends Tokens {
   readonly calls: number
-  readonly inputTokens: number
-  readonly outputTokens: number
   readonly cost: number
 }
 
@@ -53,7 +64,7 @@ export interface Usage {
  */
 export interface Budget {
   readonly limits: Limits
-  readonly usage: Effect.Effect<Usage>
+  readonly usage: Effect.Effect<Spent>
 }
 
 /**
@@ -75,16 +86,23 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
 }
 
 /**
- * What a call costs.
+ * What a call costs, by its model and its tokens, of which those that were cached have prices of their own.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Budget } from "miniagents/llm"
+ *
+ * // in dollars for a million tokens: 3 to read, 0.3 from the cache, 3.75 into the cache, 15 to write
+ * const price: Budget.Price = ({ inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens }) =>
+ *   ((inputTokens - cacheReadTokens - cacheWriteTokens) * 3 + cacheReadTokens * 0.3 + cacheWriteTokens * 3.75 +
+ *     outputTokens * 15) / 1_000_000
+ * ```
  *
  * @since 0.1.0
  * @category models
  */
-export type Price = (call: {
-  readonly model: string | undefined
-  readonly inputTokens: number
-  readonly outputTokens: number
-}) => number
+export type Price = (call: Tokens & { readonly model: string | undefined }) => number
 
 /**
  * The price of calls; nothing, unless it is set.
@@ -168,12 +186,16 @@ export interface Call {
   readonly depth: number
   /** About how many tokens the prompt has. */
   readonly inputTokens: number
+  /** About how many tokens it has given already. */
+  readonly outputTokens?: number
 }
 
 /** A call that was allowed. @internal */
-export class Reservation {
+export class Reservation implements Tokens {
   inputTokens: number
-  outputTokens = 0
+  outputTokens: number
+  cacheReadTokens = 0
+  cacheWriteTokens = 0
   private open = true
   private readonly chain: ReadonlyArray<BudgetImpl>
   private readonly call: Call
@@ -184,10 +206,12 @@ export class Reservation {
     this.call = call
     this.price = price
     this.inputTokens = call.inputTokens
+    this.outputTokens = call.outputTokens ?? 0
   }
 
   get cost(): number {
-    return this.price({ model: this.call.model, inputTokens: this.inputTokens, outputTokens: this.outputTokens })
+    const { cacheReadTokens, cacheWriteTokens, inputTokens, outputTokens } = this
+    return this.price({ model: this.call.model, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens })
   }
 
   /** Counts the tokens as they come, and takes at the end what the provider says. */
@@ -197,8 +221,11 @@ export class Reservation {
         this.outputTokens += Math.max(1, Math.round(part.delta.length / 4)) // some providers give many tokens at once
       else if (part.type === "text" || part.type === "reasoning") this.outputTokens += tokensOf(part.text.length)
       else if (part.type === "finish") {
-        this.inputTokens = part.usage.inputTokens.total ?? this.inputTokens
-        this.outputTokens = part.usage.outputTokens.total ?? this.outputTokens
+        const { inputTokens, outputTokens } = part.usage
+        this.inputTokens = inputTokens.total ?? this.inputTokens
+        this.cacheReadTokens = inputTokens.cacheRead ?? 0
+        this.cacheWriteTokens = inputTokens.cacheWrite ?? 0
+        this.outputTokens = outputTokens.total ?? this.outputTokens
       }
     }
   }
@@ -250,17 +277,15 @@ export const reserve = (call: Call): Effect.Effect<Reservation | undefined, Budg
     return reservation
   })
 
-/** Counts a call that nobody could refuse any more. @internal */
-export const charge = (call: Call): Effect.Effect<void> =>
+/** Counts a request that was made beside the one that is answered: nobody could refuse it. @internal */
+export const charge = (spent: Pick<Call, "inputTokens" | "outputTokens">): Effect.Effect<void> =>
   Effect.gen(function* () {
     const budget = yield* CurrentBudget
     if (!(budget instanceof BudgetImpl)) return
-    const { chain } = budget
-    new Reservation(chain, call, yield* CurrentPrice).settle()
+    const model = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
+    const call = { agent: "", model, depth: 0, ...spent } // who made it matters only where it is refused
+    new Reservation(budget.chain, call, yield* CurrentPrice).settle()
   })
-
-/** About how many tokens a text has: a token is about four characters. @internal */
-export const tokensOf = (characters: number): number => Math.ceil(characters / 4)
 
 class BudgetImpl implements Budget {
   readonly limits: Limits
@@ -268,7 +293,7 @@ class BudgetImpl implements Budget {
   private readonly parent: BudgetImpl | undefined
   private readonly depth: number
   private readonly started: number
-  private spent: Usage = { calls: 0, inputTokens: 0, outputTokens: 0, cost: 0 }
+  private spent: Spent = nothing
 
   constructor(limits: Limits, parent: BudgetImpl | undefined, depth: number, started: number) {
     this.limits = limits
@@ -281,7 +306,7 @@ class BudgetImpl implements Budget {
     return this.parent === undefined ? [this] : [this, ...this.parent.chain]
   }
 
-  get usage(): Effect.Effect<Usage> {
+  get usage(): Effect.Effect<Spent> {
     return Effect.sync(() => this.now)
   }
 
@@ -315,16 +340,27 @@ class BudgetImpl implements Budget {
     this.spent = plus(this.spent, reservation)
   }
 
-  private get now(): Usage {
+  private get now(): Spent {
     let usage = this.spent
     for (const reservation of this.open) usage = plus(usage, reservation)
     return usage
   }
 }
 
-const plus = (usage: Usage, { cost, inputTokens, outputTokens }: Reservation): Usage => ({
-  calls: usage.calls + 1,
-  inputTokens: usage.inputTokens + inputTokens,
-  outputTokens: usage.outputTokens + outputTokens,
-  cost: usage.cost + cost
+const nothing: Spent = {
+  calls: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  cost: 0
+}
+
+const plus = (spent: Spent, call: Reservation): Spent => ({
+  calls: spent.calls + 1,
+  inputTokens: spent.inputTokens + call.inputTokens,
+  outputTokens: spent.outputTokens + call.outputTokens,
+  cacheReadTokens: spent.cacheReadTokens + call.cacheReadTokens,
+  cacheWriteTokens: spent.cacheWriteTokens + call.cacheWriteTokens,
+  cost: spent.cost + call.cost
 })

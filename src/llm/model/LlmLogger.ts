@@ -5,23 +5,29 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
-import { Feed } from "./feed.ts"
-import { jsonOf, usageOf } from "../agents/responseMessages.ts"
+import * as Tool from "effect/ai/Tool"
+import { jsonOf } from "../../internal/lossless.ts"
+import { usageOf } from "./usage.ts"
 
 /**
- * A request to be logged: the model if it is known, the prompt, which step of its agent's run it is, from 1, and the
- * agents from the one that asks to the outermost.
+ * A request to be logged: the agents from the one that asks to the outermost, the model if it is known, which step of
+ * its agent's run it is, from 1, the parameters that the agent was called with, the tools, and the prompt.
  *
  * @since 0.1.0
  * @category models
@@ -32,6 +38,8 @@ export interface Request {
   readonly model: string | undefined
   readonly step: number
   readonly responseFormat: "text" | "json"
+  readonly parameters: Schema.Json
+  readonly tools: ReadonlyArray<Tool.Any>
   readonly prompt: Prompt.Prompt
 }
 
@@ -57,14 +65,14 @@ export interface Logger {
 }
 
 /**
- * The log of the agents that speak with models; none, unless it is set.
+ * What logs the agents that speak with models, any number at once; nothing by default.
  *
  * @since 0.1.0
  * @category references
  */
-export const CurrentLogger: Context.Reference<Logger | undefined> = Context.Reference<Logger | undefined>(
-  "miniagents/llm/LlmLogger/CurrentLogger",
-  { defaultValue: () => undefined }
+export const CurrentLoggers: Context.Reference<ReadonlyArray<Logger>> = Context.Reference<ReadonlyArray<Logger>>(
+  "miniagents/llm/LlmLogger/CurrentLoggers",
+  { defaultValue: () => [] }
 )
 
 /**
@@ -74,13 +82,31 @@ export const CurrentLogger: Context.Reference<Logger | undefined> = Context.Refe
  * @category models
  */
 export interface Options {
-  /** The folder of the files, `llm_logs` unless said. It is made if it is not there. */
+  /**
+   * The folder of the files. It is made if it is not there.
+   *
+   * @default "llm_logs"
+   */
   readonly folder?: string
 }
 
 /**
- * Switches the log on. A file is named by its time (UTC), the model and a random number, and laid out as in the Python
- * original: the agents, the request, its messages under headings, the response, and what is known at its end.
+ * Makes a logger that writes a Markdown file for each request. A file is named by its time (UTC), the model and a random
+ * number, and laid out as in the Python original: the agents, the request with its parameters and tools, its messages
+ * under headings, the response, and what is known at its end, with how long it took.
+ *
+ * **Details**
+ *
+ * Each line of what was said begins with `> `, and nothing else in a file does: no text can look like a heading.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Effect.Effect<Logger, never, FileSystem.FileSystem> =>
+  Effect.map(FileSystem.FileSystem, (fs) => ({ open: (request) => open(fs, options.folder ?? "llm_logs", request) }))
+
+/**
+ * Switches the log on, beside the logs that are on around it.
  *
  * **Example**
  *
@@ -96,22 +122,58 @@ export interface Options {
  * )
  * ```
  *
+ * @see {@link layerAll} for several at once
  * @since 0.1.0
  * @category layers
  */
 export const layer = (options: Options = {}): Layer.Layer<never, never, FileSystem.FileSystem> =>
+  layerAll([make(options)])
+
+/**
+ * Switches several logs on, of one's own among them, beside those that are on around it.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmLogger } from "miniagents/llm"
+ *
+ * const counter: LlmLogger.Logger = {
+ *   open: ({ agent }) => Effect.as(Effect.log(`${agent} asks`), { take: () => {}, end: () => Effect.void })
+ * }
+ * const logs = LlmLogger.layerAll([LlmLogger.make({ folder: "logs" }), Effect.succeed(counter)])
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerAll = <E, R>(loggers: ReadonlyArray<Effect.Effect<Logger, E, R>>): Layer.Layer<never, E, R> =>
   Layer.effect(
-    CurrentLogger,
-    Effect.map(FileSystem.FileSystem, (fs) => ({ open: (request) => open(fs, options.folder ?? "llm_logs", request) }))
+    CurrentLoggers,
+    Effect.zipWith(CurrentLoggers, Effect.all(loggers), (around, added) => [...around, ...added])
   )
+
+/** The log of a request in all loggers, if there are any. @internal */
+export const openAll = (request: Request): Effect.Effect<Entry | undefined> =>
+  Effect.gen(function* () {
+    const loggers = yield* CurrentLoggers
+    if (loggers.length === 0) return undefined
+    const entries = yield* Effect.forEach(loggers, (logger) => logger.open(request))
+    return {
+      take: (parts) => {
+        for (const entry of entries) entry.take(parts)
+      },
+      end: (exit) => Effect.forEach(entries, (entry) => entry.end(exit), { concurrency: "unbounded", discard: true })
+    }
+  })
 
 const open = (fs: FileSystem.FileSystem, folder: string, request: Request): Effect.Effect<Entry> =>
   Effect.gen(function* () {
     const path = `${folder.replace(/\/+$/, "")}/${yield* fileName(request.model)}`
-    const text = new Feed<string>()
-    text.append(beginOf(request))
-    const write = text.stream.pipe(
-      Stream.runForEachArray((chunk) => fs.writeFileString(path, chunk.join(""), { flag: "a" }))
+    const text = yield* Queue.unbounded<string, Cause.Done>()
+    Queue.offerUnsafe(text, beginOf(request))
+    const write = Stream.runForEachArray(Stream.fromQueue(text), (chunk) =>
+      fs.writeFileString(path, chunk.join(""), { flag: "a" })
     )
     const writer = yield* fs.makeDirectory(folder, { recursive: true }).pipe(
       Effect.andThen(write),
@@ -120,15 +182,16 @@ const open = (fs: FileSystem.FileSystem, folder: string, request: Request): Effe
       Effect.forkDetach({ startImmediately: true })
     )
     const layout = new Layout(request)
+    const started = yield* Clock.currentTimeMillis
     return {
       take: (parts) => {
         const added = layout.take(parts)
-        if (added !== "") text.append(added)
+        if (added !== "") Queue.offerUnsafe(text, added)
       },
       end: (exit) =>
-        Effect.suspend(() => {
-          text.append(layout.end(exit))
-          text.end(Exit.void)
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          Queue.offerUnsafe(text, layout.end(exit, now - started))
+          Queue.endUnsafe(text)
           return Fiber.join(writer)
         })
     }
@@ -143,18 +206,30 @@ const fileName = (model: string | undefined): Effect.Effect<string> =>
     return `${date}_${time.slice(0, 6)}__${time.slice(7, 10)}${name}__${number.toString(16).padStart(6, "0")}.md`
   })
 
-const rule = "=".repeat(40)
+/** What ends a line, anywhere where a text is read. */
+const lineEnd = /\r\n?|[\n\v\f\u0085\u2028\u2029]/g
 
-const heading = (title: string) => `\n${title}\n${rule}\n`
+/** Text that was said, or more of it: each of its lines is marked, so that none can be taken for one of the log's own. */
+const quoted = (text: string) => text.replaceAll(lineEnd, "$&> ")
+
+const oneLine = (text: string) => text.replaceAll(lineEnd, " ")
+
+const heading = (title: string) => `\n${oneLine(title)}\n${"=".repeat(40)}\n> `
 
 const block = (value: unknown) => `\`\`\`json\n${JSON.stringify(jsonOf(value), null, 2)}\n\`\`\`\n`
 
-const beginOf = ({ agent, model, prompt, responseFormat, step, trace }: Request): string =>
+const beginOf = ({ agent, model, parameters, prompt, responseFormat, step, tools, trace }: Request): string =>
   [
-    `${trace.join(" <- ")}\n\n`,
-    block({ agent, model, step, responseFormat }),
-    ...prompt.content.map((message) => `${heading(message.role)}${contentOf(message)}\n`)
+    `${oneLine(trace.join(" <- "))}\n\n`,
+    block({ agent, model, step, responseFormat, parameters, ...(tools.length > 0 && { tools: tools.map(toolOf) }) }),
+    ...prompt.content.map((message) => `${heading(message.role)}${quoted(contentOf(message))}\n`)
   ].join("")
+
+const toolOf = (tool: Tool.Any) => {
+  const { description, name } = tool
+  const schema = Tool.isProviderDefined(tool) ? Result.succeed(undefined) : Result.try(() => Tool.getJsonSchema(tool))
+  return { name, description, parameters: Result.getOrElse(schema, () => undefined) }
+}
 
 const contentOf = ({ content }: Prompt.Message): string =>
   typeof content === "string" ? content : content.map(partOf).join("\n\n")
@@ -162,7 +237,7 @@ const contentOf = ({ content }: Prompt.Message): string =>
 const partOf = (part: Prompt.Part): string => {
   if (part.type === "text" || part.type === "reasoning") return part.text
   if (part.type === "tool-call") return `${part.name}(${JSON.stringify(part.params)})`
-  return part.type === "tool-result" ? block(part.result) : `[${part.type}]`
+  return part.type === "tool-result" ? block(part.result).trimEnd() : `[${part.type}]`
 }
 
 /** The response as it comes: a heading for each block. */
@@ -178,11 +253,11 @@ class Layout {
   take(parts: ReadonlyArray<Response.AnyPart>): string {
     let text = ""
     for (const part of parts) {
-      if (part.type === "text-delta") text += this.in("assistant") + part.delta
-      else if (part.type === "text") text += this.in("assistant") + part.text
-      else if (part.type === "reasoning-delta") text += this.in("reasoning") + part.delta
+      if (part.type === "text-delta") text += this.in("assistant") + quoted(part.delta)
+      else if (part.type === "text") text += this.in("assistant") + quoted(part.text)
+      else if (part.type === "reasoning-delta") text += this.in("reasoning") + quoted(part.delta)
       else if (part.type === "tool-call")
-        text += `${this.in(`tool ${part.id}`)}${part.name}(${JSON.stringify(part.params)})`
+        text += this.in(`tool ${part.id}`) + quoted(`${part.name}(${JSON.stringify(part.params)})`)
       else if (part.type === "response-metadata") {
         this.model ??= part.modelId
         Object.assign(this.known, { responseId: part.id, model: part.modelId })
@@ -193,10 +268,11 @@ class Layout {
     return text
   }
 
-  end(exit: Exit.Exit<unknown, unknown>): string {
+  end(exit: Exit.Exit<unknown, unknown>, milliseconds: number): string {
     const interrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
     const error = Exit.isSuccess(exit) ? {} : { error: interrupted ? "interrupted" : String(Cause.squash(exit.cause)) }
-    return `${this.block === undefined ? "" : "\n"}\n${"-".repeat(40)}\n\n${block({ ...this.known, ...error })}`
+    const known = { ...this.known, duration: Duration.format(Duration.millis(milliseconds)), ...error }
+    return `${this.block === undefined ? "" : "\n"}\n${"-".repeat(40)}\n\n${block(known)}`
   }
 
   private in(name: string): string {

@@ -7,12 +7,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as ExecutionPlan from "effect/ExecutionPlan"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import { Carried } from "./continuation.ts"
+import { Continuation } from "./continuation.ts"
+import * as Lost from "./lost.ts"
 import * as ModelWrapper from "./modelWrapper.ts"
 
 /**
@@ -22,14 +24,30 @@ import * as ModelWrapper from "./modelWrapper.ts"
  * @category models
  */
 export interface RetryOptions {
-  /** How often at most, 3 unless said. */
+  /**
+   * How often at most.
+   *
+   * @default 3
+   */
   readonly times?: number
-  /** How long to wait before the first time, a second unless said; it doubles each time. A provider may ask for longer. */
+  /**
+   * How long to wait before the first time; it doubles each time. A provider may ask for longer.
+   *
+   * @default "1 second"
+   */
   readonly delay?: Duration.Input
+  /**
+   * The longest wait that a provider may ask for. Where it asks for more, the request fails at once, with its error that
+   * says how long it would be.
+   *
+   * @default "2 minutes"
+   */
+  readonly maxWait?: Duration.Input
 }
 
 /**
- * Makes requests again that failed before the first token for a reason that may pass (`AiError.isRetryable`).
+ * Makes requests again that failed before the first token for a reason that may pass (`AiError.isRetryable`). Each time
+ * is a warning in the log, an event of the span, and a call in the budget.
  *
  * **Example**
  *
@@ -47,42 +65,34 @@ export interface RetryOptions {
  * @since 0.1.0
  * @category combinators
  */
-export const retry = ({ delay = "1 second", times = 3 }: RetryOptions = {}): (<A, E, R>(
+export const retry = ({ delay = "1 second", maxWait = "2 minutes", times = 3 }: RetryOptions = {}): (<A, E, R>(
   layer: Layer.Layer<A, E, R>
 ) => Layer.Layer<A, E, R>) => {
-  const first = Duration.toMillis(delay)
-  const wait = (error: AiError.AiError, tried: number) =>
-    Effect.sleep(Math.max(first * 2 ** tried, error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)))
-  const again = (error: AiError.AiError, tried: number) => error.isRetryable && tried < times
+  const longest = Duration.fromInputUnsafe(maxWait)
+  const asked = (error: AiError.AiError) => error.retryAfter ?? Duration.zero
+  const schedule = Schedule.exponential(delay).pipe(
+    Schedule.setInputType<AiError.AiError>(),
+    Schedule.while(({ input }) =>
+      Effect.succeed(input.isRetryable && Duration.isLessThanOrEqualTo(asked(input), longest))
+    ),
+    Schedule.modifyDelay(({ duration, input }) => Effect.succeed(Duration.max(duration, asked(input)))),
+    Schedule.upTo({ times }),
+    Schedule.tap(({ attempt, duration, input }) => {
+      const when = `the request is made again in ${Duration.format(duration)} (${attempt} of ${times})`
+      return Lost.notice("model.retry", when, input, Lost.nothing)
+    })
+  )
   return ModelWrapper.wrap(
     Effect.succeed({
       stream: (options, next) => {
-        const attempt = (tried: number): ModelWrapper.Parts =>
-          Stream.suspend(() => {
-            let said = false
-            const parts = ModelWrapper.hold(next(options)).pipe(
-              Stream.mapArray((chunk) => {
-                said = true
-                return chunk
-              })
-            )
-            return Stream.catch(parts, (error) =>
-              said || !again(error, tried)
-                ? Stream.fail(error)
-                : Stream.unwrap(Effect.as(wait(error, tried), attempt(tried + 1)))
-            )
-          })
-        return attempt(0)
-      },
-      whole: (options, next) => {
-        const attempt = (tried: number): ModelWrapper.Whole =>
-          Effect.catchIf(
-            next(options),
-            (error) => again(error, tried),
-            (error) => Effect.andThen(wait(error, tried), attempt(tried + 1))
+        const first = Effect.flatMap(ModelWrapper.open(next(options)), (opened) =>
+          Effect.onError(ModelWrapper.firstOf(opened), () => opened.close).pipe(
+            Effect.map((chunk) => ModelWrapper.from(chunk, opened))
           )
-        return attempt(0)
-      }
+        )
+        return Stream.unwrap(Effect.retry(first, schedule))
+      },
+      whole: (options, next) => Effect.retry(next(options), schedule)
     })
   )
 }
@@ -184,12 +194,30 @@ export const rateLimit = (
   )
 
 /**
- * A model that is several: a request goes to the models of a plan, one after the other, until one is done with it.
+ * How models follow each other.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FallbackOptions {
+  /**
+   * Whether the next model goes on in the middle of what the one before it was saying when it broke off. Otherwise a
+   * failure after the first token is that of the request.
+   *
+   * @default true
+   */
+  readonly goesOn?: boolean
+}
+
+/**
+ * A model that is several: a request goes to the models of a plan, one after the other, until one is done with it. Each
+ * time another one takes over, that is a warning in the log, an event of the span, and a call in the budget.
  *
  * **Details**
  *
  * When a model breaks off in the middle, the next one is given what was said so far as its own words, and goes on from
- * there in the same message. After a tool call nobody takes over: the call would be made twice.
+ * there in the same message, unless `goesOn` is `false`. After a tool call nobody takes over: the call would be made
+ * twice.
  *
  * **Example**
  *
@@ -209,23 +237,28 @@ export const rateLimit = (
  */
 export const fallback = <Provides, Input, R>(
   plan: ExecutionPlan.ExecutionPlan<{ provides: Provides; input: Input; error: never; requirements: R }> &
-    TakesErrors<Input>
+    TakesErrors<Input>,
+  { goesOn = true }: FallbackOptions = {}
 ): Layer.Layer<LanguageModel.LanguageModel, never, R> =>
   Layer.effect(
     LanguageModel.LanguageModel,
     Effect.map(plan.captureRequirements, (captured) => {
       const plan = captured as unknown as Plan // the errors it takes were checked
       const whole = (ask: (model: ModelWrapper.Plain) => ModelWrapper.Whole) =>
-        Effect.withExecutionPlan(Effect.flatMap(current, ask), plan) as ModelWrapper.Whole // the plan has the model
+        Effect.suspend(() => {
+          const before = new Lost.Before()
+          const attempt = Effect.flatMap(current, (model) => Effect.andThen(before.takeOver, before.watch(ask(model))))
+          return Effect.withExecutionPlan(attempt, plan) as ModelWrapper.Whole // the plan has the model
+        })
       return ModelWrapper.fromPlain({
         streamText: (options) =>
           Stream.suspend(() => {
-            const carried = new Carried()
+            const continuation = new Continuation(options, goesOn)
             const attempt = Stream.unwrap(
-              Effect.map(current, (model) => carried.attempt(options, (options) => model.streamText(options)))
+              Effect.map(current, (model) => continuation.attempt((options) => model.streamText(options)))
             )
             const planned = Stream.withExecutionPlan(attempt, plan) as typeof attempt
-            return carried.end(planned as Stream.Stream<never, AiError.AiError>) // the plan has the model
+            return continuation.end(planned as Stream.Stream<never, AiError.AiError>) // the plan has the model
           }),
         generateText: (options) => whole((model) => model.generateText(options)),
         generateObject: (options) => whole((model) => model.generateObject(options))

@@ -4,7 +4,9 @@ import * as Stream from "effect/Stream"
 import type * as AiError from "effect/ai/AiError"
 import * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
-import type { Options, Parts } from "./modelWrapper.ts"
+import * as Lost from "./lost.ts"
+import * as ModelWrapper from "./modelWrapper.ts"
+import * as PromptLength from "./promptLength.ts"
 
 /** A failure after which nobody takes over, past the plan that would. */
 class Final {
@@ -16,36 +18,58 @@ class Final {
 
 type PartOrFinal = Response.AnyPart | Final
 
-export class Carried {
+/** One request, from the first model that is asked to the one that is done with it. */
+export class Continuation {
   private text = ""
-  private called = false
+  /** Nobody can take over any more. */
+  private isFinal = false
   /** The id of the text that broke off. */
   private open: string | undefined = undefined
   /** The id under which the model that took over goes on with that text. */
   private renamed: string | undefined = undefined
+  /** How much was said before the model that speaks. */
+  private from = 0
+  private readonly before = new Lost.Before()
+  private readonly options: ModelWrapper.Options
+  private readonly goesOn: boolean
 
-  attempt(options: Options, ask: (options: Options) => Parts): Stream.Stream<PartOrFinal, AiError.AiError> {
-    return Stream.suspend((): Stream.Stream<PartOrFinal, AiError.AiError> => {
-      this.renamed = undefined
-      const prompt =
-        this.text === ""
-          ? options.prompt
-          : Prompt.concat(Prompt.make(options.prompt), [{ role: "assistant", content: this.text }])
-      return ask({ ...options, prompt }).pipe(
-        Stream.map((part) => this.take(part)),
-        Stream.filter((part) => part !== undefined),
-        Stream.catch((error) => (this.called ? Stream.succeed(new Final(error)) : Stream.fail(error)))
-      )
-    })
+  constructor(options: ModelWrapper.Options, goesOn: boolean) {
+    this.options = options
+    this.goesOn = goesOn
   }
 
-  end(parts: Stream.Stream<PartOrFinal, AiError.AiError>): Parts {
+  attempt(ask: (options: ModelWrapper.Options) => ModelWrapper.Parts): Stream.Stream<PartOrFinal, AiError.AiError> {
+    const begin = Effect.map(this.before.takeOver, (): Stream.Stream<PartOrFinal, AiError.AiError> => {
+      this.renamed = undefined
+      this.from = this.text.length
+      const prompt =
+        this.text === ""
+          ? this.options.prompt
+          : Prompt.concat(Prompt.make(this.options.prompt), [{ role: "assistant", content: this.text }])
+      return ask({ ...this.options, prompt }).pipe(
+        Stream.map((part) => this.take(part)),
+        Stream.filter((part) => part !== undefined),
+        Stream.catch((error) => (this.isFinal ? Stream.succeed(new Final(error)) : this.brokeOff(error)))
+      )
+    })
+    return Stream.unwrap(begin)
+  }
+
+  end(parts: Stream.Stream<PartOrFinal, AiError.AiError>): ModelWrapper.Parts {
     return Stream.mapEffect(parts, (part) => (part instanceof Final ? Effect.fail(part.error) : Effect.succeed(part)))
+  }
+
+  /** What broke off after its first token has cost its prompt and what it said. */
+  private brokeOff(error: AiError.AiError): Stream.Stream<never, AiError.AiError> {
+    const outputTokens = PromptLength.tokensOf(this.text.length - this.from)
+    const inputTokens = outputTokens === 0 ? 0 : PromptLength.estimate(this.options.prompt)
+    this.before.failed(error, { inputTokens, outputTokens })
+    return Stream.fail(error)
   }
 
   /** Notes what is said. The first text after a break goes on as the text that broke off. */
   private take(part: Response.AnyPart): Response.AnyPart | undefined {
-    if (part.type === "tool-call") this.called = true
+    if (part.type === "tool-call" || (!this.goesOn && ModelWrapper.isContent(part))) this.isFinal = true
     if (part.type !== "text-start" && part.type !== "text-delta" && part.type !== "text-end") return part
     const goesOn = this.open !== undefined && (this.renamed ?? part.id) === part.id && this.text !== ""
     if (goesOn) this.renamed = part.id

@@ -3,7 +3,9 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Arr from "effect/Array"
 import type * as AiError from "effect/ai/AiError"
@@ -100,4 +102,25 @@ export const held = (pull: PartsPull): PartsPull => {
   return next
 }
 
-export const hold = (parts: Parts): Parts => Stream.transformPull(parts, (pull) => Effect.sync(() => held(pull)))
+/** A response that was asked for, in a scope of its own. */
+export interface Opened {
+  /** The first chunk that says something. */
+  readonly first: PartsPull
+  readonly rest: PartsPull
+  readonly close: Effect.Effect<void>
+}
+
+export const open = (parts: Parts): Effect.Effect<Opened, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Scope.Scope)
+    const pull = yield* Scope.provide(Stream.toPull(parts), scope)
+    return { first: held(pull), rest: pull, close: Scope.close(scope, Exit.void) }
+  })
+
+/** The first chunk, if there is one. */
+export const firstOf = ({ first }: Opened): Effect.Effect<Chunk | undefined, AiError.AiError> =>
+  Pull.catchDone(first, () => Effect.undefined)
+
+/** The response that begins with a chunk, or has none. */
+export const from = (first: Chunk | undefined, { rest }: Opened): Parts =>
+  first === undefined ? Stream.empty : Stream.concat(Stream.fromArray(first), Stream.fromPull(Effect.succeed(rest)))

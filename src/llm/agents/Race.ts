@@ -3,25 +3,22 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Arr from "effect/Array"
 import * as LanguageModel from "effect/ai/LanguageModel"
-import * as Prompt from "effect/ai/Prompt"
+import type * as Prompt from "effect/ai/Prompt"
 import * as Agent from "../../Agent.ts"
 import type * as AgentCall from "../../AgentCall.ts"
-import { InteractionContext, type Upstream } from "../../InteractionContext.ts"
+import type { Upstream } from "../../InteractionContext.ts"
 import type * as MessageSequence from "../../MessageSequence.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
-import * as Budget from "./Budget.ts"
-import * as LlmPrompt from "../agents/LlmPrompt.ts"
-import * as ModelWrapper from "./modelWrapper.ts"
+import * as Budget from "../model/Budget.ts"
+import * as ModelWrapper from "../model/modelWrapper.ts"
+import * as PromptLength from "../model/promptLength.ts"
 
 /**
  * An agent that sends what it is sent to several agents, and replies with the replies of the first that produces a
@@ -127,30 +124,21 @@ export const models = <E, R>(
 const raceStreams = (options: ModelWrapper.Options, racers: ReadonlyArray<ModelWrapper.Plain>): ModelWrapper.Parts =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const scope = yield* Scope.Scope
-      const started = yield* Effect.forEach(racers, (model) =>
-        Effect.gen(function* () {
-          const own = yield* Scope.fork(scope)
-          const pull = yield* Scope.provide(Stream.toPull(ModelWrapper.hold(model.streamText(options))), own)
-          return { own, pull }
-        })
+      const started = yield* Effect.forEach(racers, (model) => ModelWrapper.open(model.streamText(options)))
+      const heard = started.map((opened) =>
+        Effect.map(ModelWrapper.firstOf(opened), (chunk) => [opened, chunk] as const)
       )
-      const heard = started.map(({ own, pull }) => Effect.map(pull, (chunk) => ({ chunk, own, pull })))
-      const first = yield* Effect.catchIf(Effect.raceAll(heard), Cause.isDone, () => Effect.undefined)
-      const losers = started.filter(({ own }) => own !== first?.own)
-      yield* Effect.forEach(losers, ({ own }) => Scope.close(own, Exit.void), { discard: true })
+      const [first, chunk] = yield* Effect.raceAll(heard)
+      const losers = started.filter((opened) => opened !== first)
+      yield* Effect.forEach(losers, ({ close }) => close, { discard: true })
       yield* chargeLosers(options.prompt, racers.length - 1)
-      if (first === undefined) return Stream.empty
-      return Stream.concat(Stream.fromArray(first.chunk), Stream.fromPull(Effect.succeed(first.pull)))
+      return ModelWrapper.from(chunk, first)
     })
   )
 
 const chargeLosers = (prompt: Prompt.RawInput, losers: number): Effect.Effect<void> =>
   Effect.gen(function* () {
     if (losers === 0 || (yield* Budget.CurrentBudget) === undefined) return
-    const caller = yield* Effect.serviceOption(InteractionContext)
-    const agent = caller._tag === "Some" ? caller.value.agent.name : "Race"
-    const inputTokens = Budget.tokensOf(LlmPrompt.lengthOf(Prompt.make(prompt)))
-    const charge = Budget.charge({ agent, model: undefined, depth: 0, inputTokens })
+    const charge = Budget.charge({ inputTokens: PromptLength.estimate(prompt) })
     for (let i = 0; i < losers; i++) yield* charge
   })
