@@ -9,7 +9,7 @@
  */
 import * as AiError from "effect/ai/AiError"
 import type { IdGenerator } from "effect/ai/IdGenerator"
-import * as LanguageModel from "effect/ai/LanguageModel"
+import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Telemetry from "effect/ai/Telemetry"
@@ -23,6 +23,7 @@ import type * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import type * as Connection from "./Connection.ts"
+import * as DirectModel from "./directModel.ts"
 import type { Origin } from "./metadata.ts"
 import { ResponseBuilder } from "./responseBuilder.ts"
 import { type Decode, ResponseReader } from "./responseReader.ts"
@@ -89,14 +90,18 @@ export const languageModel = <Sdk, Config, Params>(options: {
     const incoming = yield* connection.open((sdk, signal) => open(sdk, params, signal))
     return partsOf(incoming, reader, response, (part) => annotate(request, part))
   })
-  const run = (method: string, request: LanguageModel.ProviderOptions) =>
-    Stream.scoped(Stream.fromPull(pull(request))).pipe(
-      Stream.mapError((reason) => AiError.make({ module: profile.name, method, reason }))
-    )
-  return LanguageModel.make({
+  const parts = (method: string) => {
+    const failed = (reason: AiError.AiErrorReason) => AiError.make({ module: profile.name, method, reason })
+    return (request: LanguageModel.ProviderOptions) =>
+      Effect.mapBoth(pull(request), {
+        onFailure: failed,
+        onSuccess: Effect.mapError((error) => (Cause.isDone(error) ? error : failed(error)))
+      })
+  }
+  return DirectModel.make({
     codecTransformer: codec.transformer,
-    streamText: (request) => run("streamText", request),
-    generateText: (request) => fold(run("generateText", request))
+    streamText: parts("streamText"),
+    generateText: (request) => fold(Stream.scoped(Stream.fromPull(parts("generateText")(request))))
   })
 }
 
