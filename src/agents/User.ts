@@ -4,8 +4,11 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type * as Agent from "../Agent.ts"
+import * as MessageSequence from "../MessageSequence.ts"
 import * as Chain from "./Chain.ts"
+import { type Role, saidBy } from "./saidBy.ts"
 
 /**
  * What a user is made of; each part may be absent.
@@ -24,7 +27,8 @@ export interface Options<Output, Input, History> extends Chain.Options {
 
 /**
  * Makes an agent that shows the messages it is sent, asks for an answer and keeps both in the history. It replies with
- * the full history, ready to be sent to a model; without a history with what it was sent and the answer.
+ * the full history, ready to be sent to a model; without a history with what it was sent and the answer. A bare string
+ * (`Message.Text`) that it is sent is the assistant's, and one that the input adds is the user's: so they are kept.
  *
  * **Example**
  *
@@ -54,11 +58,18 @@ export const make = <
 > => {
   // its parameters were checked where it was given
   const { history, input, output } = options as unknown as Parts
-  const members = [output, input, history?.fork({ parameters: { returnFullHistory: true } })]
+  const full = history?.fork({ parameters: { returnFullHistory: true } })
   return Chain.define("User", options, (ctx) =>
-    Effect.flatMap(Chain.pass(members, ctx.messages), (last) => ctx.reply(last as never))
+    Effect.gen(function* () {
+      const answered = yield* Chain.pass([output, input], [allSaidBy("assistant", ctx.messages)])
+      const said = allSaidBy("user", yield* MessageSequence.from(answered as never))
+      yield* ctx.reply((yield* Chain.pass([full], [said])) as never)
+    })
   )
 }
+
+const allSaidBy = <E>(role: Role, messages: MessageSequence.MessageSequence<E>) =>
+  Stream.mapEffect(messages, (promise) => saidBy(role, promise))
 
 type Parts = Options<Chain.AnyAgent, Chain.AnyAgent, HistoryAgent>
 type HistoryAgent = Agent.Agent<{ readonly returnFullHistory?: boolean }, unknown, unknown>

@@ -48,7 +48,7 @@ export const run = (
     const hasKeys = isTerminal && !(yield* Console.isDumb)
     const file = nameOf(yield* Path.Path, conversation.history)
     const isNew = !(yield* (yield* FileSystem.FileSystem).exists(file))
-    const history = yield* MarkdownHistory.makeHistory({ file, classes: LlmMessage.classes })
+    const history = yield* MarkdownHistory.makeHistory({ file })
     const user = User.make({
       output: ConsoleOutput.make(),
       input: ConsoleInput.make({ greeting: "" }),
@@ -61,8 +61,7 @@ export const run = (
     yield* Effect.forkScoped(connected)
     const dialog = Dialog.make({ user, assistant: stoppable(model, connected, isTerminal) })
     const input = hasKeys ? LineEditor.layer : Layer.merge(PipeInput.layer(!isTerminal), noStop)
-    const kept = isNew || !isTerminal ? 0 : (yield* history.messages).length
-    yield* (isTerminal ? greet(choice, file, kept) : Effect.void).pipe(
+    yield* (isTerminal ? greet(choice, file, isNew) : Effect.void).pipe(
       Effect.andThen(dialog.trigger()),
       Effect.flatMap((replies) => replies.messages),
       Effect.provide([MiniAgents.layer(), input])
@@ -82,12 +81,11 @@ const nameOf = (path: Path.Path, file: string): string => {
 }
 
 /** Says who talks, where it is kept, and how to go on. */
-const greet = (choice: ModelChoice.Choice, file: string, kept: number) =>
+const greet = (choice: ModelChoice.Choice, file: string, isNew: boolean) =>
   Effect.gen(function* () {
     const { help } = yield* LineInput.LineInput
     const paint = yield* Console.painter
-    const soFar = kept === 0 ? "" : ` (${kept} message${kept === 1 ? "" : "s"} so far)`
-    const title = `miniagents · ${ModelChoice.describe(choice)} · ${file}${soFar}`
+    const title = `miniagents · ${ModelChoice.describe(choice)} · ${file}${isNew ? "" : " (continued)"}`
     const blocks = [paint(Console.harmless(title), Console.green), paint(help.join("\n"), Console.dim)]
     for (const block of blocks) if (block !== "") yield* Console.write(`${block}\n\n`)
   })

@@ -5,12 +5,15 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Agent from "../Agent.ts"
 import type { InteractionContext, Upstream } from "../InteractionContext.ts"
+import * as LlmMessage from "../llm/agents/LlmMessage.ts"
 import type * as Message from "../Message.ts"
 import type { MessagePromise } from "../MessagePromise.ts"
+import { type Role, saidBy } from "../agents/saidBy.ts"
 import * as Tap from "../agents/Tap.ts"
 
 /**
@@ -104,6 +107,32 @@ export class HistoryError extends Schema.TaggedError<HistoryError>()("HistoryErr
 export const noHistory: { readonly noHistory: true } = { noHistory: true }
 
 /**
+ * What the agent of a history keeps, and as what.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AgentOptions {
+  /**
+   * Keep messages that are marked with `History.noHistory`, too.
+   *
+   * @default false
+   */
+  readonly ignoreMarks?: boolean
+  /**
+   * Leave out messages whose text is blank.
+   *
+   * @default false
+   */
+  readonly skipEmpty?: boolean
+  /**
+   * Who said what comes as a bare string (`Message.Text`): it is kept as a message of theirs. Without it a string is kept
+   * as the string that it is, which a model takes for the user's.
+   */
+  readonly defaultRole?: Role
+}
+
+/**
  * Makes the agent of a history.
  *
  * **Details**
@@ -114,15 +143,20 @@ export const noHistory: { readonly noHistory: true } = { noHistory: true }
  * @since 0.1.0
  * @category constructors
  */
-export const agent = <E>(
-  name: string,
-  history: History<E>,
-  options: { readonly ignoreMarks?: boolean } = {}
-): HistoryAgent<E> => {
+export const agent = <E>(name: string, history: History<E>, options: AgentOptions = {}): HistoryAgent<E> => {
+  const { defaultRole, ignoreMarks = false, skipEmpty = false } = options
+  const append = (promise: MessagePromise<Upstream>) =>
+    defaultRole === undefined
+      ? history.append(promise)
+      : Effect.flatMap(saidBy(defaultRole, promise), (said) => history.append(said))
+  const isKept = (promise: MessagePromise<Upstream>) =>
+    Effect.map(Stream.runHead(Stream.filter(promise, (token) => token.trim() !== "")), Option.isSome)
   const keep = (promise: MessagePromise<Upstream>) =>
-    options.ignoreMarks !== true && promise.known.metadata?.noHistory === true
+    !ignoreMarks && promise.known.metadata?.noHistory === true
       ? Effect.asVoid(promise.message)
-      : history.append(promise)
+      : skipEmpty
+        ? Effect.flatMap(isKept(promise), (kept) => (kept ? append(promise) : Effect.asVoid(promise.message)))
+        : append(promise)
   const replyWithAll = (ctx: InteractionContext) =>
     Stream.runForEach(ctx.messages, keep).pipe(
       Effect.andThen(history.messages),
@@ -132,6 +166,17 @@ export const agent = <E>(
     ctx.parameters.returnFullHistory === true ? replyWithAll(ctx) : Tap.run(ctx, keep)
   ) as never // what `ctx.reply` adds is `Upstream`
 }
+
+/**
+ * The classes of the messages in a history, beside those of `Message`: what the library's own agents reply is of some of
+ * them, and nobody has to name these.
+ *
+ * @internal
+ */
+export const classes = (given: ReadonlyArray<Message.AnyClass> = []): ReadonlyArray<Message.AnyClass> => [
+  ...LlmMessage.classes,
+  ...given
+]
 
 /** @internal A point that a history of this length has; its end, where none is said. */
 export const pointWithin = <E>(

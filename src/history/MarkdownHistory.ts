@@ -7,12 +7,14 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
-import type { PlatformError } from "effect/PlatformError"
+import { isPlatformError, type PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
+import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import * as FileError from "../internal/fileError.ts"
 import { missing } from "../internal/optional.ts"
-import * as Message from "../Message.ts"
+import type * as Message from "../Message.ts"
 import type { MessagePromise } from "../MessagePromise.ts"
 import * as FileLock from "./FileLock.ts"
 import * as History from "./History.ts"
@@ -25,13 +27,21 @@ import * as Utf8 from "./utf8.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Options {
-  /** The path, `CHAT.md` unless said; folders on the way are made. */
+export interface Options extends History.AgentOptions {
+  /**
+   * The path; folders on the way are made.
+   *
+   * @default "CHAT.md"
+   */
   readonly file?: string
-  /** The message classes, besides those of this library, that are to come back as what they were. */
+  /** The message classes, besides those of this library, that the conversation has. */
   readonly classes?: ReadonlyArray<Message.AnyClass>
-  /** Keep messages that are marked with `History.noHistory`, too. */
-  readonly ignoreMarks?: boolean
+  /**
+   * Whether the conversation in the file is gone on with. Otherwise the file is emptied when it is opened.
+   *
+   * @default true
+   */
+  readonly append?: boolean
 }
 
 /**
@@ -40,12 +50,13 @@ export interface Options {
  *
  * **Details**
  *
- * Any message comes back equal to what it was, whatever its text. Messages are appended and never rewritten: a process
- * that is killed loses at most the message that was not finished, whose text stays in the file for people to read.
- * The file can be edited meanwhile: what was changed is there at the next read.
- * Files that the Python original wrote can be read and continued, and sections can be added by hand. A second process
- * that opens the file is refused (`FileLock`). Reading takes the package `mdast-util-from-markdown`, loaded when a
- * history is first asked for all of it; until then no message is held in memory.
+ * Any message comes back equal to what it was, whatever its text; one of a class that could not be read again is refused
+ * when it is appended. Messages are appended and never rewritten: a process that is killed loses at most the message that
+ * was not finished, whose text stays in the file for people to read. The file can be edited meanwhile: what was changed is
+ * there at the next read, and what can no longer be read is an error that names its line. Files that the Python original
+ * wrote can be read and continued, and sections can be added by hand. A second process that opens the file is refused
+ * (`FileLock`). Reading takes the package `mdast-util-from-markdown`, loaded when a history is first asked for all of it;
+ * until then no message is held in memory.
  *
  * **Example**
  *
@@ -68,10 +79,7 @@ export const make = (
   History.HistoryAgent<History.HistoryError>,
   History.HistoryError,
   FileSystem.FileSystem | Path.Path | Scope.Scope
-> =>
-  Effect.map(makeHistory(options), (history) =>
-    History.agent("MarkdownHistory", history, { ignoreMarks: options.ignoreMarks ?? false })
-  )
+> => Effect.map(makeHistory(options), (history) => History.agent("MarkdownHistory", history, options))
 
 /**
  * The history behind the agent.
@@ -87,17 +95,17 @@ export const makeHistory = (
   FileSystem.FileSystem | Path.Path | Scope.Scope
 > =>
   Effect.gen(function* () {
-    const { classes = [], file = "CHAT.md" } = options
+    const { append = true, classes = [], file = "CHAT.md" } = options
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const opened = Effect.gen(function* () {
       yield* fs.makeDirectory(path.dirname(file), { recursive: true })
       yield* FileLock.acquire(file)
-      yield* Effect.scoped(fs.open(file, { flag: "a" })) // fails now rather than at the first message
+      yield* Effect.scoped(fs.open(file, { flag: append ? "a" : "w" })) // fails now rather than at the first message
     })
     yield* Effect.mapError(opened, failed("open", file))
     const turn = yield* Semaphore.make(1)
-    const self = new MarkdownFile(fs, file, Message.codec(classes))
+    const self = new MarkdownFile(fs, file, Markdown.codecOf(History.classes(classes)))
     return {
       append: (promise) => turn.withPermit(self.append(promise)),
       messages: turn.withPermit(self.messages)
@@ -173,19 +181,28 @@ class MarkdownFile {
       yield* write(utf8.take(escaper.end()))
       yield* write(utf8.end())
       const rest = Markdown.restOf(heading, whole, message, this.codec)
-      yield* write(encode(Markdown.closing(rest)))
-      return Markdown.restore(heading, whole, rest, this.codec)
+      if (Result.isFailure(rest)) return yield* failed("append to", this.file)({ message: rest.failure })
+      yield* write(encode(Markdown.closing(rest.success)))
+      return message
     })
   }
 
   private get read() {
     return Effect.gen({ self: this }, function* () {
-      const bytes = yield* this.fs.readFile(this.file)
       const { fromMarkdown } = yield* parser
-      return [...Markdown.parse(new TextDecoder().decode(bytes), fromMarkdown, this.codec)]
+      const reader = new Markdown.Reader(fromMarkdown, this.codec)
+      const pieces = this.fs.stream(this.file, { chunkSize: PIECE })
+      yield* Stream.runForEach(pieces, (piece) => Effect.sync(() => reader.push(piece)))
+      reader.end()
+      const { damage, messages } = reader
+      if (damage !== undefined) return yield* Effect.fail({ message: `line ${damage.line}: ${damage.reason}` })
+      return messages
     })
   }
 }
+
+/** How many bytes are read at a time: some hundred messages, in a few milliseconds. */
+const PIECE = 128 * 1024
 
 /** By which a change of the file is noticed. */
 interface Look {
@@ -213,5 +230,7 @@ const parser = Effect.tryPromise({
 
 const failed =
   (operation: History.HistoryError["operation"], history: string) =>
-  (cause: PlatformError | FileLock.Locked | { readonly message: string }): History.HistoryError =>
-    new History.HistoryError({ operation, history, reason: cause.message, cause })
+  (cause: PlatformError | FileLock.Locked | { readonly message: string }): History.HistoryError => {
+    const reason = isPlatformError(cause) ? FileError.sentence(cause, history) : cause.message
+    return new History.HistoryError({ operation, history, reason, ...(cause instanceof Error ? { cause } : {}) })
+  }

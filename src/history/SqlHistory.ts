@@ -121,7 +121,7 @@ export const makeHistory = (options: Options): Effect.Effect<SqlHistory, History
     const { branch = MAIN, classes = [], conversation, tablePrefix = "miniagents_" } = options
     const sql = (yield* SqlClient.SqlClient).withoutTransforms()
     const tables = new Tables(sql, tablePrefix)
-    const place = { tables, codec: Message.codec(classes), conversation, branch }
+    const place = { tables, codec: Message.codec(History.classes(classes)), conversation, branch }
     const find = tables.open(conversation, branch, branch === MAIN)
     // the tables are missing at most once; a transaction of the caller's survives the attempt in one of its own
     const found = yield* sql.withTransaction(find).pipe(

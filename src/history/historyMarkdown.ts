@@ -17,8 +17,11 @@
  * 4. What stands outside of such pairs is read as the original does, so that its files, and sections written by hand,
  *    can be read: top-level headings are roles, and the text between two, without blank lines around it, is a message.
  */
+import * as Cause from "effect/Cause"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { fromMarkdown } from "mdast-util-from-markdown"
 import * as Message from "../Message.ts"
@@ -32,7 +35,32 @@ export interface Heading {
   readonly model: string | undefined
 }
 
-export type Codec = Schema.Codec<Message.Message, Schema.Json>
+/** The classes that are known. */
+export interface Codec {
+  /** It gives back messages of other classes, too, as what they are. */
+  readonly keeping: Schema.Codec<Message.Message, Schema.Json>
+  readonly decode: Decode
+  /** It says what is wrong with a message of a class that is known. */
+  readonly strict: Decode
+  readonly tags: ReadonlySet<string>
+  /** Those of nearly all messages, which hold no others: the codec of all classes takes three times as long. */
+  readonly plain: ReadonlyMap<string, Decode>
+}
+type Decode = (json: unknown) => Exit.Exit<Message.Message, unknown>
+
+export const codecOf = (classes: ReadonlyArray<Message.AnyClass>): Codec => {
+  const keeping = Message.keepingCodec(classes)
+  const { Assistant, Data, Embedding, Failure, Joined, System, Text, User } = Message
+  const plain: ReadonlyArray<Message.AnyClass> = [Text, User, System, Assistant]
+  const tags = [...plain, Data, Embedding, Failure, Joined, ...classes].map((each) => each.identifier)
+  return {
+    keeping,
+    decode: Schema.decodeUnknownExit(keeping),
+    strict: Schema.decodeUnknownExit(Message.codec(classes)),
+    tags: new Set(tags),
+    plain: new Map(plain.map((each) => [each.identifier, Schema.decodeUnknownExit(each)]))
+  }
+}
 
 const PREFIX = "<!-- miniagents"
 const BEGIN = `${PREFIX} message -->`
@@ -83,53 +111,146 @@ export class Escaper {
   }
 }
 
-const unescape = (text: string): string => text.replaceAll(escaped, "$1$2")
+const unescape = (text: string): string => (text.includes(PREFIX) ? text.replaceAll(escaped, "$1$2") : text)
 const escaped = new RegExp(`(^|\\n)(\\\\*)\\\\(?=${PREFIX})`, "g")
 
-/** The messages of a file. */
-export const parse = (file: string, fromMarkdown: Parse, codec: Codec): ReadonlyArray<Message.Message> => {
-  const text = file.replace(/^\ufeff/, "")
-  const messages: Array<Message.Message> = []
-  let from = 0
-  let inside = false
-  let converted = false
-  for (const mark of text.matchAll(marks)) {
-    const at = mark.index
-    if (mark[1] === "message") {
-      if (!inside) messages.push(...foreign(text.slice(from, at), fromMarkdown))
-      inside = true
-      converted = mark[3] === "\r" // it was not written so: all the line ends were made CRLF since
-    } else if (inside) {
-      const body = converted ? text.slice(from, at).replaceAll("\r\n", "\n") : text.slice(from, at)
-      messages.push(...own(body, mark[2], fromMarkdown, codec))
-      inside = false
-    }
-    from = at + mark[0].length
-  }
-  if (!inside) messages.push(...foreign(text.slice(from), fromMarkdown))
-  return messages
+/** A message that cannot be read: the line that its part of the file begins in, and why. */
+export interface Damage {
+  readonly line: number
+  readonly reason: string
 }
-const marks = new RegExp(`(?<=^|\\n)${PREFIX} (message|end)(?: ([^\\n]*?))? -->(\\r?)(?:\\n|$)`, "g")
 
-/** A message between its two comments; its text ends where the line before the last one does. */
-const own = (
-  body: string,
-  rest: string | undefined,
-  fromMarkdown: Parse,
-  codec: Codec
-): ReadonlyArray<Message.Message> => {
-  // a heading takes two lines, and nobody means more than two blank ones before it; a text can be of any length
+/**
+ * Reads a file that comes in pieces, so that it neither blocks nor stands in memory twice. What the library wrote is
+ * found by its comments and headings alone; the parser is for what another hand wrote.
+ */
+export class Reader {
+  readonly messages: Array<Message.Message> = []
+  /** The first one; nothing is read after it. */
+  damage: Damage | undefined = undefined
+  private readonly fromMarkdown: Parse
+  private readonly codec: Codec
+  /** What came since the last comment, without the line that is not at its end. */
+  private body: Array<Uint8Array> = []
+  private lastLine: Uint8Array = new Uint8Array()
+  private inside = false
+  private converted = false
+  /** The line that the body begins in. */
+  private line = 1
+
+  constructor(fromMarkdown: Parse, codec: Codec) {
+    this.fromMarkdown = fromMarkdown
+    this.codec = codec
+  }
+
+  push(piece: Uint8Array): void {
+    const bytes = join([this.lastLine, piece])
+    const end = bytes.lastIndexOf(LF) + 1
+    this.lastLine = bytes.slice(end)
+    this.scan(bytes.subarray(0, end))
+  }
+
+  end(): void {
+    this.scan(this.lastLine)
+    if (!this.inside) this.addForeign(join(this.body))
+  }
+
+  /** Takes whole lines. */
+  private scan(bytes: Uint8Array): void {
+    let from = 0
+    for (let at = bytes.indexOf(LT); at >= 0 && this.damage === undefined; at = bytes.indexOf(LT, at + 1)) {
+      if ((at > 0 && bytes[at - 1] !== LF) || !beginsComment(bytes, at)) continue
+      const found = bytes.indexOf(LF, at)
+      const end = found < 0 ? bytes.length : found
+      const mark = comment.exec(decode(bytes.subarray(at, end)))
+      if (mark === null) continue
+      this.body.push(bytes.subarray(from, at))
+      const body = join(this.body)
+      this.take(body, mark)
+      this.body = []
+      this.line += breaksIn(body) + 1
+      from = end + 1
+      at = end
+    }
+    this.body.push(bytes.subarray(from))
+  }
+
+  private take(bytes: Uint8Array, [, kind, rest, end]: RegExpExecArray): void {
+    if (kind === "message") {
+      if (!this.inside) this.addForeign(bytes)
+      this.inside = true
+      this.converted = end === "\r" // it was not written so: all the line ends were made CRLF since
+    } else if (this.inside) {
+      const found = this.own(bytes, rest)
+      if (typeof found === "string") this.damage = { line: this.line, reason: found }
+      else this.messages.push(found)
+      this.inside = false
+    }
+  }
+
+  /** A message between its two comments, or why it is none. */
+  private own(bytes: Uint8Array, rest: string | undefined): Message.Message | string {
+    const body = Result.try(() => strict.decode(bytes))
+    if (Result.isFailure(body)) return "a message that is not UTF-8"
+    const text = this.converted ? body.success.replaceAll("\r\n", "\n") : body.success
+    return own(text, rest, this.fromMarkdown, this.codec)
+  }
+
+  private addForeign(bytes: Uint8Array): void {
+    for (const message of foreign(decode(bytes), this.fromMarkdown)) this.messages.push(message)
+  }
+}
+const comment = new RegExp(`^${PREFIX} (message|end)(?: ([^]*?))? -->(\\r?)$`)
+
+const [LF, LT] = [10, 60]
+const prefix = new TextEncoder().encode(PREFIX)
+const beginsComment = (bytes: Uint8Array, at: number): boolean => prefix.every((byte, i) => bytes[at + i] === byte)
+
+// a byte order mark inside of the file is a part of its text
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true })
+const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true })
+const decode = (bytes: Uint8Array): string => lenient.decode(bytes)
+
+const join = (all: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const some = all.filter((bytes) => bytes.length > 0)
+  if (some.length === 1) return some[0]!
+  const joined = new Uint8Array(some.reduce((length, bytes) => length + bytes.length, 0))
+  let at = 0
+  for (const bytes of some) {
+    joined.set(bytes, at)
+    at += bytes.length
+  }
+  return joined
+}
+
+const breaksIn = (bytes: Uint8Array): number => {
+  let count = 0
+  for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, at + 1)) count++
+  return count
+}
+
+/** A message between its two comments; its text ends where the line before the last one does. Or why it is none. */
+const own = (body: string, rest: string | undefined, fromMarkdown: Parse, codec: Codec): Message.Message | string => {
+  const written = asWritten.exec(body)
+  const section = written === null ? byHand(body, fromMarkdown) : undefined
+  if (written === null && section === undefined) return "a message without a heading that names a role"
+  const [whole = "", role = "", model] = written ?? []
+  const heading = section?.heading ?? { role, model }
+  const text = written === null ? body.slice(section?.start).replace(/^(\r?\n|$)/, "") : body.slice(whole.length)
+  return restore(heading, unescape(text.replace(/\n$/, "")), rest, codec)
+}
+const asWritten = new RegExp(`^(user|system|assistant)(?: / ([^\\s<>]+))?\\n${UNDERLINE}\\n`)
+
+/** A heading takes two lines, and nobody means more than two blank ones before it; a text can be of any length. */
+const byHand = (body: string, fromMarkdown: Parse): Section | undefined => {
   const lines = body.split("\n", 4)
-  const section = [2, 3, 4].map((count) => sections(lines.slice(0, count).join("\n"), fromMarkdown)[0]).find(Boolean)
-  if (section === undefined) return []
-  const text = body.slice(section.start).replace(/^(\r?\n|$)/, "")
-  return [restore(section.heading, unescape(text.replace(/\n$/, "")), rest, codec)]
+  return [2, 3, 4].map((count) => sections(lines.slice(0, count).join("\n"), fromMarkdown)[0]).find(Boolean)
 }
 
 /** What the original, or a hand, wrote. */
 const foreign = (text: string, fromMarkdown: Parse): ReadonlyArray<Message.Message> => {
   if (text.trim() === "") return []
-  const lines = text.split("\n")
+  const lines = text.replace(/^\ufeff/, "").split("\n")
   // a process that was killed can have left the beginning of a comment
   while (lines.length > 0 && BEGIN.startsWith(lines.at(-1)!)) lines.pop()
   const whole = lines.join("\n").replaceAll(/\r\n?/g, "\n")
@@ -193,29 +314,56 @@ const fromHeading = ({ model, role }: Heading, content: string): Message.Message
       ? Message.system(content)
       : new Message.Assistant(model === undefined ? { content } : { content, model })
 
-/** The fields of a message that its heading and text do not say; nothing, when they say it all. */
-export const restOf = (heading: Heading, text: string, message: Message.Message, codec: Codec): string | undefined => {
-  if (text.isWellFormed() && Equal.equals(fromHeading(heading, text), message)) return undefined
-  const encoded = Schema.encodeExit(codec)(message)
-  if (Exit.isFailure(encoded)) return undefined
+/**
+ * The fields of a message that its heading and text do not say: nothing, when they say it all, and a sentence, when they
+ * could not be read again.
+ */
+export const restOf = (
+  heading: Heading,
+  text: string,
+  message: Message.Message,
+  codec: Codec
+): Result.Result<string | undefined, string> => {
+  if (text.isWellFormed() && Equal.equals(fromHeading(heading, text), message)) return Result.succeed(undefined)
+  const encoded = Schema.encodeExit(codec.keeping)(message)
+  if (Exit.isFailure(encoded)) return Result.fail(unknown(message._tag))
   const { _tag, content, metadata, ...fields } = encoded.value as Schema.JsonObject
-  const rest = JSON.stringify({
+  const json = JSON.stringify({
     ...(_tag === fromHeading(heading, "")._tag ? {} : { _tag }),
     ...fields,
     ...(Equal.equals(metadata, {}) ? {} : { metadata }),
     ...(content === text && text.isWellFormed() ? {} : { content: content ?? null })
   })
-  return rest.replaceAll(">", "\\u003e") // no end of the comment inside of it
+  const rest = json.replaceAll(">", "\\u003e") // no end of the comment inside of it
+  return Equal.equals(restore(heading, text, rest, codec), message)
+    ? Result.succeed(rest)
+    : Result.fail(unknown(message._tag))
 }
 
-/** A message of what was written; by its role and text alone where its class is not known. */
-export const restore = (heading: Heading, text: string, rest: string | undefined, codec: Codec): Message.Message => {
+/** A message of what was written, or why it is none. */
+export const restore = (
+  heading: Heading,
+  text: string,
+  rest: string | undefined,
+  codec: Codec
+): Message.Message | string => {
   if (rest === undefined) return fromHeading(heading, text)
-  const fields = Schema.decodeExit(Fields)(rest)
-  if (Exit.isFailure(fields)) return fromHeading(heading, text)
-  const byHeading = fromHeading(heading, text)
-  const { content = text, ...others } = { _tag: byHeading._tag, ...fields.value }
-  const decoded = Schema.decodeExit(codec)(content === null ? others : { ...others, content })
-  return Exit.isSuccess(decoded) ? decoded.value : byHeading
+  const fields = parseJson(rest)
+  if (Exit.isFailure(fields) || !Predicate.isObject(fields.value))
+    return `a message with a comment that is no JSON object: ${rest}`
+  const { content = text, ...others } = { _tag: fromHeading(heading, "")._tag, ...fields.value } as Schema.JsonObject
+  const tag = String(others["_tag"])
+  const json = content === null ? others : { ...others, content }
+  const decode = codec.plain.get(tag) ?? codec.decode
+  const kept = decode(json)
+  // what is kept as it is although its class is known was changed since
+  const decoded =
+    Exit.isSuccess(kept) && Message.isUnknown(kept.value) && codec.tags.has(tag) ? codec.strict(json) : kept
+  return Exit.isSuccess(decoded)
+    ? decoded.value
+    : `the fields of a message are not those of its class \`${tag}\` (${String(Cause.squash(decoded.cause))})`
 }
-const Fields = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Json))
+const parseJson = Schema.decodeUnknownExit(Schema.fromJsonString(Schema.Unknown))
+
+const unknown = (tag: string): string =>
+  `a message of the class \`${tag}\` could not be read again: give that class among \`classes\``

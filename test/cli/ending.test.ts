@@ -107,7 +107,7 @@ describe("ending miniagents chat", () => {
     terminal.kill("SIGKILL")
     await terminal.exited
     const next = await chat()
-    assert.include(next.screen, "CHAT.md (3 messages so far)")
+    assert.include(next.screen, "CHAT.md (continued)")
     next.type(`again${key.enter}`)
     const { messages } = await server.asked()
     assert.deepStrictEqual(messages, ["user: hi", "assistant: Hello", "user: more", "user: again"])

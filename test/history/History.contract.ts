@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, type Layer, Logger, Schema, type Scope, Stream } from "effect"
 import { Message, MessagePromise, MiniAgents } from "miniagents"
 import { History } from "miniagents/history"
+import { LlmMessage } from "miniagents/llm"
 
 class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
 
@@ -12,11 +13,26 @@ export interface Subject<R> {
   readonly make: Effect.Effect<History.History<History.HistoryError>, History.HistoryError, R | Scope.Scope>
   /** The agent that stands before it; by default the one that every history can have. */
   readonly layer: Layer.Layer<R>
+  /** A history that is told the classes of its messages; for one that cannot keep others. */
+  readonly makeWith?: (
+    classes: ReadonlyArray<Message.AnyClass>
+  ) => Effect.Effect<History.History<History.HistoryError>, History.HistoryError, R | Scope.Scope>
   /** The history again, as the next start of the program finds it; for one that outlives the program. */
   readonly reopen?: Effect.Effect<History.History<History.HistoryError>, History.HistoryError, R | Scope.Scope>
   /** A history that is empty and can be forked. */
   readonly branching?: Effect.Effect<History.Branching<History.HistoryError>, History.HistoryError, R | Scope.Scope>
 }
+
+/** What the library's own agents reply, of classes that no history is told. */
+const replied = [
+  new LlmMessage.Reasoning({ content: "Hm", agent: "Front", model: "m", options: { openai: { id: "rs_1" } } }),
+  new LlmMessage.ToolCall({ id: "a", name: "Ask", parameters: { city: "Paris" }, agent: "Front", step: 1 }),
+  new LlmMessage.ToolResult({ id: "a", name: "Ask", result: [1, null, "-->"], isFailure: false, agent: "Front" }),
+  new LlmMessage.ResponsePart({ part: { type: "source", url: "https://example.com" }, agent: "Front", model: "m" })
+]
+
+class Told extends Message.Class<Told>()("Told", { title: Schema.String }) {}
+class NotTold extends Message.Class<NotTold>()("NotTold", { title: Schema.String }) {}
 
 const chat = [
   Message.system("Be brief."),
@@ -26,6 +42,8 @@ const chat = [
   Message.data({ score: 0.5, tags: ["a", "b"] }),
   new Message.Failure({ content: "So far", error: "Timeout", reason: "too slow", trace: ["Search", "Research"] }),
   new Message.Joined({ content: "a b", originals: [Message.user("a"), Message.text("b")] }),
+  ...replied,
+  new Message.Joined({ content: "", originals: replied }),
   Message.user("")
 ]
 
@@ -246,7 +264,81 @@ export const suite = <R>(name: string, subject: Subject<R>): void => {
       )
     )
 
-    const { branching, reopen } = subject
+    it.effect("what an LLM agent replies comes back as what it was, however it came", () =>
+      run(
+        Effect.gen(function* () {
+          const history = yield* subject.make
+          const reasoning = yield* MessagePromise.fromStream(Stream.rechunk(Stream.make("H", "m"), 1), {
+            known: { _tag: "Reasoning", agent: "Front" },
+            whole: (content) => Effect.succeed(new LlmMessage.Reasoning({ content, agent: "Front" }))
+          })
+          yield* (yield* History.agent("Test", history).trigger([reasoning, replied])).messages
+          const expected = [new LlmMessage.Reasoning({ content: "Hm", agent: "Front" }), ...replied]
+          assert.deepStrictEqual([...(yield* history.messages)], expected)
+        })
+      )
+    )
+
+    const roles = [
+      ["user", Message.user("b", { k: 1 })],
+      ["system", Message.system("b", { k: 1 })],
+      ["assistant", Message.assistant("b", { k: 1 })],
+      [undefined, Message.text("b", { k: 1 })]
+    ] as const
+    it.effect.each(roles)(
+      "a string is kept as what the default role (%s) says, other messages as they are",
+      ([role, b]) =>
+        run(
+          Effect.gen(function* () {
+            const history = yield* subject.make
+            const options = role === undefined ? {} : { defaultRole: role }
+            const replies = yield* History.agent("Test", history, options).trigger([
+              Message.user("a"),
+              Message.text("b", { k: 1 }),
+              replied
+            ])
+            // it passes on what it was sent
+            assert.strictEqual((yield* replies.messages)[1]?._tag, "Text")
+            assert.deepStrictEqual([...(yield* history.messages)], [Message.user("a"), b, ...replied])
+          })
+        )
+    )
+
+    it.effect("blank messages are left out if it is to skip them", () =>
+      run(
+        Effect.gen(function* () {
+          const history = yield* subject.make
+          const input = [Message.user(""), "a", Message.text(" \n"), replied[1]!, Message.assistant("")]
+          const skipping = yield* History.agent("Test", history, { skipEmpty: true }).trigger(input)
+          assert.strictEqual((yield* skipping.messages).length, input.length)
+          assert.deepStrictEqual([...(yield* history.messages)], [Message.text("a"), replied[1]!])
+          yield* (yield* History.agent("Test", history).trigger(input)).messages
+          assert.strictEqual((yield* history.messages).length, 2 + input.length)
+        })
+      )
+    )
+
+    const { branching, makeWith, reopen } = subject
+    if (makeWith !== undefined) {
+      it.effect("refuses a message that it could not read again, and says so when it is appended", () =>
+        run(
+          Effect.gen(function* () {
+            const history = yield* makeWith([Told])
+            const told = new Told({ title: "x" })
+            yield* appendAll(history, [Message.user("a"), told])
+            const notTold = new NotTold({ title: "x" })
+            for (const refused of [notTold, new Message.Joined({ content: "", originals: [told, notTold] })]) {
+              const error = yield* Effect.flip(history.append(MessagePromise.of(refused)))
+              assert.strictEqual(error.operation, "append to")
+              assert.include(error.reason, "`classes`")
+            }
+            yield* appendAll(history, [Message.user("b")])
+            assert.deepStrictEqual([...(yield* history.messages)], [Message.user("a"), told, Message.user("b")])
+          })
+        )
+      )
+    }
+
     if (branching !== undefined) {
       const shared = chat.slice(0, 3)
       const started = Effect.tap(branching, (history) => appendAll(history, shared))

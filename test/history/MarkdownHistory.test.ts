@@ -2,12 +2,15 @@
 
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, FileSystem, Latch, Schema, Stream } from "effect"
+import { systemError } from "effect/PlatformError"
 import { Message, MessagePromise, MiniAgents } from "miniagents"
 import { MarkdownHistory } from "miniagents/history"
 import { Folder } from "../agents/Folder.ts"
 import { suite } from "./History.contract.ts"
 
 class Note extends Message.Class<Note>()("Note", { title: Schema.String, on: Message.Text }) {}
+
+const Size = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }))
 
 const inFolder = Effect.map(Folder, (folder) => `${folder}/chats/CHAT.md`)
 const open = (options: Omit<MarkdownHistory.Options, "file"> = {}) =>
@@ -25,13 +28,19 @@ const load = Effect.scoped(Effect.flatMap(open(), (history) => history.messages)
 const texts = (messages: ReadonlyArray<Message.Message>) =>
   messages.map((message) => `${message._tag}${"model" in message ? ` (${message.model})` : ""}: ${message}`)
 
-const fresh = Effect.gen(function* () {
-  const fs = yield* FileSystem.FileSystem
-  yield* fs.remove(yield* inFolder, { force: true })
-  return yield* open()
-}).pipe(Effect.catchTag("PlatformError", Effect.die))
+const fresh = (options: Omit<MarkdownHistory.Options, "file"> = {}) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    yield* fs.remove(yield* inFolder, { force: true })
+    return yield* open(options)
+  }).pipe(Effect.catchTag("PlatformError", Effect.die))
 
-suite("Markdown", { make: fresh, layer: Folder.layer, reopen: open() })
+suite("Markdown", {
+  make: fresh(),
+  layer: Folder.layer,
+  reopen: open(),
+  makeWith: (classes) => fresh({ classes })
+})
 
 /** What the original writes: `\n{role}{ / model}\n{40 times =}\n{text}\n`. */
 const original = [
@@ -141,14 +150,183 @@ Hello
       }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
   )
 
-  it.effect("gives back messages of the classes it is told, and of others role and text", () =>
+  it.effect("gives back messages of the classes it is told", () =>
     Effect.gen(function* () {
       const note = new Note({ title: "-->", on: Message.text("x") })
-      yield* append(note)
-      const known = yield* Effect.scoped(Effect.flatMap(open({ classes: [Note] }), (history) => history.messages))
-      assert.deepStrictEqual([...known], [note])
-      assert.deepStrictEqual(yield* load, [Message.assistant(String(note))])
+      const history = yield* open({ classes: [Note] })
+      yield* history.append(MessagePromise.of(note))
       assert.match(yield* read, /\n<!-- miniagents end [^>]* -->\n$/) // no end of the comment inside of it
+      assert.deepStrictEqual([...(yield* history.messages)], [note])
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("keeps what others wrote of classes that it does not know", () =>
+    Effect.gen(function* () {
+      const note = new Note({ title: "x", on: Message.text("y") })
+      const keep = (classes: ReadonlyArray<Message.AnyClass>, message: Message.Message) =>
+        Effect.scoped(Effect.flatMap(open({ classes }), (history) => history.append(MessagePromise.of(message))))
+      yield* keep([Note], note)
+      const [kept] = yield* load
+      assert.deepStrictEqual([kept?._tag, kept?.hashKey], ["Note", note.hashKey])
+      yield* keep([], kept!)
+      const again = yield* Effect.scoped(Effect.flatMap(open({ classes: [Note] }), (history) => history.messages))
+      assert.deepStrictEqual([...again], [note, note])
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  const note = new Note({ title: "x", on: Message.text("y") })
+  it.effect.each<[string, (text: string) => string | Uint8Array, RegExp]>([
+    [
+      "fields of another type",
+      (text) => text.replace('"title":"x"', '"title":1'),
+      /: line 9: the fields of a message are not those of its class `Note` .*title/s
+    ],
+    ["a comment that is no JSON", (text) => text.replace('{"_tag', "{_tag"), /: line 9: .* no JSON object: \{_tag/],
+    ["a comment that is no object", (text) => text.replace(/(end )\{.*\}/, "$11"), /: line 9: .* no JSON object: 1/],
+    [
+      "a role that is none",
+      (text) => text.replace("assistant\n====", "robot\n===="),
+      /: line 9: a message without a heading that names a role/
+    ],
+    [
+      "no heading",
+      (text) => text.replace(`assistant\n${"=".repeat(40)}\n`, ""),
+      /: line 9: a message without a heading/
+    ],
+    [
+      "bytes that are no text",
+      (text) => {
+        const bytes = new TextEncoder().encode(text)
+        bytes[text.indexOf("```json")] = 0xff
+        return bytes
+      },
+      /: line 9: a message that is not UTF-8/
+    ]
+  ])("names the file and the line where it is damaged: %s", ([, damage, message]) =>
+    Effect.gen(function* () {
+      const classes = [Note]
+      yield* append(Message.user("before"))
+      yield* Effect.scoped(
+        Effect.flatMap(open({ classes: [Note] }), (history) => history.append(MessagePromise.of(note)))
+      )
+      yield* append(Message.user("after"))
+      yield* write(damage(yield* read))
+      const error = yield* Effect.flip(Effect.scoped(Effect.flatMap(open({ classes }), (history) => history.messages)))
+      assert.isTrue(error.message.startsWith(`Could not read the history \`${yield* inFolder}\`: line`), error.message)
+      assert.match(error.message, message)
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect.prop(
+    "reads a file however it comes in pieces",
+    {
+      turns: Schema.Array(Schema.Literals(["one", "zwölf 日本 🦀", "a\n\n```\nb", "<!-- miniagents end -->", ""])),
+      size: Size
+    },
+    ({ size, turns }) =>
+      Effect.gen(function* () {
+        yield* write("\ufeffuser\n====\nby hand\n")
+        const messages = turns.map((text, i) =>
+          i % 2 === 0 ? Message.user(text) : new Message.Assistant({ content: text, agent: "A" })
+        )
+        yield* Effect.scoped(
+          Effect.flatMap(open(), (history) =>
+            Effect.forEach(messages, (message) => history.append(MessagePromise.of(message)))
+          )
+        )
+        const fs = yield* FileSystem.FileSystem
+        const inPieces = { ...fs, stream: (path: string) => Stream.rechunk(fs.stream(path, { chunkSize: size }), 1) }
+        const again = yield* Effect.scoped(Effect.flatMap(open(), (history) => history.messages)).pipe(
+          Effect.provideService(FileSystem.FileSystem, inPieces as FileSystem.FileSystem)
+        )
+        assert.deepStrictEqual([...again], [Message.user("by hand"), ...messages])
+      }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("with `append: false` it begins anew when it is opened", () =>
+    Effect.gen(function* () {
+      yield* append(Message.user("before"))
+      const history = yield* open({ append: false })
+      yield* history.append(MessagePromise.of(Message.user("after")))
+      yield* history.append(MessagePromise.of(Message.user("that")))
+      assert.deepStrictEqual(texts(yield* history.messages), ["User: after", "User: that"])
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("a write goes on to its end when who waits for it is interrupted in the middle", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const [half, go] = [yield* Latch.make(), yield* Latch.make()]
+      let writes = 0
+      const slow = (file: FileSystem.File): FileSystem.File => ({
+        ...file,
+        stat: file.stat,
+        writeAll: (bytes) =>
+          ++writes === 2 // the first text, behind the heading
+            ? Effect.gen(function* () {
+                yield* file.writeAll(bytes.subarray(0, 3))
+                yield* half.open
+                yield* go.await
+                yield* file.writeAll(bytes.subarray(3))
+              })
+            : file.writeAll(bytes)
+      })
+      const history = yield* Effect.provideService(open(), FileSystem.FileSystem, {
+        ...fs,
+        open: (path: string, options?: object) => Effect.map(fs.open(path, options), slow)
+      } as FileSystem.FileSystem)
+      const fiber = yield* Effect.forkChild(history.append(MessagePromise.of(Message.user("日本語"))))
+      yield* half.await
+      const interrupted = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+      yield* go.open
+      yield* Fiber.join(interrupted)
+      assert.isTrue((yield* read).endsWith("\n日本語")) // whole characters, and no end
+      yield* history.append(MessagePromise.of(Message.user("after")))
+      assert.deepStrictEqual(texts(yield* history.messages), ["User: after"])
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect.each<[string, string]>([
+    ["ENOSPC", "no space is left on the device"],
+    ["EROFS", "the file system is read-only"],
+    ["EIO", "the device failed to read or write"],
+    ["EDQUOT", "the quota of the disk is used up"]
+  ])("says in words what the system refused (%s), and where", ([code, words]) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const cause = Object.assign(new Error(code), { code })
+      const error = systemError({ _tag: "Unknown", module: "FileSystem", method: "write", pathOrDescriptor: 3, cause })
+      const full = (file: FileSystem.File): FileSystem.File => ({
+        ...file,
+        stat: file.stat,
+        writeAll: () => Effect.fail(error)
+      })
+      const history = yield* Effect.provideService(open(), FileSystem.FileSystem, {
+        ...fs,
+        open: (path: string, options?: object) => Effect.map(fs.open(path, options), full)
+      } as FileSystem.FileSystem)
+      const refused = yield* Effect.flip(history.append(MessagePromise.of(Message.user("x"))))
+      const file = yield* inFolder
+      assert.strictEqual(refused.message, `Could not append to the history \`${file}\`: ${words} (\`${file}\`)`)
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect.each<[string, string, string]>([
+    ["x".repeat(300), "the name is too long", "x".repeat(300)],
+    ["chats", "it is a folder", "chats"],
+    ["file/CHAT.md", "something of that name is there already", "file"],
+    ["file/in/CHAT.md", "a part of the path is no folder", "file"]
+  ])("says in words why it cannot be opened, and where (%#)", ([name, words, path]) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* Folder
+      yield* fs.makeDirectory(`${folder}/chats`)
+      yield* fs.writeFileString(`${folder}/file`, "")
+      const error = yield* Effect.flip(MarkdownHistory.makeHistory({ file: `${folder}/${name}` }))
+      assert.isTrue(
+        error.message.startsWith(`Could not open the history \`${folder}/${name}\`: ${words} (\`${folder}/${path}`),
+        error.message
+      )
     }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
   )
 
@@ -342,6 +520,27 @@ Hello
       const text = "user\n====\n\n```\n\\<!-- miniagents end -->\n".repeat(2_000)
       yield* append(Message.user(text))
       assert.deepStrictEqual(texts(yield* load), [`User: ${text}`])
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect("is read in pieces of less than a megabyte, so that others go on meanwhile", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      yield* append(Message.user("x"))
+      const sizes: Array<number | undefined> = []
+      const watched: FileSystem.FileSystem = {
+        ...fs,
+        readFile: () => Effect.die("all of it at once"),
+        readFileString: (path, encoding) =>
+          path.endsWith(".md") ? Effect.die("all of it at once") : fs.readFileString(path, encoding),
+        stream: (path, options) => {
+          sizes.push(options?.chunkSize)
+          return fs.stream(path, options)
+        }
+      }
+      const messages = yield* Effect.provideService(load, FileSystem.FileSystem, watched)
+      assert.deepStrictEqual(texts(messages), ["User: x"])
+      assert.isTrue(sizes.length === 1 && (sizes[0] ?? Number.POSITIVE_INFINITY) < 1_000_000)
     }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
   )
 })
