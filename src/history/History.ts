@@ -13,7 +13,7 @@ import type { InteractionContext, Upstream } from "../InteractionContext.ts"
 import * as LlmMessage from "../llm/agents/LlmMessage.ts"
 import type * as Message from "../Message.ts"
 import type { MessagePromise } from "../MessagePromise.ts"
-import { type Role, saidBy } from "../agents/saidBy.ts"
+import { saidBy } from "../agents/saidBy.ts"
 import * as Tap from "../agents/Tap.ts"
 
 /**
@@ -129,7 +129,7 @@ export interface AgentOptions {
    * Who said what comes as a bare string (`Message.Text`): it is kept as a message of theirs. Without it a string is kept
    * as the string that it is, which a model takes for the user's.
    */
-  readonly defaultRole?: Role
+  readonly defaultRole?: "assistant" | "system" | "user"
 }
 
 /**
