@@ -121,6 +121,17 @@ describe("exports", () => {
     assert.deepStrictEqual(names.toSorted(), subpaths.filter((subpath) => subpath !== "").toSorted())
   })
 
+  it("a file's name says whether it is public: `Public.ts`, `private.ts`", () => {
+    const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+      .map((path) => path.replaceAll("\\", "/"))
+      .filter((path) => path.endsWith(".ts"))
+    const named = files.filter((path) => /^[A-Z]/.test(path.split("/").at(-1)!))
+    assert.sameMembers(
+      named,
+      modules.map(({ path }) => `${path}.ts`)
+    )
+  })
+
   it("no declaration says `any`", () => {
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
       .map((path) => path.replaceAll("\\", "/"))

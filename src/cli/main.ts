@@ -10,9 +10,9 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import { command } from "./Command.ts"
-import { misuse, Refusal } from "./Refusal.ts"
-import { version } from "./Version.ts"
+import { command } from "./command.ts"
+import { misuse, Refusal } from "./refusal.ts"
+import { version } from "./version.ts"
 
 /** Help that was asked for; what is wrong with the words is told like all else that is wrong. */
 const presenter: CliOutput.Presenter = {

@@ -10,7 +10,7 @@ import type * as Agent from "../Agent.ts"
 import type { Upstream } from "../InteractionContext.ts"
 import * as Message from "../Message.ts"
 import * as Chain from "../agents/Chain.ts"
-import * as Console from "./Console.ts"
+import * as Console from "./console.ts"
 import * as LineInput from "./LineInput.ts"
 import * as Loop from "../agents/Loop.ts"
 

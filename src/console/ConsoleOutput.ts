@@ -10,7 +10,7 @@ import * as Stream from "effect/Stream"
 import type * as Agent from "../Agent.ts"
 import type { Upstream } from "../InteractionContext.ts"
 import type * as Message from "../Message.ts"
-import * as Console from "./Console.ts"
+import * as Console from "./console.ts"
 import * as Tap from "../agents/Tap.ts"
 
 /**

@@ -1,6 +1,6 @@
 /** How a text lies on a screen: lines that are too long are wrapped, wide characters take two cells. */
 import { displayWidth } from "effect/cli/CliOutput"
-import { harmless } from "./Console.ts"
+import { harmless } from "./console.ts"
 
 /** Where the cells of a row begin in the text, and at which column. */
 export interface Cell {

@@ -6,8 +6,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as LlmLogger from "../llm/model/LlmLogger.ts"
 import * as ModelChoice from "../models/ModelChoice.ts"
-import type { Settings } from "./Command.ts"
-import { misuse, Refusal, refuse } from "./Refusal.ts"
+import type { Settings } from "./command.ts"
+import { misuse, Refusal, refuse } from "./refusal.ts"
 
 const nothing =
   "No model is configured: set OPENAI_API_KEY or ANTHROPIC_API_KEY, or OPENAI_BASE_URL for a server of your own, as http://localhost:11434/v1 for Ollama"

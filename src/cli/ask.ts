@@ -5,14 +5,14 @@ import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import * as Console from "../console/Console.ts"
+import * as Console from "../console/console.ts"
 import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as Message from "../Message.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import * as MiniAgents from "../MiniAgents.ts"
-import type { Settings } from "./Command.ts"
-import * as Model from "./Model.ts"
-import { misuse, Refusal, refuse } from "./Refusal.ts"
+import type { Settings } from "./command.ts"
+import * as Model from "./model.ts"
+import { misuse, Refusal, refuse } from "./refusal.ts"
 
 export interface Question extends Settings {
   readonly words: ReadonlyArray<string>

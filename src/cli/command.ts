@@ -47,7 +47,7 @@ const chat = Command.make(
   },
   (settings) =>
     Effect.flatMap(
-      load(() => import("./Chat.ts")),
+      load(() => import("./chat.ts")),
       ({ run }) => run(settings)
     )
 ).pipe(
@@ -69,7 +69,7 @@ const ask = Command.make(
   },
   (settings) =>
     Effect.flatMap(
-      load(() => import("./Ask.ts")),
+      load(() => import("./ask.ts")),
       ({ run }) => run(settings)
     )
 ).pipe(

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stdio from "effect/Stdio"
-import * as Console from "../console/Console.ts"
+import * as Console from "../console/console.ts"
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
 

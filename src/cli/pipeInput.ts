@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
-import * as Console from "../console/Console.ts"
+import * as Console from "../console/console.ts"
 import * as LineInput from "../console/LineInput.ts"
 
 /** With `echo` the lines are shown, so that the output is a transcript; a terminal does so by itself. */
