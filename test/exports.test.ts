@@ -61,8 +61,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const namesOf = (path: string): { readonly values: ReadonlyArray<string>; readonly types: ReadonlyArray<string> } => {
   const [values, types] = [new Set<string>(), new Set<string>()]
   for (const statement of program(declarationsOf(path)).body) {
-    if (statement.type !== "ExportNamedDeclaration" || statement.declaration === null) continue
-    const { declaration } = statement
+    if (statement.type !== "ExportNamedDeclaration") continue
+    const { declaration, specifiers } = statement
+    for (const { exported, exportKind } of specifiers) {
+      const isType = exportKind === "type" || statement.exportKind === "type"
+      if (exported.type === "Identifier") (isType ? types : values).add(exported.name)
+    }
+    if (declaration === null) continue
     if (declaration.type === "VariableDeclaration") {
       for (const { id } of declaration.declarations) if (id.type === "Identifier") values.add(id.name)
     } else if (declaration.type === "ClassDeclaration" || declaration.type === "TSDeclareFunction") {

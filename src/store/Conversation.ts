@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Message from "../Message.ts"
 import type { Engine } from "./engine.ts"
 import * as Store from "./Store.ts"
-import type { Conflict, ConversationError, StoreError } from "./StoreError.ts"
+import type { Conflict, ConversationError, StoreError } from "./storeError.ts"
 import type { Ref } from "./tables.ts"
 
 /**

@@ -14,7 +14,7 @@ import * as Engine from "./engine.ts"
 import * as Maintenance from "./maintenance.ts"
 import * as MemoryTables from "./memoryTables.ts"
 import * as SqlTables from "./sqlTables.ts"
-import * as Errors from "./StoreError.ts"
+import * as Errors from "./storeError.ts"
 import type { Tables } from "./tables.ts"
 
 export {
@@ -39,7 +39,7 @@ export {
    * @category errors
    */
   StoreError
-} from "./StoreError.ts"
+} from "./storeError.ts"
 
 /**
  * The service. Its functions are those of this module, which take it from the context.

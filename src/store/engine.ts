@@ -7,7 +7,7 @@ import * as LlmMessage from "../llm/agents/LlmMessage.ts"
 import * as Pages from "../internal/pages.ts"
 import * as Message from "../Message.ts"
 import * as Objects from "./objects.ts"
-import { Conflict, ConversationError, Damage, fromCause, type StoreError } from "./StoreError.ts"
+import { Conflict, ConversationError, Damage, fromCause, type StoreError } from "./storeError.ts"
 import { type Entry, type Head, type Ref, sound, type Tables } from "./tables.ts"
 
 /** The classes of messages that programs have told. */

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Pages from "../internal/pages.ts"
 import * as Objects from "./objects.ts"
-import { Damage } from "./StoreError.ts"
+import { Damage } from "./storeError.ts"
 import { type ObjectRow, type Ref, ROWS_AT_ONCE, sound, type Tables } from "./tables.ts"
 
 export interface Verified {

@@ -9,7 +9,7 @@ import * as Pages from "../internal/pages.ts"
 import * as References from "../internal/references.ts"
 import * as Message from "../Message.ts"
 import * as Reader from "./reader.ts"
-import { Damage } from "./StoreError.ts"
+import { Damage } from "./storeError.ts"
 import { ROWS_AT_ONCE, type ObjectRow, type Tables } from "./tables.ts"
 
 /** A string whose JSON has as many characters is an object of its own: an image, a file, a page of the web. */

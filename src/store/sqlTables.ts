@@ -7,7 +7,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
 import type * as Pages from "../internal/pages.ts"
-import { Damage } from "./StoreError.ts"
+import { Damage } from "./storeError.ts"
 import * as Rows from "./tables.ts"
 
 /** The version of the tables that this module makes. */

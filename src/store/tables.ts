@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Json from "../internal/json.ts"
 import type * as Pages from "../internal/pages.ts"
-import { Damage } from "./StoreError.ts"
+import { Damage } from "./storeError.ts"
 
 /**
  * An object: a message, whose key is the sha256 of its body. Where the body is long, the long strings in it are objects
