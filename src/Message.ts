@@ -601,18 +601,6 @@ export const withHashKey = (message: Message, hashKey: string): Message => {
 export const isBuiltin = (message: Message): boolean =>
   builtins.get(message._tag) === message.constructor || message instanceof Unknown
 
-/**
- * Whether the text of a message without a content is its fields as a block of JSON, as for every class that says nothing
- * else.
- *
- * @internal
- */
-export const hasDefaultText = (message: Message): boolean => {
-  let prototype: object = Object.getPrototypeOf(message)
-  while (!Object.hasOwn(prototype, "toString")) prototype = Object.getPrototypeOf(prototype)
-  return Object.hasOwn(prototype, TypeId)
-}
-
 /** @internal */
 export const isUnknown = (message: Message): boolean => message instanceof Unknown
 
@@ -650,7 +638,7 @@ const decodeNew = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue>
     const tag = Predicate.hasProperty(json, "_tag") ? json._tag : undefined
     const found = typeof tag === "string" ? classes.get(tag) : undefined
     if (found !== undefined) {
-      const decoded = Effect.mapError(Schema.decodeEffect(Schema.toCodecJson(found))(json), (error) => error.issue)
+      const decoded = Effect.mapError(decoderOf(found)(json), (error) => error.issue)
       return Effect.catch(decoded, (issue) =>
         Effect.flatMap(KeepsUnknown, (keeps) => (keeps ? unknown(json) : Effect.fail(issue)))
       )
@@ -661,6 +649,13 @@ const decodeNew = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue>
       keeps && typeof tag === "string" ? unknown(json) : Effect.fail(refused)
     )
   })
+
+const decoderOf = (found: AnyClass) => {
+  let decode = decoders.get(found)
+  if (decode === undefined) decoders.set(found, (decode = Schema.decodeEffect(Schema.toCodecJson(found))))
+  return decode
+}
+const decoders = new WeakMap<AnyClass, (json: Schema.Json) => Effect.Effect<Message, Schema.SchemaError>>()
 
 const KeepsUnknown = Context.Reference<boolean>("miniagents/Message/KeepsUnknown", { defaultValue: () => false })
 

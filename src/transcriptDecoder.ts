@@ -263,6 +263,7 @@ class Decoder {
   /** The message of its JSON; what has no content there has the text as its content, if it has one at all. */
   private whole(json: Fields, text: string, hashKey: string): Exit.Exit<Message.Message, unknown> {
     if (text === "" || "content" in json) return this.fromJson(json)
+    if (isBare(json)) return Exit.succeed(Message.text(text))
     const exit = this.fromJson({ ...json, content: text })
     const isOther = Exit.isSuccess(exit) && Message.isUnknown(exit.value) && exit.value.hashKey !== hashKey
     return isOther ? this.fromJson(json) : exit
@@ -270,6 +271,10 @@ class Decoder {
 }
 
 type Fields = { readonly [key: string]: Schema.Json }
+
+/** Whether it is a text alone, as most messages are: no schema has to look at that. */
+const isBare = ({ _tag: tag, metadata, ...rest }: Fields): boolean =>
+  tag === "Text" && Object.keys(rest).length === 0 && Object.keys(metadata ?? {}).length === 0
 
 const malformed = (at: number, problem: string): Reason => ({ _tag: "Malformed", at, problem })
 

@@ -59,7 +59,7 @@ interface Current {
   more: boolean
   /** Half of a surrogate pair, whose other half is to come. */
   half: string
-  /** All that was said of its text. */
+  /** All that was said of its text, if it was not there as a whole. */
   readonly said: Array<string>
   to: number
   readonly had: number
@@ -275,16 +275,17 @@ const takeText = (current: Current): string => {
 /** The message as JSON, without a content that is the text that was said. */
 const jsonOf = (
   message: Message.Message,
-  { said, to }: Current
+  { said, to, tokens }: Current
 ): { readonly [key: string]: Message.Metadata[string] } => {
   const json = Message.toJson(message)
   if (to === 0 || typeof json.content !== "string" || json.content.length !== to) return json
+  const { content: _, ...rest } = json
+  if (tokens[0] === json.content) return rest
   let offset = 0
   for (const text of said) {
     if (!json.content.startsWith(text, offset)) return json
     offset += text.length
   }
-  const { content: _, ...rest } = json
   return rest
 }
 
@@ -292,7 +293,14 @@ const jsonOf = (
 const tokensOf = (promise: MessagePromise.MessagePromise<unknown>, message: Message.Message): ReadonlyArray<string> => {
   if (promise instanceof Log) return promise.items as ReadonlyArray<string> // a promise's log holds tokens
   const hasContent = "content" in message && typeof message.content === "string"
-  return !hasContent && (wellKnown.has(message.constructor) || Message.hasDefaultText(message)) ? [] : [String(message)]
+  return !hasContent && (wellKnown.has(message.constructor) || hasDefaultText(message)) ? [] : [String(message)]
+}
+
+/** Whether the text of a message without a content is its fields as a block of JSON, as long as its class says nothing. */
+const hasDefaultText = (message: Message.Message): boolean => {
+  let prototype: object = Object.getPrototypeOf(message)
+  while (!Object.hasOwn(prototype, "toString")) prototype = Object.getPrototypeOf(prototype)
+  return Object.hasOwn(prototype, Message.TypeId)
 }
 
 /** Classes with a text of their own making that both sides know. */
