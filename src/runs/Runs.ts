@@ -1,0 +1,356 @@
+/**
+ * Runs: calls of agents from outside, each with an id by which any number of readers can read it from any position,
+ * send it signals, and interrupt it. A run belongs to nobody's request; it goes on when its readers have left.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as Agent from "../Agent.ts"
+import { describe, misfits } from "../internal/misfit.ts"
+import type { ErrorOf, MessageInput } from "../MessageInput.ts"
+import type * as MessageSequence from "../MessageSequence.ts"
+import type * as MiniAgents from "../MiniAgents.ts"
+import type * as Transcript from "../Transcript.ts"
+import * as memory from "./memoryRuns.ts"
+
+/**
+ * What is known of a run from outside: the agent that was called, when (milliseconds since 1970), how the run stands,
+ * and the names of the signals that it waits for.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Info: Schema.Struct<{
+  readonly id: Schema.String
+  readonly agent: Schema.String
+  readonly status: Schema.Literals<readonly ["running", "succeeded", "failed", "interrupted"]>
+  readonly startedAt: Schema.Finite
+  readonly endedAt: Schema.optionalKey<Schema.Finite>
+  readonly waiting: Schema.$Array<Schema.String>
+}> = Schema.Struct({
+  id: Schema.String,
+  agent: Schema.String,
+  status: Schema.Literals(["running", "succeeded", "failed", "interrupted"]),
+  startedAt: Schema.Finite,
+  endedAt: Schema.optionalKey(Schema.Finite),
+  waiting: Schema.Array(Schema.String)
+})
+
+/**
+ * What is known of a run from outside.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Info = typeof Info.Type
+
+/**
+ * A run: its id, and what its agent replies, live and from the start.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Run<out E = never> {
+  readonly id: string
+  readonly replies: Effect.Effect<MessageSequence.MessageSequence<E>>
+}
+
+/**
+ * Why an operation on runs was refused. Nothing has changed then.
+ *
+ * **Details**
+ *
+ * - `NotFound`: there is no such run, or no longer.
+ * - `OtherAgent`: the id is that of a run of another agent.
+ * - `TooMany`: as many runs are going on as there may be.
+ * - `InvalidSignal`: the run waits for a signal of this name, and the value is not of the shape that it waits for.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Reason: Schema.TaggedUnion<{
+  readonly NotFound: Schema.TaggedStruct<"NotFound", { readonly id: Schema.String }>
+  readonly OtherAgent: Schema.TaggedStruct<"OtherAgent", { readonly id: Schema.String; readonly agent: Schema.String }>
+  readonly TooMany: Schema.TaggedStruct<"TooMany", { readonly max: Schema.Int }>
+  readonly InvalidSignal: Schema.TaggedStruct<
+    "InvalidSignal",
+    { readonly id: Schema.String; readonly signal: Schema.String; readonly problem: Schema.String }
+  >
+}> = Schema.TaggedUnion({
+  NotFound: { id: Schema.String },
+  OtherAgent: { id: Schema.String, agent: Schema.String },
+  TooMany: { max: Schema.Int },
+  InvalidSignal: { id: Schema.String, signal: Schema.String, problem: Schema.String }
+})
+
+/**
+ * Why an operation on runs was refused.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * An operation on runs was refused; `reason` says why.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", { reason: Reason }) {
+  override get message(): string {
+    return Reason.match(this.reason, {
+      NotFound: ({ id }) => `There is no run \`${id}\``,
+      OtherAgent: ({ agent, id }) => `\`${id}\` is a run of \`${agent}\`: take another id`,
+      TooMany: ({ max }) => `${max} runs are going on, which is the most: try again when one of them has ended`,
+      InvalidSignal: ({ id, problem, signal }) =>
+        `The signal \`${signal}\` does not fit what \`${id}\` waits for: ${problem}`
+    })
+  }
+}
+
+/**
+ * What one run does differently.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StartOptions<E = never> {
+  /** The id of the run, a new one by default. Where it is that of a run already, that run is given and nothing starts. */
+  readonly id?: string | undefined
+  /** The schema of what the agent can fail with, so that readers get such errors as they are. */
+  readonly error?: Schema.Codec<E, unknown> | undefined
+}
+
+/**
+ * A call that is to become a run, as implementations of the service see it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Request<P = never, E = unknown, R = never> {
+  readonly agent: Agent.Agent<P, E, R>
+  readonly input: MessageInput<unknown>
+  readonly parameters: P
+  readonly options: StartOptions<unknown>
+}
+
+/**
+ * What a store of runs does. `Runs.layerMemory` keeps them in this process.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  readonly start: <P, E, R>(request: Request<P, E, R>) => Effect.Effect<Run<unknown>, RunsError, R>
+  readonly get: (id: string) => Effect.Effect<Info, RunsError>
+  readonly list: Effect.Effect<ReadonlyArray<Info>>
+  readonly read: (id: string, from: Transcript.Position | undefined) => Stream.Stream<Transcript.Event, RunsError>
+  readonly interrupt: (id: string) => Effect.Effect<void, RunsError>
+  readonly signal: (id: string, name: string, value: Schema.Json) => Effect.Effect<void, RunsError>
+}
+
+/**
+ * The service that owns runs.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Runs extends Context.Service<Runs, Service>()("miniagents/Runs") {}
+
+/**
+ * Starts a run and gives it, without waiting for anything that its agent does. The same id is the same run: a second
+ * start with it gives the first run, whatever its input was.
+ *
+ * **Details**
+ *
+ * What the agent requires is taken from where it is started. The run itself belongs to the service: it goes on when who
+ * started it ends.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Layer, Stream } from "effect"
+ * import { Agent, MiniAgents } from "miniagents"
+ * import { Runs } from "miniagents/runs"
+ *
+ * const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
+ *
+ * const program = Effect.gen(function*() {
+ *   const run = yield* Runs.start(echo, "hello", {}, { id: "r-1" })
+ *   yield* (yield* run.replies).messages // one message
+ *   return yield* Stream.runCollect(Runs.read("r-1", { from: "0.2" })) // what comes after "he"
+ * }).pipe(Effect.provide(Runs.layerMemory().pipe(Layer.provide(MiniAgents.layer()))))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const start = <P, E, R, const I extends MessageInput<unknown> = never>(
+  agent: Agent.Agent<P, E, R>,
+  ...args: Arguments<P, I, Agent.RepliesError<E, ErrorOf<I>, {}>>
+): Effect.Effect<Run<Agent.RepliesError<E, ErrorOf<I>, {}>>, RunsError, Runs | R> => {
+  const [input, parameters, options = {}] = args
+  const request = { agent, input: input ?? [], parameters: parameters ?? ({} as P), options } // `{}` where `P` allows it
+  return Runs.use((runs) => runs.start(request as Request<P, E, R>)) as never // what its replies can fail with, the agent says
+}
+
+type Arguments<P, I, E> = {} extends P
+  ? [input?: I, parameters?: P, options?: StartOptions<E>]
+  : [input: I, parameters: P, options?: StartOptions<E>]
+
+/**
+ * Starts a run that is interrupted when the current scope closes, for a caller that shall not leave it running.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const startScoped = <P, E, R, const I extends MessageInput<unknown> = never>(
+  agent: Agent.Agent<P, E, R>,
+  ...args: Arguments<P, I, Agent.RepliesError<E, ErrorOf<I>, {}>>
+): Effect.Effect<Run<Agent.RepliesError<E, ErrorOf<I>, {}>>, RunsError, Runs | Scope.Scope | R> =>
+  Effect.flatMap(Runs, (runs) =>
+    Effect.acquireRelease(start(agent, ...args), ({ id }) => Effect.ignore(runs.interrupt(id)))
+  )
+
+/**
+ * What is known of a run.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const get = (id: string): Effect.Effect<Info, RunsError, Runs> => Runs.use((runs) => runs.get(id))
+
+/**
+ * The runs that go on, and those that have ended and are still kept, in the order in which they began.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const list: Effect.Effect<ReadonlyArray<Info>, never, Runs> = Runs.use((runs) => runs.list)
+
+/**
+ * A run as the events of its transcript, live, from its start or from what a reader at the position `from` has not had
+ * yet. Leaving does not interrupt the run.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const read = (
+  id: string,
+  options: { readonly from?: Transcript.Position | undefined } = {}
+): Stream.Stream<Transcript.Event, RunsError, Runs> =>
+  Stream.unwrap(Effect.map(Runs, (runs) => runs.read(id, options.from)))
+
+/**
+ * Interrupts a run and everything below it, and waits until all of it has ended. A run that has ended stays as it is.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const interrupt = (id: string): Effect.Effect<void, RunsError, Runs> => Runs.use((runs) => runs.interrupt(id))
+
+/**
+ * Sends a run a value under a name, which an agent in it gets from `Runs.wait`, also if it asks later. Each signal is
+ * given to one of those who wait, in the order in which they asked.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const signal = (id: string, name: string, value: Schema.Json): Effect.Effect<void, RunsError, Runs> =>
+  Runs.use((runs) => runs.signal(id, name, value))
+
+/**
+ * The run that the current code belongs to, if any: its id, and how its signals are waited for.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const CurrentRun: Context.Reference<RunContext | undefined> = Context.Reference<RunContext | undefined>(
+  "miniagents/runs/CurrentRun",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * A run as seen from inside.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RunContext {
+  readonly id: string
+  /** Gives the next signal of that name that `check` finds nothing wrong with; what is wrong is for who sent it. */
+  readonly wait: (name: string, check: (value: Schema.Json) => string | undefined) => Effect.Effect<Schema.Json>
+}
+
+/**
+ * Waits for a signal to the run that the calling agent is part of, and gives its value. Who sends a value that does not
+ * fit the schema is refused, and the waiting goes on. Dies outside of a run, where nobody could send one.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Agent } from "miniagents"
+ * import { Runs } from "miniagents/runs"
+ *
+ * const careful = Agent.make("Careful", Effect.fnUntraced(function*(ctx) {
+ *   const { by } = yield* Runs.wait("approval", Schema.Struct({ by: Schema.String }))
+ *   yield* ctx.reply(`approved by ${by}`)
+ * }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const wait = <A>(name: string, schema: Schema.Codec<A, unknown>): Effect.Effect<A> =>
+  Effect.flatMap(CurrentRun, (run) => {
+    if (run === undefined) return Effect.die(new Error(`\`Runs.wait\` for \`${name}\` is called outside of a run`))
+    const decode = Schema.decodeUnknownResult(Schema.toCodecJson(schema))
+    const check = (value: Schema.Json) => {
+      const result = decode(value)
+      return Result.isSuccess(result) ? undefined : misfits(result.failure.issue, value).map(describe).join("; ")
+    }
+    return Effect.map(run.wait(name, check), (value) => Result.getOrThrow(decode(value))) // it was checked
+  })
+
+/**
+ * Runs that live in this process.
+ *
+ * **Details**
+ *
+ * Closing the Layer interrupts all runs.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<Runs, never, MiniAgents.MiniAgents> =>
+  Layer.effect(
+    Runs,
+    memory.make(options, (reason) => new RunsError({ reason }), CurrentRun)
+  )
+
+/**
+ * How long runs live in memory, and how many.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MemoryOptions {
+  /**
+   * How long a run can still be read after it has ended.
+   * @default "5 minutes"
+   */
+  readonly keep?: Duration.Input | undefined
+  /** How long a run goes on without a reader of its events before it is interrupted; to its end unless given. */
+  readonly linger?: Duration.Input | undefined
+  /** How many runs may go on at once; any number unless given. */
+  readonly max?: number | undefined
+}

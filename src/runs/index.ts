@@ -1,0 +1,1 @@
+export * as Runs from "./Runs.ts"
