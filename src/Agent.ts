@@ -15,13 +15,17 @@ import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
 import type * as Types from "effect/Types"
-import * as AgentCall from "./AgentCall.ts"
+import type * as AgentCall from "./AgentCall.ts"
 import * as InteractionContext from "./InteractionContext.ts"
+import { Call } from "./internal/call.ts"
+import { toSequence } from "./internal/input.ts"
 import { describe, misfits } from "./internal/misfit.ts"
+import { OpenCall } from "./internal/openCall.ts"
+import { Sequence } from "./internal/sequence.ts"
 import { CurrentTask } from "./internal/task.ts"
 import type * as Message from "./Message.ts"
 import type { ErrorOf, MessageInput } from "./MessageInput.ts"
-import * as MessageSequence from "./MessageSequence.ts"
+import type * as MessageSequence from "./MessageSequence.ts"
 import * as MiniAgents from "./MiniAgents.ts"
 
 /**
@@ -315,6 +319,7 @@ export interface Implementation {
 interface Definition extends InteractionContext.AgentInfo {
   readonly parameters: Schema.Struct<Schema.Struct.Fields>
   readonly given: object
+  readonly takesNothing: boolean
   readonly encode: (parameters: unknown) => Schema.Json
   readonly check: (parameters: unknown) => Exit.Exit<unknown, Schema.SchemaError>
 }
@@ -334,15 +339,15 @@ class AgentImpl implements Agent<{}, never, never> {
     this.parameters = optional(self.parameters, self.given)
     this.trigger = (input?: unknown, parameters?: object, options?: CallOptions) =>
       Effect.withFiber((fiber) => {
-        const { call, start } = open(self, body, fiber, parameters, options)
-        start(MessageSequence.toSequence(input, { ...call.source, owner: call }, `${self.name}.trigger`))
-        return Effect.succeed(call.replies as MessageSequence.Sequence<never>)
+        const { call, start } = open(self, body, fiber, parameters, options, notSent)
+        start(toSequence(input, { ...call.source, owner: call }, `${self.name}.trigger`))
+        return Effect.succeed(call.replies as Sequence<never>)
       })
     this.call = (parameters?: object, options?: CallOptions) =>
       Effect.withFiber((fiber) => {
         const { call, start } = open(self, body, fiber, parameters, options)
         start(call.input)
-        return Effect.succeed(new AgentCall.AgentCallImpl(call, call.activity.openedBy(fiber)) as never) // its errors are in the type of `call`
+        return Effect.succeed(new OpenCall(call, call.supervisor.openedBy(fiber)) as never) // its errors are in the type of `call`
       })
     this.fork = ({ description = self.description, name = self.name, parameters = {} } = {}) =>
       new AgentImpl({ ...self, name, description, given: { ...self.given, ...parameters } }, body) as never
@@ -355,8 +360,14 @@ const definition = (name: string, options: Options<Schema.Struct.Fields>): Defin
   const check = Schema.decodeUnknownExit(Schema.toType(parameters), { onExcessProperty: "error", errors: "all" })
   const codec = Schema.toCodecJson(parameters as unknown as Schema.Codec<unknown>)
   const encode = (given: unknown) => Schema.encodeUnknownSync(codec)(given)
-  return { name, description: options.description, parameters, given: {}, check, encode }
+  const takesNothing = Object.keys(parameters.fields).length === 0
+  return { name, description: options.description, parameters, given: {}, takesNothing, check, encode }
 }
+
+const nothingGiven = Exit.succeed(Object.freeze({}))
+
+/** Stands for an input until there is one, or for good if that can be none. */
+const notSent = new Sequence(false, undefined)
 
 /** A call that is to start, once it is clear what it was sent. */
 const open = (
@@ -364,20 +375,26 @@ const open = (
   body: Effect.Effect<InteractionContext.Body, never, unknown>,
   fiber: Fiber.Fiber<unknown, unknown>,
   given: object | undefined,
-  options: CallOptions = {}
+  options: CallOptions = {},
+  input?: Sequence
 ) => {
   const runtime = MiniAgents.current(fiber)
-  const source = { runtime, owner: runtime.activity.ownerOf(fiber), fiber }
-  const checked = self.check(given === undefined ? self.given : { ...self.given, ...given })
+  const owner = runtime.supervisor.ownerOf(fiber)
+  const source = { runtime, owner, place: owner.place, fiber }
+  const checked =
+    given === undefined && self.takesNothing
+      ? nothingGiven
+      : self.check(given === undefined ? self.given : { ...self.given, ...given })
   const parameters = Exit.isSuccess(checked) ? checked.value : given
   const { errorsAsMessages = runtime.errorsAsMessages, startSoon = runtime.startSoon } = options
-  const call = new InteractionContext.Call(self, parameters, source, errorsAsMessages)
-  const start = (input: MessageSequence.Sequence | Message.InvalidMessage): void => {
-    if (!(input instanceof MessageSequence.Sequence)) return call.refuse(input)
+  const call = new Call(self, parameters, source, errorsAsMessages, input)
+  const start = (input: Sequence | Message.InvalidMessage): void => {
+    if (!(input instanceof Sequence)) return call.refuse(input)
     call.input = input
     if (Exit.isFailure(checked)) return call.refuse(invalidParameters(self, given, checked.cause))
     call.prepare(body)
-    InteractionContext.record(call, self.encode)
+    if (runtime.watchers.any) call.observe(self.encode)
+    runtime.watchDeadlocks(fiber.context)
     if (startSoon) call.startSoon(fiber)
     else call.replies.start = () => call.startUnsafe()
   }

@@ -3,10 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type { Call } from "./InteractionContext.ts"
-import * as Message from "./Message.ts"
+import type * as Effect from "effect/Effect"
 import type { MessageInput } from "./MessageInput.ts"
 import type * as MessageSequence from "./MessageSequence.ts"
 
@@ -32,62 +29,7 @@ export interface AgentCall<out E = never, in I = never> {
   readonly replies: (options?: { readonly finish?: boolean }) => Effect.Effect<MessageSequence.MessageSequence<E>>
   /** Whether the input was ended. */
   readonly isFinished: Effect.Effect<boolean>
+  /** Where the call stands in the tree of calls; see `InteractionContext.path`. */
+  readonly path: string
   readonly interrupt: Effect.Effect<void>
 }
-
-/** @internal */
-export class AgentCallImpl<E, I> implements AgentCall<E, I> {
-  private readonly call: Call
-  private readonly siblings: Set<unknown>
-
-  constructor(call: Call, siblings: Set<unknown>) {
-    this.call = call
-    this.siblings = siblings
-    siblings.add(this)
-  }
-
-  readonly send = (input: MessageInput<I>): Effect.Effect<void> => this.put(input, "send", false)
-
-  readonly sendOutOfOrder = (input: MessageInput<I>): Effect.Effect<void> => this.put(input, "sendOutOfOrder", true)
-
-  readonly replies = (options?: { readonly finish?: boolean }): Effect.Effect<MessageSequence.MessageSequence<E>> =>
-    Effect.sync(() => {
-      if (options?.finish !== false) this.finishUnsafe()
-      return this.call.replies as MessageSequence.Sequence<E> // what it can fail with, `Agent.call` says
-    })
-
-  get finish(): Effect.Effect<void> {
-    return Effect.sync(() => this.finishUnsafe())
-  }
-
-  get isFinished(): Effect.Effect<boolean> {
-    return Effect.sync(() => !this.call.input.isOpen)
-  }
-
-  get interrupt(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.finishUnsafe()
-      this.call.interruptTree()
-      return this.call.gone
-    })
-  }
-
-  finishUnsafe(exit: Exit.Exit<void> = Exit.void): void {
-    this.siblings.delete(this)
-    if (this.call.input.isOpen) this.call.input.close(exit)
-  }
-
-  private put(input: unknown, operation: string, outOfOrder: boolean): Effect.Effect<void> {
-    return Effect.withFiber((fiber) => {
-      const name = `${this.call.name}.${operation}`
-      if (!this.call.input.isOpen) return Effect.die(Message.invalid(name, "input", input, finished))
-      // a call that only handed its input on has ended: what is sent now goes with who sends it
-      const owner = this.call.isGone ? this.call.activity.ownerOf(fiber) : this.call
-      const source = { ...this.call.source, owner, fiber }
-      const invalid = this.call.input.put(input, source, name, outOfOrder)
-      return invalid === undefined ? Effect.void : Effect.die(invalid)
-    })
-  }
-}
-
-const finished = "the call was finished: send before `finish`, or before `replies` without `{ finish: false }`"

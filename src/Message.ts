@@ -19,6 +19,8 @@ import * as Freeze from "./internal/freeze.ts"
 import * as Json from "./internal/json.ts"
 import { type Misfit, misfits } from "./internal/misfit.ts"
 import * as Pages from "./internal/pages.ts"
+import { traceOf } from "./internal/place.ts"
+import { reasonOf } from "./internal/reason.ts"
 import * as References from "./internal/references.ts"
 import * as UnknownFields from "./internal/unknownFields.ts"
 
@@ -356,7 +358,8 @@ export class CallRecord extends Class<CallRecord>()("CallRecord", {
 }) {}
 
 /**
- * The record of what an agent replied to a call. Persistence hooks receive it.
+ * The record of what an agent replied to a call, and how the reply ended: after an interruption or a failure it has what
+ * was said until then, the failure as its last message. Persistence hooks receive it.
  *
  * @since 0.1.0
  * @category models
@@ -364,7 +367,8 @@ export class CallRecord extends Class<CallRecord>()("CallRecord", {
 export class ReplyRecord extends Class<ReplyRecord>()("ReplyRecord", {
   agent: Schema.String,
   call: CallRecord,
-  replies: Schema.Array(Any)
+  replies: Schema.Array(Any),
+  ending: Schema.optionalKey(Schema.Literals(["success", "failure", "interruption"]))
 }) {}
 
 /**
@@ -478,11 +482,13 @@ export const data = (value: { readonly [key: string]: unknown }, metadata?: Meta
  */
 export const fromText = (content: string, known: Known = {}): Text | User | System | Assistant => {
   const { _tag: tag = "Text", ...rest } = known
+  if (tag === "Text" && rest.metadata === undefined && Object.keys(rest).length === 0) return bareText(content)
   return new textClasses[tag]({ ...rest, content })
 }
 
 /**
- * The message that a failure becomes: the text that came before it, and the agents it came through.
+ * The message that a failure becomes: the text that came before it, and the agents it came through, which are those that
+ * `MiniAgents.traceOf` names unless others are given.
  *
  * @since 0.1.0
  * @category constructors
@@ -491,10 +497,13 @@ export const fromCause = (
   cause: Cause.Cause<unknown>,
   options: { readonly content?: string; readonly trace?: ReadonlyArray<string> } = {}
 ): Failure => {
+  const { content = "", trace = traceOf(cause) } = options
+  if (Cause.hasInterruptsOnly(cause)) {
+    return new Failure({ content, error: "Interrupted", reason: "it was interrupted", trace })
+  }
   const error: unknown = Cause.squash(cause)
   const tag = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : "Error"
-  const reason = error instanceof Error ? error.message : typeof error === "string" ? error : Json.preview(error)
-  return new Failure({ content: options.content ?? "", error: String(tag), reason, trace: options.trace ?? [] })
+  return new Failure({ content, error: String(tag), reason: reasonOf(error), trace })
 }
 
 /**

@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Log } from "./internal/log.ts"
 import { replay } from "./internal/streamable.ts"
-import { Activity, Task } from "./internal/task.ts"
+import { Supervisor, Task } from "./internal/task.ts"
 
 /**
  * Runs a stream once in the current scope. The Stream it gives replays the elements and the end (success, typed
@@ -44,16 +44,16 @@ export const make = <A, E, R>(
 ): Effect.Effect<Stream.Stream<A, E>, never, R | Scope.Scope> =>
   Effect.withFiber((fiber) => {
     const log = new Log<A>()
-    const activity = new Activity()
+    const supervisor = new Supervisor()
     const effect = Channel.runForEach(stream.channel, (chunk) => Effect.sync(() => log.appendAll(chunk)))
     const work = { effect, context: fiber.context }
-    const task = new Task(activity, activity.root, work, (exit) => log.end(exit))
+    const task = new Task(supervisor, supervisor.root, work, (exit) => log.end(exit))
     if (options.lazy === true) log.start = () => task.startUnsafe()
     else task.startSoon(fiber)
     const close = Effect.suspend(() => {
-      activity.closed = true
+      supervisor.closed = true
       task.interruptTree()
-      return activity.running.none
+      return supervisor.running.none
     })
     return Effect.as(
       Effect.addFinalizer(() => close),

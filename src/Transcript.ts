@@ -10,6 +10,8 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as SecureRandom from "effect/crypto/SecureRandom"
+import { cameThrough, traceOf } from "./internal/place.ts"
+import type { Sequence } from "./internal/sequence.ts"
 import * as LlmMessage from "./llm/agents/LlmMessage.ts"
 import * as Message from "./Message.ts"
 import type * as MessageSequence from "./MessageSequence.ts"
@@ -284,9 +286,8 @@ export const encode = <E>(
   if (had === undefined)
     return Stream.die(new Error(`\`from\` must be a position such as "3.120", got \`${options.from}\``))
   const encodeError = options.error === undefined ? undefined : Schema.encodeUnknownExit(jsonCodec(options.error))
-  // every sequence is made by this library
-  return encoder.encode(sequence as MessageSequence.Sequence<E>, had, {
-    leave: (cause, trace) => leave(cause, trace, encodeError),
+  return encoder.encode(sequence, had, {
+    leave: (cause) => leave(cause, traceOf(cause), encodeError),
     resetOf: (cause) => {
       const error = Cause.squash(cause)
       return error instanceof TranscriptError && error.reason._tag === "Reset" ? error.reason.to : undefined
@@ -338,11 +339,7 @@ export const decode = <EIn, R, E = never>(
     error: (reason) => new TranscriptError({ reason })
   })
   // its failures are those of the events, and what `arrive` and `error` make
-  return sequence as Effect.Effect<
-    MessageSequence.Sequence<E | EIn | TranscriptError>,
-    never,
-    MiniAgents.MiniAgents | R
-  >
+  return sequence as Effect.Effect<Sequence<E | EIn | TranscriptError>, never, MiniAgents.MiniAgents | R>
 }
 
 const responseClasses: ReadonlyArray<Message.AnyClass> = LlmMessage.classes
@@ -393,7 +390,7 @@ const arrive = (
   decodeError: ((value: unknown) => Exit.Exit<unknown, unknown>) | undefined
 ): Cause.Cause<unknown> => {
   const value = failure.value === undefined ? undefined : decodeError?.(failure.value)
-  if (value !== undefined && Exit.isSuccess(value)) return Cause.fail(value.value)
+  if (value !== undefined && Exit.isSuccess(value)) return cameThrough(Cause.fail(value.value), failure.trace)
   const error = new TranscriptError({ reason: { _tag: "Failed", failure } })
-  return failure.id === undefined ? Cause.fail(error) : Cause.die(error)
+  return cameThrough(failure.id === undefined ? Cause.fail(error) : Cause.die(error), failure.trace)
 }

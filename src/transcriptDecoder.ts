@@ -2,16 +2,19 @@
 import type * as Arr from "effect/Array"
 import type * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import { outside, Streamed, TypeId, Whole } from "./internal/promise.ts"
+import type { RuntimeImpl } from "./internal/runtime.ts"
+import { Sequence } from "./internal/sequence.ts"
 import { ended, makeStreamable, type StreamChannel } from "./internal/streamable.ts"
 import { Task } from "./internal/task.ts"
 import * as Message from "./Message.ts"
-import * as MessagePromise from "./MessagePromise.ts"
-import * as MessageSequence from "./MessageSequence.ts"
+import type { Origin } from "./MessagePromise.ts"
 import * as MiniAgents from "./MiniAgents.ts"
 import type { Event, Failure, Reason } from "./Transcript.ts"
 
@@ -27,22 +30,19 @@ export const decode = <R>(
   events: Stream.Stream<Event, unknown, R>,
   classes: ReadonlyArray<Message.AnyClass>,
   failures: Failures
-): Effect.Effect<MessageSequence.Sequence, never, MiniAgents.MiniAgents | R> =>
+): Effect.Effect<Sequence, never, MiniAgents.MiniAgents | R> =>
   Effect.withFiber((fiber) => {
     const runtime = MiniAgents.current(fiber)
-    const sequence = new MessageSequence.Sequence(runtime.errorsAsMessages)
-    const decoder: Decoder = new Decoder(sequence, classes, failures, () => ({ runtime, task }))
+    const owner = runtime.supervisor.ownerOf(fiber)
+    const context = fiber.context as Context.Context<never>
+    const sequence = new Sequence(runtime.errorsAsMessages, owner.place)
+    const decoder: Decoder = new Decoder(sequence, classes, failures, () => ({ runtime, task, context }))
     const read = Channel.runForEach(events.channel, (chunk) => Effect.suspend(() => decoder.takeAll(chunk)))
     const effect = Effect.matchCauseEffect(read, {
       onSuccess: () => decoder.exit ?? Effect.fail(failures.error({ _tag: "Cut", at: decoder.at })),
       onFailure: (cause) => decoder.exit ?? Effect.failCause(cause)
     })
-    const task = new Task(
-      runtime.activity,
-      runtime.activity.ownerOf(fiber),
-      { effect, context: fiber.context },
-      (exit) => decoder.close(exit)
-    )
+    const task = new Task(runtime.supervisor, owner, { effect, context }, (exit) => decoder.close(exit))
     sequence.task = task
     if (runtime.startSoon) task.startSoon(fiber)
     else sequence.start = () => task.startUnsafe()
@@ -50,8 +50,9 @@ export const decode = <R>(
   })
 
 interface Owner {
-  readonly runtime: MiniAgents.RuntimeImpl
+  readonly runtime: RuntimeImpl
   readonly task: Task
+  readonly context: Context.Context<never>
 }
 
 /**
@@ -62,7 +63,7 @@ interface Owner {
 class Decoder {
   /** How the sequence ends, once an event has said so. */
   exit: Exit.Exit<void, unknown> | undefined = undefined
-  private readonly sequence: MessageSequence.Sequence
+  private readonly sequence: Sequence
   private readonly fromJson: (json: unknown) => Exit.Exit<Message.Message, unknown>
   private readonly failures: Failures
   private readonly owner: () => Owner
@@ -75,17 +76,12 @@ class Decoder {
   private had: string | undefined = undefined
   /** A message that was opened and of which no more is known yet. */
   private known: Message.KnownFields | undefined = undefined
+  private origin: Origin | undefined = undefined
   /** Where the events are: how many messages they have ended, and how much of the next one's text they have said. */
   private ended = 0
   private to = 0
-  private agents: ReadonlyArray<string> = []
 
-  constructor(
-    sequence: MessageSequence.Sequence,
-    classes: ReadonlyArray<Message.AnyClass>,
-    failures: Failures,
-    owner: () => Owner
-  ) {
+  constructor(sequence: Sequence, classes: ReadonlyArray<Message.AnyClass>, failures: Failures, owner: () => Owner) {
     this.sequence = sequence
     this.fromJson = Schema.decodeUnknownExit(Message.keepingCodec(classes))
     this.failures = failures
@@ -95,11 +91,6 @@ class Decoder {
   /** The index of the message that comes next, or is under way. */
   get at(): number {
     return this.keys.length
-  }
-
-  /** The agents that the last failure came through, there and here. */
-  get trace(): ReadonlyArray<string> {
-    return [...this.agents, ...this.owner().task.trace]
   }
 
   takeAll(events: ReadonlyArray<Event>): Effect.Effect<void, unknown> {
@@ -117,8 +108,8 @@ class Decoder {
     this.begin()
     if (this.open !== undefined)
       this.settle(Exit.isFailure(exit) ? Exit.failCause(exit.cause) : Exit.interrupt(), undefined)
-    const { runtime } = this.owner()
-    this.sequence.finish(exit, { runtime }, () => this.trace)
+    const { context, runtime, task } = this.owner()
+    this.sequence.finish(exit, task.place, runtime, context)
   }
 
   private take(event: Event): Reason | undefined {
@@ -140,7 +131,7 @@ class Decoder {
     }
   }
 
-  private takeOpen({ at, known }: Extract<Event, { _tag: "open" }>): Reason | undefined {
+  private takeOpen({ at, known, origin }: Extract<Event, { _tag: "open" }>): Reason | undefined {
     if (at < this.at || (at === this.at && this.isOpen)) {
       this.ended = at
       this.to = 0
@@ -151,6 +142,7 @@ class Decoder {
     }
     if (at > this.at) return malformed(at, `message ${this.at} is not at its end, or was never opened`)
     this.known = known
+    this.origin = origin ?? outside
     return undefined
   }
 
@@ -160,13 +152,13 @@ class Decoder {
     this.begin()
     const open = this.open!
     const start = to - text.length
-    if (start === this.length) open.take(text)
+    if (start === this.length) open.push(text)
     else if (start < 0 || start > this.length) return malformed(at, `its text lacks what comes before offset ${start}`)
     else {
       const had = (this.had ??= open.text).slice(start)
       const same = sameLength(had, text)
       if (same < had.length && same < text.length) open.reset(start + same)
-      if (same < text.length) open.take(text.slice(same))
+      if (same < text.length) open.push(text.slice(same))
       else if (to < this.length) {
         this.to = to
         return undefined
@@ -222,7 +214,6 @@ class Decoder {
   }
 
   private failed(failure: Failure): Exit.Exit<never, unknown> {
-    this.agents = failure.trace
     return Exit.failCause(this.failures.arrive(failure))
   }
 
@@ -238,20 +229,24 @@ class Decoder {
     const { runtime, task } = this.owner()
     this.open = new Received(known, runtime.streamTokens, this.failures)
     this.open.task = task
+    this.open.maker = this.origin
     this.sequence.add([this.open])
   }
 
   /** Ends the message under way. */
   private settle(exit: Exit.Exit<Message.Message, unknown>, key: string | undefined): void {
     // a message of which nothing was seen under way is one that was there at once
-    if (this.open === undefined && Exit.isSuccess(exit)) this.sequence.add([MessagePromise.of(exit.value)])
-    else {
+    if (this.open === undefined && Exit.isSuccess(exit)) {
+      const whole = new Whole(exit.value)
+      whole.maker = this.origin
+      this.sequence.add([whole])
+    } else {
       this.begin()
       const open = this.open!
       // its text follows from its fields
-      if (Exit.isSuccess(exit) && this.length === 0 && String(exit.value) !== "") open.take(String(exit.value))
-      const { runtime } = this.owner()
-      open.finish(exit, runtime, this)
+      if (Exit.isSuccess(exit) && this.length === 0 && String(exit.value) !== "") open.push(String(exit.value))
+      const { context, runtime, task } = this.owner()
+      open.finish(exit, runtime, task, context)
     }
     this.open = undefined
     this.known = undefined
@@ -287,7 +282,7 @@ const sameLength = (left: string, right: string): number => {
 }
 
 /** A promise whose text can be taken back from an offset on: who has read more than that fails with it, others go on. */
-class Received extends MessagePromise.Streamed<unknown> {
+class Received extends Streamed<unknown> {
   private readonly failures: Failures
   /** The tokens as they were before each reset. */
   private readonly resets: Array<{ readonly items: ReadonlyArray<string>; readonly to: number }> = []
@@ -342,11 +337,11 @@ const channelOf = (received: Received): StreamChannel<string, unknown> =>
         if (chunk.length > 0) return Effect.succeed(chunk as unknown as Arr.NonEmptyReadonlyArray<string>)
         const { exit } = received
         if (exit === undefined) return Effect.flatMap(received.changed, () => pull)
-        if (Exit.isFailure(exit)) received.onFailureSeen?.()
+        received.readExit()
         return ended(exit)
       })
       return pull
     })
   )
 
-makeStreamable(Received.prototype, MessagePromise.TypeId, channelOf)
+makeStreamable(Received.prototype, TypeId, channelOf)

@@ -8,10 +8,12 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Log } from "./internal/log.ts"
-import { Reader } from "./internal/rope.ts"
+import { inside } from "./internal/promise.ts"
+import type { Reader } from "./internal/rope.ts"
+import { readerOf } from "./internal/sequence.ts"
 import * as LlmMessage from "./llm/agents/LlmMessage.ts"
 import * as Message from "./Message.ts"
-import * as MessagePromise from "./MessagePromise.ts"
+import type * as MessagePromise from "./MessagePromise.ts"
 import type * as MessageSequence from "./MessageSequence.ts"
 import type { Event, Failure } from "./Transcript.ts"
 
@@ -23,16 +25,20 @@ export interface Had {
 
 /** How failures leave the process. */
 export interface Failures {
-  readonly leave: (cause: Cause.Cause<unknown>, trace: ReadonlyArray<string>) => Effect.Effect<Failure>
+  readonly leave: (cause: Cause.Cause<unknown>) => Effect.Effect<Failure>
   /** Where a text begins anew, if that is what its reader failed with. */
   readonly resetOf: (cause: Cause.Cause<unknown>) => number | undefined
 }
 
 /** The events that a reader has not had yet. */
-export const encode = (sequence: MessageSequence.Sequence, had: Had, failures: Failures): Stream.Stream<Event> =>
+export const encode = (
+  sequence: MessageSequence.MessageSequence<unknown>,
+  had: Had,
+  failures: Failures
+): Stream.Stream<Event> =>
   Stream.fromChannel(
     Channel.fromTransform((_upstream, scope) =>
-      Effect.sync(() => new Encoder(new Reader(sequence, "all"), had, failures, scope).pull)
+      Effect.sync(() => new Encoder(readerOf(sequence), had, failures, scope).pull)
     )
   )
 
@@ -67,6 +73,7 @@ interface Current {
 
 class Encoder {
   private readonly reader: Reader<MessagePromise.MessagePromise<unknown>>
+  private readonly watches: boolean
   private readonly had: Had
   private readonly failures: Failures
   private readonly scope: Scope.Scope
@@ -78,8 +85,9 @@ class Encoder {
   private size = 0
   private ended = false
 
-  constructor(reader: Encoder["reader"], had: Had, failures: Failures, scope: Scope.Scope) {
-    this.reader = reader
+  constructor(read: ReturnType<typeof readerOf>, had: Had, failures: Failures, scope: Scope.Scope) {
+    this.reader = read.reader
+    this.watches = read.watches
     this.had = had
     this.failures = failures
     this.scope = scope
@@ -116,19 +124,19 @@ class Encoder {
       if (this.promises.length > 0) return undefined
       return this.reader.exit === undefined ? this.reader.blocked!.changed : this.end
     }
-    const promise = this.promises[this.next++]
+    const promise = this.watches ? inside(this.promises[this.next++]!).watched : this.promises[this.next++]!
     if (this.at < this.had.at) {
       this.at++
       return undefined
     }
     const resumed = this.at === this.had.at && this.had.to !== undefined
-    if (!resumed) this.emit({ _tag: "open", at: this.at, known: knownOf(promise) })
+    if (!resumed) this.emit(openOf(promise, this.at))
     this.open(promise, resumed ? this.had.to! : 0)
     return undefined
   }
 
   private open(promise: MessagePromise.MessagePromise<unknown>, had: number): void {
-    const { whole } = MessagePromise.inside(promise)
+    const { whole } = inside(promise)
     this.current = {
       promise,
       scope: whole !== undefined || promise instanceof Log ? undefined : Scope.forkUnsafe(this.scope),
@@ -152,7 +160,7 @@ class Encoder {
       return undefined
     }
     if (current.more) return this.awaitTokens(current)
-    const { whole } = MessagePromise.inside(current.promise)
+    const { whole } = inside(current.promise)
     if (whole === undefined) {
       return Effect.matchCauseEffect(current.promise.message, {
         onSuccess: (message) => this.finish(current, message),
@@ -213,7 +221,7 @@ class Encoder {
     const reset = this.failures.resetOf(cause)
     if (reset !== undefined) {
       this.emit({ _tag: "reset", at: this.at, to: reset })
-      if (reset === 0) this.emit({ _tag: "open", at: this.at, known: knownOf(current.promise) })
+      if (reset === 0) this.emit(openOf(current.promise, this.at))
       this.open(current.promise, reset)
       return this.close(current)
     }
@@ -222,7 +230,7 @@ class Encoder {
     this.leave()
     const said = Cause.hasInterruptsOnly(cause)
       ? Effect.succeed<Event>({ _tag: "broken", at })
-      : Effect.map(this.failures.leave(cause, traceOf(current.promise)), (failure): Event => ({
+      : Effect.map(this.failures.leave(cause), (failure): Event => ({
           _tag: "broken",
           at,
           failure
@@ -239,11 +247,9 @@ class Encoder {
 
   private readonly end = Effect.suspend((): Effect.Effect<void> => {
     this.ended = true
-    const exit = this.reader.giveExit()
+    const exit = this.reader.readExit()
     if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-      return Effect.map(this.failures.leave(exit.cause, this.reader.failed?.trace ?? []), (failure) =>
-        this.emit({ _tag: "failed", failure })
-      )
+      return Effect.map(this.failures.leave(exit.cause), (failure) => this.emit({ _tag: "failed", failure }))
     }
     this.emit({ _tag: Exit.isSuccess(exit) ? "end" : "interrupted" })
     return Effect.void
@@ -306,18 +312,22 @@ const hasDefaultText = (message: Message.Message): boolean => {
 /** Classes with a text of their own making that both sides know. */
 const wellKnown: ReadonlySet<unknown> = new Set([Message.Data, ...LlmMessage.classes])
 
+const openOf = (promise: MessagePromise.MessagePromise<unknown>, at: number): Event => {
+  const known = knownOf(promise)
+  const { origin } = promise
+  if (origin === undefined) return { _tag: "open", at, known }
+  return { _tag: "open", at, known, origin: { path: origin.path, agent: origin.agent } }
+}
+
 const knownFields = ["agent", "model", "step", "finishReason", "responseId", "usage"]
 
 const knownOf = (
   promise: MessagePromise.MessagePromise<unknown>
 ): { readonly [key: string]: Message.Metadata[string] } => {
-  const { whole } = MessagePromise.inside(promise)
+  const { whole } = inside(promise)
   if (whole === undefined || promise instanceof Log) return promise.known as Message.Metadata
   const known: Record<string, Message.Metadata[string]> = { _tag: whole._tag }
   for (const name of knownFields) if (name in whole) known[name] = whole[name as never]
   if (Object.keys(whole.metadata).length > 0) known.metadata = whole.metadata
   return known
 }
-
-const traceOf = (promise: MessagePromise.MessagePromise<unknown>): ReadonlyArray<string> =>
-  promise instanceof Log ? promise.trace : []

@@ -254,11 +254,13 @@ describe("InteractionContext", () => {
       assert.deepStrictEqual(Object.fromEntries(named("invoke_agent Leaf").attributes), {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": "Leaf",
+        "miniagents.path": "Middle/0:Leaf",
         "gen_ai.agent.description": "At the end"
       })
       assert.deepStrictEqual(Object.fromEntries(named("invoke_agent Middle").attributes), {
         "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.agent.name": "Middle"
+        "gen_ai.agent.name": "Middle",
+        "miniagents.path": "Middle"
       })
       assert.isTrue(spans.all.every((span) => span.status._tag === "Ended"))
       const { status } = named("invoke_agent Failing")

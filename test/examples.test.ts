@@ -126,9 +126,9 @@ You said: request 2`
     ...Example10,
     prints: `
 Persisting message with hash key: 33d12169b77c08c334708f8f127d8401cb3fe8787cbd15cde3a6962718a7d0b6 (Text)
-Persisting message with hash key: d91bc40b73dbd215baf3c52689154d383f55f84f4abd41892dbfb4987ed74ded (Text)
 Persisting message with hash key: 7f0332c5c9fca956a934f8c48d530293c483b5b0468ecfda3fd988335a42f3ae (CallRecord)
-Persisting message with hash key: c783edbbbe2446a3d22e72f5059af142dd79894df51e5aa878a4eafc88d63287 (ReplyRecord)
+Persisting message with hash key: d91bc40b73dbd215baf3c52689154d383f55f84f4abd41892dbfb4987ed74ded (Text)
+Persisting message with hash key: 705e9faa8385d68ca085c6bc25c2fa9921df9a1add10eccc21d554527105714c (ReplyRecord)
 {
   "_tag": "ReplyRecord",
   "agent": "Shout",
@@ -136,6 +136,7 @@ Persisting message with hash key: c783edbbbe2446a3d22e72f5059af142dd79894df51e5a
   "replies__hash_keys": [
     "d91bc40b73dbd215baf3c52689154d383f55f84f4abd41892dbfb4987ed74ded"
   ],
+  "ending": "success",
   "metadata": {}
 }`
   },

@@ -9,8 +9,19 @@ import * as Imports from "../scripts/Imports.ts"
 /** A name that ends in `/` is a folder, any other one a module. */
 const ranks: Readonly<Record<string, number>> = {
   "internal/": 0,
+  // the engines behind the contracts of the core stand beside those
+  "internal/observers": 2,
+  "internal/persister": 2,
+  "internal/runtime": 2,
+  "internal/promise": 3,
+  "internal/sequence": 3,
+  "internal/input": 3,
+  "internal/call": 4,
+  "internal/openCall": 4,
   Replay: 1,
   Message: 1,
+  Observer: 2,
+  Persistence: 2,
   MiniAgents: 2,
   MessageInput: 3,
   MessagePromise: 3,
@@ -48,7 +59,7 @@ const roomOf = (path: string): number => rooms.findIndex((room) => path.startsWi
 
 const rankOf = (path: string): number | undefined => {
   const slash = path.indexOf("/")
-  return ranks[slash < 0 ? path.replace(/\.ts$/, "") : path.slice(0, slash + 1)]
+  return ranks[path.replace(/\.ts$/, "")] ?? ranks[slash < 0 ? path.replace(/\.ts$/, "") : path.slice(0, slash + 1)]
 }
 
 const isPlatform = (name: string) =>

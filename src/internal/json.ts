@@ -40,6 +40,10 @@ export const same = (a: unknown, b: unknown): boolean => {
   )
 }
 
+/** How deep lists and objects may be nested in what is given to the library. */
+export const maxDepth = 500
+export const tooDeep = `nested more than ${maxDepth} levels deep`
+
 /** A frozen copy. Fields that are `undefined` are left out, as in JSON. */
 export const frozenCopy = (value: unknown, path = "", parents: ReadonlyArray<object> = []): Schema.Json | NotJson => {
   switch (typeof value) {
@@ -57,6 +61,7 @@ export const frozenCopy = (value: unknown, path = "", parents: ReadonlyArray<obj
 
 const frozenObject = (value: object, path: string, parents: ReadonlyArray<object>): Schema.Json | NotJson => {
   if (parents.includes(value)) return new NotJson(path, value, "it contains itself")
+  if (parents.length === maxDepth) return new NotJson(path.slice(0, 60), value, `it is ${tooDeep}`)
   const inside = [...parents, value]
   if (Array.isArray(value)) {
     const copies: Array<Schema.Json> = []

@@ -7,14 +7,23 @@
  * 2. A reader that finds nothing new takes what it waits for in the same synchronous step, so that no wake-up is lost.
  * 3. However many items arrive before the woken readers run, they are woken once.
  */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
+import { CurrentTask, type Task } from "./task.ts"
 
-interface Waiter {
+/** A fiber that waits for a log to change. */
+export interface Waiter {
+  readonly log: Log<unknown>
   readonly resume: (effect: Effect.Effect<void>) => void
   readonly dispatcher: Scheduler.SchedulerDispatcher
+  /** The task whose own code waits; none for a fiber that such code forked. */
+  readonly task: Task | undefined
+  /** Since when, in milliseconds; `0` where no task waits. */
+  readonly since: number
 }
 
 export class Log<A> {
@@ -22,10 +31,8 @@ export class Log<A> {
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
   /** Starts a lazy source; the first reader calls it. */
   start: (() => void) | undefined = undefined
-  /** Called when a reader has seen this log end in a failure, which therefore needs no report. */
-  onFailureSeen: (() => void) | undefined = undefined
-  /** The agents that a failure came through, the innermost first. */
-  trace: ReadonlyArray<string> = noTrace
+  /** Called when a reader was given the failure that ended this log, which therefore needs no report. */
+  onFailureRead: (() => void) | undefined = undefined
   private waiters: Array<Waiter> | undefined = undefined
   private wakes = 0
 
@@ -46,6 +53,16 @@ export class Log<A> {
     this.wake()
   }
 
+  /** The end, for a reader: a failure counts as read from now on. Undefined while there is none. */
+  readExit(): Exit.Exit<unknown, unknown> | undefined {
+    if (this.exit?._tag === "Failure") this.failureRead()
+    return this.exit
+  }
+
+  failureRead(): void {
+    this.onFailureRead?.()
+  }
+
   startUnsafe(): void {
     const start = this.start
     if (start === undefined) return
@@ -63,7 +80,10 @@ export class Log<A> {
     if (waiters === undefined) return
     this.waiters = undefined
     waiters[0].dispatcher.scheduleTask(() => {
-      for (const waiter of waiters) waiter.resume(Effect.void)
+      for (const { resume, task } of waiters) {
+        if (task !== undefined) task.waiting = undefined
+        resume(Effect.void)
+      }
     }, 0)
   }
 
@@ -75,19 +95,32 @@ export class Log<A> {
     const seen = this.wakes
     return Effect.callback<void>((resume) => {
       if (this.wakes !== seen) return resume(Effect.void)
-      const waiter: Waiter = { resume, dispatcher: Fiber.getCurrent()!.currentDispatcher }
+      const waiter = this.waiter(Fiber.getCurrent()!, resume)
       if (this.waiters === undefined) this.waiters = [waiter]
       else this.waiters.push(waiter)
       return Effect.sync(() => this.forget(waiter))
     })
   }
 
+  /** The tasks that can make this log change. */
+  get fillers(): ReadonlyArray<Task> {
+    return []
+  }
+
+  private waiter(fiber: Fiber.Fiber<unknown, unknown>, resume: Waiter["resume"]): Waiter {
+    const current = Context.get(fiber.context, CurrentTask)
+    const task = current?.fiber === fiber ? current : undefined
+    const since = task === undefined ? 0 : Context.get(fiber.context, Clock.Clock).currentTimeMillisUnsafe()
+    const waiter: Waiter = { log: this, resume, dispatcher: fiber.currentDispatcher, task, since }
+    if (task !== undefined) task.waiting = waiter
+    return waiter
+  }
+
   private forget(waiter: Waiter): void {
+    if (waiter.task !== undefined) waiter.task.waiting = undefined
     const index = this.waiters?.indexOf(waiter) ?? -1
     if (index < 0) return
     if (this.waiters!.length === 1) this.waiters = undefined
     else this.waiters!.splice(index, 1)
   }
 }
-
-const noTrace: ReadonlyArray<string> = []

@@ -11,38 +11,61 @@
  * 1. No reader has consumed more than the prefix that is available when a rope becomes merged: beyond it all of them
  *    are blocked in the same log.
  * 2. The elements before a reader's position never change, whichever form the rope has.
+ * 3. No rope contains itself: a part that would close a ring is refused when it is added.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { Log } from "./log.ts"
+import type { Task } from "./task.ts"
 
 /** How a rope turns failures below it into elements. */
-export interface Absorb<A> {
+export interface Recover<A> {
   readonly element: (element: A) => A
-  readonly failure: (cause: Cause.Cause<unknown>, rope: Rope<A>) => A
+  readonly failure: (cause: Cause.Cause<unknown>) => A
 }
 
 /** Runs an effect in the background, owned by whoever owns the rope. */
 export type Fork = (effect: Effect.Effect<void>, onExit: (exit: Exit.Exit<unknown, unknown>) => void) => void
 
-/** A hint for readers: it counts how often a rope became merged, so that they look for it only when one did. */
-let merges = 0
+/**
+ * Asked before an element of a lane is given, where the order in which lanes come is recorded or was recorded before.
+ * It calls `give` when it is that lane's turn, at once or in the effect that it returns.
+ */
+export type Turns = (lane: number, give: () => void) => Effect.Effect<void> | undefined
 
 export class Rope<A> extends Log<A | Rope<A>> {
-  absorb: Absorb<A> | undefined = undefined
+  recover: Recover<A> | undefined = undefined
+  turns: Turns | undefined = undefined
   private failures: Map<Rope<A>, A> | undefined = undefined
   private lanes: Lanes<A> | undefined = undefined
   /** A reader has met a failure in here and left for good: what comes later must not go before that failure. */
   over = false
+  /** The rope whose parts these were before it became merged. */
+  movedFrom: Rope<A> | undefined = undefined
+  /** Whether some rope has this one as a part. */
+  nested = false
+  /** Whether a part of this one is a rope, or reads from one. */
+  nests = false
+  /** How many of the ropes around this one became merged while this was what they waited for. */
+  merges = 0
 
   get isMerged(): boolean {
     return this.lanes !== undefined
   }
 
   /** The elements in here, and the ropes that this one refers to. */
-  get parts(): ReadonlyArray<A | Rope<A>> {
-    return this.lanes === undefined ? this.items : [...this.items, ...this.lanes.sources]
+  get contents(): ReadonlyArray<A | Rope<A>> {
+    return this.lanes === undefined ? this.items : [...this.items, ...this.lanes.open]
+  }
+
+  /** What was added, in the order of that, and then its end: not what nested ropes make of it. */
+  get added(): Log<A | Rope<A>> {
+    return this.lanes?.added ?? this
+  }
+
+  override get fillers(): ReadonlyArray<Task> {
+    return this.movedFrom?.fillers ?? []
   }
 
   /** Whether the owner can still add parts. */
@@ -51,25 +74,27 @@ export class Rope<A> extends Log<A | Rope<A>> {
   }
 
   add(parts: ReadonlyArray<A | Rope<A>>): void {
-    if (this.lanes === undefined) this.appendAll(parts)
-    else this.lanes.ordered.appendAll(parts)
+    if (this.lanes === undefined) return this.appendAll(parts)
+    this.lanes.added.appendAll(parts)
+    this.lanes.ordered.appendAll(parts)
   }
 
   addOutOfOrder(parts: ReadonlyArray<A | Rope<A>>, fork: Fork): void {
     if (this.lanes === undefined) {
-      if (this.over) return this.appendAll(parts)
-      if (!parts.some((part) => isRope(part)) && !this.items.some((part) => isRope(part))) return this.appendAll(parts)
+      if (this.over) return this.add(parts)
+      if (!parts.some((part) => isRope(part)) && !this.items.some((part) => isRope(part))) return this.add(parts)
       this.merge(fork)
     }
+    const lanes = this.lanes!
+    lanes.added.appendAll(parts)
     for (const part of parts) {
-      if (!isRope(part)) this.append(this.absorb === undefined ? part : this.absorb.element(part))
+      if (!isRope(part)) this.append(this.recover === undefined ? part : this.recover.element(part))
       else {
         const lane = new Rope<A>()
-        lane.absorb = this.absorb
+        lane.recover = this.recover
         lane.append(part)
         lane.end(Exit.void)
-        this.lanes!.sources.push(lane)
-        this.follow(new Reader(lane, "all"), fork)
+        this.follow(lane, new Reader(lane, "all"), fork)
       }
     }
   }
@@ -78,6 +103,7 @@ export class Rope<A> extends Log<A | Rope<A>> {
   close(exit: Exit.Exit<unknown, unknown>): void {
     if (this.lanes === undefined) this.end(exit)
     else {
+      this.lanes.added.end(exit)
       this.lanes.ordered.end(exit)
       this.endMerged()
     }
@@ -89,35 +115,40 @@ export class Rope<A> extends Log<A | Rope<A>> {
     let failure = this.failures.get(rope)
     if (failure === undefined) {
       const exit = rope.exit as Exit.Failure<unknown, unknown>
-      failure = this.absorb!.failure(exit.cause, rope)
+      failure = this.recover!.failure(exit.cause)
       this.failures.set(rope, failure)
     }
     return failure
   }
 
-  /** A reader has met the failure of this rope. */
-  failureSeen(): void {
-    this.onFailureSeen?.()
-    this.lanes?.failed.forEach((rope) => rope.failureSeen())
+  override failureRead(): void {
+    super.failureRead()
+    this.lanes?.failed.forEach((rope) => rope.failureRead())
   }
 
   private merge(fork: Fork): void {
+    const added = new Log<A | Rope<A>>()
+    added.items = [...this.items]
     const reader = new Reader<A>(this, "all")
     const prefix = reader.read()
     const ordered = reader.moveRoot()
     this.items = prefix
-    merges++
-    reader.blocked?.wake()
-    this.lanes = { ordered, sources: [ordered], running: 0, exit: Exit.void, failed: [] }
-    this.follow(reader, fork)
+    if (reader.blocked !== undefined) {
+      reader.blocked.merges++
+      reader.blocked.wake()
+    }
+    this.lanes = { added, ordered, open: new Set(), failed: [], begun: 0, exit: Exit.void }
+    this.follow(ordered, reader, fork)
   }
 
-  private follow(reader: Reader<A>, fork: Fork): void {
+  private follow(lane: Rope<A>, reader: Reader<A>, fork: Fork): void {
     const lanes = this.lanes!
-    lanes.running++
+    const number = lanes.begun++
+    lanes.open.add(lane)
     const step: Effect.Effect<void> = Effect.suspend(() => {
       const chunk = reader.read()
       if (chunk.length > 0) {
+        if (this.turns !== undefined) return Effect.andThen(this.inTurn(number, chunk), step)
         this.appendAll(chunk)
         return step
       }
@@ -127,22 +158,30 @@ export class Rope<A> extends Log<A | Rope<A>> {
       const end = reader.exit ?? exit
       if (end !== lanes.ordered.exit) lanes.exit = both(lanes.exit, end)
       if (reader.failed !== undefined) lanes.failed.push(reader.failed)
-      lanes.running--
+      lanes.open.delete(lane)
       this.endMerged()
     })
   }
 
+  /** Gives elements when it is their turn; the decision and what follows from it are one step. */
+  private inTurn(lane: number, chunk: ReadonlyArray<A>): Effect.Effect<void> {
+    const give = (element: A) => this.turns!(lane, () => this.append(element)) ?? Effect.void
+    return Effect.forEach(chunk, give, { discard: true })
+  }
+
   private endMerged(): void {
-    const { exit, ordered, running } = this.lanes!
-    if (running === 0 && ordered.exit !== undefined) this.end(both(exit, ordered.exit))
+    const { exit, open, ordered } = this.lanes!
+    if (open.size === 0 && ordered.exit !== undefined) this.end(both(exit, ordered.exit))
   }
 }
 
 interface Lanes<A> {
+  /** All parts in the order in which they were added. */
+  readonly added: Log<A | Rope<A>>
   readonly ordered: Rope<A>
-  readonly sources: Array<Rope<A>>
+  readonly open: Set<Rope<A>>
   readonly failed: Array<Rope<A>>
-  running: number
+  begun: number
   exit: Exit.Exit<unknown, unknown>
 }
 
@@ -150,15 +189,17 @@ interface Frame<A> {
   rope: Rope<A>
   index: number
   merged: boolean
+  /** How many of the merges around its rope the reader has taken note of. */
+  merges: number
   readonly parent: Frame<A> | undefined
   /** How many elements the reader had given before it came here. */
   readonly base: number
   /** What the nearest rope that turns failures into elements, from here down to the root, does with an element. */
-  readonly absorb: Absorb<A> | undefined
+  readonly recover: Recover<A> | undefined
 }
 
 /**
- * What a reader does to what it reads: it starts lazy sources, and a failure that becomes an element counts as seen. One
+ * What a reader does to what it reads: it starts lazy sources, and a failure that becomes an element counts as read. One
  * that only watches does neither.
  */
 export type Observes = "all" | "none"
@@ -167,11 +208,10 @@ export type Observes = "all" | "none"
 export class Reader<A> {
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The log to wait for when `read` gave nothing. */
-  blocked: Log<A | Rope<A>> | undefined = undefined
+  blocked: Rope<A> | undefined = undefined
   /** The rope whose failure ended the reading. */
   failed: Rope<A> | undefined = undefined
   private count = 0
-  private seen = merges
   private frame: Frame<A>
   private readonly observes: Observes
 
@@ -184,18 +224,21 @@ export class Reader<A> {
   read(): Array<A> {
     const out: Array<A> = []
     if (this.exit !== undefined) return out
-    if (this.seen !== merges) this.resync()
     while (true) {
       const frame = this.frame
-      if (frame.rope.start !== undefined && this.observes !== "none") {
+      const { rope } = frame
+      if (rope.merges !== frame.merges || (rope.isMerged && !frame.merged)) {
+        this.resync(frame)
+        continue
+      }
+      if (rope.start !== undefined && this.observes !== "none") {
         // who asked for what is there has not asked for what would have to start first
         if (out.length > 0) return out
         // what it starts may run at once, and merge a rope that this reader is inside of
-        frame.rope.startUnsafe()
-        if (this.seen !== merges) this.resync()
+        rope.startUnsafe()
         continue
       }
-      const { items } = frame.rope
+      const { items } = rope
       if (frame.index < items.length) {
         const part = items[frame.index++]
         if (part instanceof Rope) {
@@ -203,11 +246,11 @@ export class Reader<A> {
           items[frame.index - 1] = nested
           this.frame = this.enter(nested, frame)
         } else {
-          out.push(frame.absorb === undefined ? part : frame.absorb.element(part))
+          out.push(frame.recover === undefined ? part : frame.recover.element(part))
           this.count++
         }
-      } else if (frame.rope.exit === undefined) {
-        this.blocked = frame.rope
+      } else if (rope.exit === undefined) {
+        this.blocked = rope
         return out
       } else if (this.leave(frame, out)) {
         this.blocked = undefined
@@ -216,9 +259,9 @@ export class Reader<A> {
     }
   }
 
-  /** What the whole ended with, as it is given to who reads: having read ahead of them is not having seen it. */
-  giveExit(): Exit.Exit<unknown, unknown> {
-    this.failed?.failureSeen()
+  /** What the whole ended with, as it is given to who reads: having read ahead of them is not having read it. */
+  readExit(): Exit.Exit<unknown, unknown> {
+    if (this.observes !== "none") this.failed?.failureRead()
     return this.exit!
   }
 
@@ -227,7 +270,8 @@ export class Reader<A> {
     let root = this.frame
     while (root.parent !== undefined) root = root.parent
     const moved = new Rope<A>()
-    moved.absorb = root.rope.absorb
+    moved.movedFrom = root.rope
+    moved.recover = root.rope.recover
     moved.items = root.rope.items
     if (this.blocked === root.rope) this.blocked = moved
     root.rope.wake()
@@ -236,19 +280,23 @@ export class Reader<A> {
   }
 
   private enter(rope: Rope<A>, parent: Frame<A> | undefined): Frame<A> {
-    return { rope, index: 0, merged: rope.isMerged, parent, base: this.count, absorb: rope.absorb ?? parent?.absorb }
+    const recover = rope.recover ?? parent?.recover
+    return { rope, index: 0, merged: rope.isMerged, merges: 0, parent, base: this.count, recover }
   }
 
   /** Leaves a rope that ended; true when that ends the whole. */
   private leave(frame: Frame<A>, out: Array<A>): boolean {
     const exit = frame.rope.exit!
-    const parent = Exit.isSuccess(exit) ? frame.parent : absorbing(frame, exit.cause)
+    const parent = Exit.isSuccess(exit) ? frame.parent : recovering(frame, exit.cause)
     if (Exit.isFailure(exit)) {
-      if (this.observes !== "none" && parent !== undefined) frame.rope.failureSeen()
-      for (let left = frame.parent; left !== parent; left = left!.parent) left!.rope.over = true
+      if (this.observes !== "none" && parent !== undefined) frame.rope.failureRead()
+      if (this.observes !== "none")
+        for (let left = frame.parent; left !== parent; left = left!.parent) left!.rope.over = true
       if (parent === undefined) this.failed = frame.rope
-      else out.push(parent.rope.failureOf(frame.rope))
-      if (parent !== undefined) this.count++
+      else {
+        out.push(parent.rope.failureOf(frame.rope))
+        this.count++
+      }
     }
     if (parent === undefined) {
       this.exit = exit
@@ -258,11 +306,11 @@ export class Reader<A> {
     return false
   }
 
-  /** Some rope became merged: if it is one this reader is inside of, it goes on in the merged form. */
-  private resync(): void {
-    this.seen = merges
+  /** Some rope around this one, or this one, became merged: the reader goes on in the merged form of the outermost. */
+  private resync(inner: Frame<A>): void {
+    inner.merges = inner.rope.merges
     let target: Frame<A> | undefined
-    for (let frame: Frame<A> | undefined = this.frame; frame !== undefined; frame = frame.parent) {
+    for (let frame: Frame<A> | undefined = inner; frame !== undefined; frame = frame.parent) {
       if (frame.rope.isMerged && !frame.merged) target = frame
     }
     if (target === undefined) return
@@ -275,19 +323,19 @@ export class Reader<A> {
 const isRope = <A>(part: A | Rope<A>): part is Rope<A> => part instanceof Rope
 
 /** The nearest frame below that turns this failure into an element; an interruption stays one. */
-const absorbing = <A>(frame: Frame<A>, cause: Cause.Cause<unknown>): Frame<A> | undefined => {
+const recovering = <A>(frame: Frame<A>, cause: Cause.Cause<unknown>): Frame<A> | undefined => {
   if (Cause.hasInterruptsOnly(cause)) return undefined
   let parent = frame.parent
-  while (parent !== undefined && parent.rope.absorb === undefined) parent = parent.parent
+  while (parent !== undefined && parent.rope.recover === undefined) parent = parent.parent
   return parent
 }
 
 /** Skips ropes that ended well and hold nothing but another rope, so that chains of relays stay short. */
 const shortcut = <A>(rope: Rope<A>): Rope<A> => {
   let current = rope
-  while (current.exit?._tag === "Success" && current.absorb === undefined && current.items.length === 1) {
-    const only = current.items[0]
-    if (!(only instanceof Rope)) break
+  while (current.exit?._tag === "Success" && current.recover === undefined && current.merges === 0) {
+    const [only] = current.items
+    if (current.items.length !== 1 || !(only instanceof Rope)) break
     current = only
   }
   return current

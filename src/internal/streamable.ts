@@ -8,6 +8,7 @@ import { pipeArguments } from "effect/Pipeable"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { Log } from "./log.ts"
+import type { Observes } from "./rope.ts"
 
 export type StreamChannel<A, E> = Stream.Stream<A, E>["channel"]
 
@@ -38,13 +39,16 @@ export const makeStreamable = <Self extends object>(
   })
 }
 
-/** A channel that gives a log's items from the first on, and then its end, to each reader. */
-export const replay = <A, E>(log: Log<A>): StreamChannel<A, E> =>
+/**
+ * A channel that gives a log's items from the first on, and then its end, to each reader. For who only watches it starts
+ * nothing and takes no failure as read.
+ */
+export const replay = <A, E>(log: Log<A>, observes: Observes = "all"): StreamChannel<A, E> =>
   Channel.fromPull(
     Effect.sync(() => {
       let index = 0
       const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => {
-        if (log.start !== undefined) log.startUnsafe()
+        if (log.start !== undefined && observes === "all") log.startUnsafe()
         const { exit, items } = log
         if (index < items.length) {
           // a log that has ended never changes, so that its items can be given as they are
@@ -53,7 +57,7 @@ export const replay = <A, E>(log: Log<A>): StreamChannel<A, E> =>
           return Effect.succeed(chunk as unknown as Arr.NonEmptyReadonlyArray<A>)
         }
         if (exit === undefined) return Effect.flatMap(log.changed, () => pull)
-        if (Exit.isFailure(exit)) log.onFailureSeen?.()
+        if (observes === "all") log.readExit()
         return ended<E>(exit)
       })
       return pull

@@ -8,6 +8,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import type { Waiter } from "./log.ts"
+import type { Place } from "./place.ts"
 
 /** The task whose code is running, for its fiber and those it forks. */
 export const CurrentTask = Context.Reference<Task | undefined>("miniagents/CurrentTask", {
@@ -15,7 +17,7 @@ export const CurrentTask = Context.Reference<Task | undefined>("miniagents/Curre
 })
 
 /** Counts, and wakes who waits for none. */
-export class Counter {
+export class WaitGroup {
   count = 0
   private waiters: Array<() => void> = []
 
@@ -47,10 +49,10 @@ export interface Open {
 }
 
 /** Everything that runs in one runtime. */
-export class Activity {
+export class Supervisor {
   readonly root: Task = new Task(this, undefined, undefined)
   /** The fibers that have been asked to run and have not ended. */
-  readonly running = new Counter()
+  readonly running = new WaitGroup()
   /** Once closed, what is asked to run ends as interrupted. */
   closed = false
   private readonly callers = new WeakMap<Fiber.Fiber<unknown, unknown>, Caller>()
@@ -58,14 +60,14 @@ export class Activity {
   /** The task that what this fiber asks for belongs to. */
   ownerOf(fiber: Fiber.Fiber<unknown, unknown>): Task {
     const current = Context.get(fiber.context, CurrentTask)
-    const task = current?.activity === this ? current : undefined
+    const task = current?.supervisor === this ? current : undefined
     return task !== undefined && task.fiber === fiber ? task : this.callerOf(fiber, task)
   }
 
   /** The calls kept open by the code that this fiber runs; they are finished when that ends. */
   openedBy(fiber: Fiber.Fiber<unknown, unknown>): Set<Open> {
     const current = Context.get(fiber.context, CurrentTask)
-    return (current?.activity === this && !current.ended ? current : this.root).opened
+    return (current?.supervisor === this && !current.ended ? current : this.root).opened
   }
 
   private callerOf(fiber: Fiber.Fiber<unknown, unknown>, task: Task | undefined): Caller {
@@ -88,9 +90,13 @@ export interface Work {
 export type TaskExit = Exit.Exit<unknown, unknown>
 
 export class Task {
-  readonly activity: Activity
+  readonly supervisor: Supervisor
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   ended = false
+  /** What the task's own code waits for, while it waits for a log. */
+  waiting: Waiter | undefined = undefined
+  /** Whether it runs code of the call above it, beside that call's body. */
+  helps = false
   /** Interrupted together with its whole subtree, so that its own end has nothing left to interrupt. */
   interrupted = false
   private openCalls: Set<Open> | undefined = undefined
@@ -104,12 +110,19 @@ export class Task {
   private previous: Task | undefined = undefined
 
   /** `atEnd` is called once: when the fiber has ended, or when the task was interrupted before it had one. */
-  constructor(activity: Activity, parent: Task | undefined, work: Work | undefined, atEnd?: (exit: TaskExit) => void) {
-    this.activity = activity
+  constructor(
+    supervisor: Supervisor,
+    parent: Task | undefined,
+    work: Work | undefined,
+    atEnd?: (exit: TaskExit) => void,
+    place: Place | undefined = parent?.place
+  ) {
+    this.supervisor = supervisor
+    this.place = place
     this.work = work
     this.atEnd = atEnd
     // a task that has left the tree can be interrupted with nobody: what its stray fibers ask for belongs to the root
-    this.parent = parent?.isGone === true ? activity.root : parent
+    this.parent = parent?.isGone === true ? supervisor.root : parent
     this.parent?.adopt(this)
     if (parent?.interrupted === true) this.interrupted = true
   }
@@ -137,26 +150,17 @@ export class Task {
     this.openCalls?.forEach((call) => call.finishUnsafe(Exit.isSuccess(exit) ? Exit.void : Exit.interrupt()))
   }
 
-  /** What this task is called in traces, if anything. */
-  readonly name: string | undefined = undefined
-
-  /** The names from here up to the root; complete while the task is in the tree. */
-  get trace(): ReadonlyArray<string> {
-    const names: Array<string> = []
-    for (let task: Task | undefined = this; task !== undefined; task = task.parent) {
-      if (task.name !== undefined) names.push(task.name)
-    }
-    return names
-  }
+  /** The call that this task works for, if any. It stays known when the task has left the tree. */
+  readonly place: Place | undefined
 
   /** What is below this task and must go on although the task itself has failed. */
-  handedOn(): ReadonlySet<Task> {
-    return this.parent?.handedOn() ?? nothing
+  survivors(): ReadonlySet<Task> {
+    return this.parent?.survivors() ?? nothing
   }
 
   /** Interrupts what is below this task, but for what was handed on. */
   interruptUnreadable(): void {
-    const spared = this.handedOn()
+    const spared = this.survivors()
     for (const child of [...this.children()]) child.interruptTree(spared)
   }
 
@@ -166,7 +170,7 @@ export class Task {
     for (const task of tasks) task.interruptSelf()
   }
 
-  protected *children(): Generator<Task> {
+  *children(): Generator<Task> {
     for (let child = this.first; child !== undefined; child = child.next) yield child
   }
 
@@ -188,6 +192,8 @@ export class Task {
     for (const task of this.subtree(nothing)) if (task.work !== undefined) task.end(Exit.interrupt())
   }
 
+  protected onStart(): void {}
+
   protected onEnd(exit: TaskExit): void {
     this.atEnd?.(exit)
   }
@@ -200,20 +206,26 @@ export class Task {
     this.finishOpened(exit)
     this.fiber = undefined
     const waiters = this.release()
-    if (this.counted) this.activity.running.done()
+    if (this.counted) this.supervisor.running.done()
     for (const resume of waiters) resume()
   }
 
   private run(work: Work): void {
     const effect = Effect.withFiber((fiber) => {
       this.fiber = fiber
+      this.onStart()
       return work.effect as Effect.Effect<unknown, unknown>
     })
     const fiber = Effect.runForkWith(Context.add(work.context, CurrentTask, this))(effect)
     fiber.addObserver((exit) => this.end(exit))
   }
 
-  private subtree(spared: ReadonlySet<Task>): ReadonlyArray<Task> {
+  /** What is to be done for this task before it can go on: the code that it runs beside its own. */
+  get helpers(): ReadonlyArray<Task> {
+    return []
+  }
+
+  subtree(spared: ReadonlySet<Task>): ReadonlyArray<Task> {
     const tasks: Array<Task> = []
     const pending: Array<Task> = [this]
     for (let task = pending.pop(); task !== undefined; task = pending.pop()) {
@@ -225,7 +237,7 @@ export class Task {
   }
 
   protected refused(): boolean {
-    if (!this.activity.closed && !this.interrupted) return false
+    if (!this.supervisor.closed && !this.interrupted) return false
     this.end(Exit.interrupt())
     return true
   }
@@ -233,7 +245,7 @@ export class Task {
   protected count(): void {
     if (this.counted) return
     this.counted = true
-    this.activity.running.begin()
+    this.supervisor.running.begin()
   }
 
   private interruptSelf(): void {
@@ -266,6 +278,8 @@ export class Task {
 
 /** A fiber that is no task but asked for some: its calls are interrupted when it is. */
 class Caller extends Task {
+  override helps = true
+
   leave(exit: TaskExit): void {
     if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) this.interruptUnreadable()
     this.end(exit)

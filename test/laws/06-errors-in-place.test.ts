@@ -125,7 +125,7 @@ describe("Law 6, Errors in place", () => {
         )
         const failures = Program.failures(root)
         const end = failures.find(({ kind }) => kind === "sequence")
-        const passedOn = end !== undefined && cares && !reads ? [{ ...end, trace: ["Reader"] }] : []
+        const passedOn = end !== undefined && cares && !reads ? [{ ...end, trace: [...end.trace, "Reader"] }] : []
         const unread = [...failures.filter((failure) => failure !== end), ...passedOn]
         assert.deepStrictEqual(reports.toSorted(), unread.map(report).sort())
       }),

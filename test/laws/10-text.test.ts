@@ -114,7 +114,7 @@ describe("Law 10, Text", () => {
         const message = yield* absorbed.message
         assert.instanceOf(message, Message.Failure)
         assert.strictEqual(message.content, tokens.join(""))
-        assert.strictEqual(message.reason, reason)
+        assert.strictEqual(message.reason, reason === "" ? 'reason: ""' : reason)
         assert.strictEqual(yield* textOf(absorbed), String(message))
       }).pipe((program) => CleanRuntime.run(program, { errorsAsMessages: true, streamTokens }))
   )

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Agent, Message, MessagePromise, MessageSequence, MiniAgents } from "miniagents"
+import { Agent, Message, MessagePromise, MessageSequence, MiniAgents, Persistence } from "miniagents"
 import * as CleanRuntime from "../CleanRuntime.ts"
 
 class Note extends Message.Class<Note>()("Note", {
@@ -92,7 +92,7 @@ describe("Law 13, Persist once", () => {
         const messages = messagesOf(inputs)
         const program = Effect.gen(function* () {
           for (let i = 0; i < calls; i++) yield* (yield* relay.trigger(messages)).messages
-          yield* MiniAgents.persist(messages)
+          yield* Persistence.persist(messages)
         })
         yield* run(program, hook, { startSoon, streamTokens })
         checkOnceAndNestedFirst(hook)
@@ -120,8 +120,8 @@ describe("Law 13, Persist once", () => {
           yield* (yield* relay.trigger(messages)).messages
           assert.strictEqual(yield* CleanRuntime.settled, 0)
           yield* CleanRuntime.turns(50)
-          for (const message of messages) yield* Effect.exit(MiniAgents.persist([message]))
-          for (let i = 0; i < failures.length; i++) yield* Effect.exit(MiniAgents.persist([]))
+          for (const message of messages) yield* Effect.exit(Persistence.persist([message]))
+          for (let i = 0; i < failures.length; i++) yield* Effect.exit(Persistence.persist([]))
         })
         yield* CleanRuntime.logged(run(program, hook))
         checkOnceAndNestedFirst(hook)
@@ -136,19 +136,19 @@ describe("Law 13, Persist once", () => {
       Effect.gen(function* () {
         const hook = new Hook((call) => call < 2)
         const program = Effect.gen(function* () {
-          const error = yield* Effect.flip(MiniAgents.persist([new Note({ text: "n", others: [Message.text("a")] })]))
-          assert.instanceOf(error, MiniAgents.PersistError)
+          const error = yield* Effect.flip(Persistence.persist([new Note({ text: "n", others: [Message.text("a")] })]))
+          assert.instanceOf(error, Persistence.PersistError)
           assert.strictEqual(error.waiting, 2)
           assert.strictEqual(error.cause, "disk full")
           assert.include(error.message, "disk full")
-          const again = yield* Effect.flip(MiniAgents.persist([Message.text("b")]))
+          const again = yield* Effect.flip(Persistence.persist([Message.text("b")]))
           assert.strictEqual(again.waiting, 3)
           assert.deepStrictEqual(hook.batches, [])
-          yield* MiniAgents.persist([])
+          yield* Persistence.persist([])
           assert.deepStrictEqual(hook.batches.map(keysOf), [
             keysOf([Message.text("a"), new Note({ text: "n", others: [Message.text("a")] }), Message.text("b")])
           ])
-          yield* MiniAgents.persist([Message.text("a"), Message.text("b")])
+          yield* Persistence.persist([Message.text("a"), Message.text("b")])
           assert.strictEqual(hook.batches.length, 1)
         })
         yield* run(program, hook)
@@ -161,7 +161,7 @@ describe("Law 13, Persist once", () => {
       const [, log] = yield* CleanRuntime.logged(
         CleanRuntime.run(
           Effect.gen(function* () {
-            const error = yield* Effect.flip(MiniAgents.persist(["a"].map((text) => Message.text(text))))
+            const error = yield* Effect.flip(Persistence.persist(["a"].map((text) => Message.text(text))))
             assert.include(error.message, "broken hook")
           }),
           { onPersistMessages }
@@ -204,7 +204,7 @@ describe("Law 13, Persist once", () => {
   it.effect("Law 13, Persist once: what a closing runtime cannot persist is logged by hash key", () =>
     Effect.gen(function* () {
       const hook = new Hook(() => true)
-      const [, log] = yield* CleanRuntime.logged(run(Effect.flip(MiniAgents.persist([Message.text("lost")])), hook))
+      const [, log] = yield* CleanRuntime.logged(run(Effect.flip(Persistence.persist([Message.text("lost")])), hook))
       assert.strictEqual(log.length, 1)
       assert.match(log[0]!, new RegExp(`1 messages were not persisted: ${Message.text("lost").hashKey}[^]*disk full`))
     })
@@ -228,9 +228,9 @@ describe("Law 13, Persist once", () => {
           })
         yield* CleanRuntime.run(
           Effect.gen(function* () {
-            const first = yield* Effect.forkChild(MiniAgents.persist([Message.text("a")]))
+            const first = yield* Effect.forkChild(Persistence.persist([Message.text("a")]))
             yield* Deferred.await(entered[0]!)
-            const second = yield* Effect.forkChild(MiniAgents.persist([Message.text("b")]))
+            const second = yield* Effect.forkChild(Persistence.persist([Message.text("b")]))
             yield* CleanRuntime.turns(5)
             yield* Deferred.succeed(gates[0]!, undefined)
             yield* Deferred.await(entered[1]!)
@@ -294,8 +294,10 @@ describe("Law 13, Persist once", () => {
           parameters: { mark: "!", at: "2024-01-02T03:04:05.000Z" },
           messages: [Message.text("one"), Message.data({ two: 2 })]
         })
-        const reply = new Message.ReplyRecord({ agent: "Twice", call, replies: [...call.messages, Message.text("!")] })
-        assert.deepStrictEqual(hook.kept.slice(-2).map(Message.serialize), [call, reply].map(Message.serialize))
+        const replies = [...call.messages, Message.text("!")]
+        const reply = new Message.ReplyRecord({ agent: "Twice", call, replies, ending: "success" })
+        const records = hook.kept.filter(({ _tag }) => _tag.endsWith("Record"))
+        assert.deepStrictEqual(records.map(Message.serialize), [call, reply].map(Message.serialize))
         const serialized = Message.serialize(reply)
         assert.strictEqual(serialized["call__hash_key"], call.hashKey)
         assert.deepStrictEqual(serialized["replies__hash_keys"], keysOf(reply.replies))
@@ -423,7 +425,10 @@ describe("Law 13, Persist once", () => {
         )
       )
       assert.deepStrictEqual(exit, Exit.fail("no"))
-      assert.sameMembers(hook.kept.map(String), ["asked", "said"])
+      assert.sameMembers(hook.kept.filter(({ _tag }) => _tag === "Text").map(String), ["asked", "said"])
+      const [record] = hook.kept.filter((message) => message instanceof Message.ReplyRecord)
+      assert.strictEqual(record?.ending, "interruption", "an interrupted call leaves its records and what it had said")
+      assert.deepStrictEqual(record?.replies.map(String), ["said"])
     })
   )
 
@@ -431,7 +436,7 @@ describe("Law 13, Persist once", () => {
     Effect.gen(function* () {
       const hook = new Hook()
       const program = Effect.flatMap(MessageSequence.from(["a", "b"]), (sequence) =>
-        Effect.flatMap(sequence.messages, MiniAgents.persist)
+        Effect.flatMap(sequence.messages, Persistence.persist)
       )
       yield* run(Effect.andThen(program, program), hook)
       yield* run(program, hook)
@@ -440,6 +445,6 @@ describe("Law 13, Persist once", () => {
   )
 
   it.effect("Law 13, Persist once: without a hook `persist` has nothing to do", () =>
-    CleanRuntime.run(MiniAgents.persist([Message.text("a")]))
+    CleanRuntime.run(Persistence.persist([Message.text("a")]))
   )
 })

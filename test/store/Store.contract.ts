@@ -3,7 +3,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Message, MiniAgents } from "miniagents"
+import { Message, MiniAgents, Persistence } from "miniagents"
 import { LlmMessage } from "miniagents/llm"
 import { Conversation, Store } from "miniagents/store"
 
@@ -397,7 +397,7 @@ export const suite = (name: string, layer: Layer.Layer<Store.Store>): void => {
       run(
         Effect.gen(function* () {
           const { put } = yield* Store.Store
-          yield* MiniAgents.persist([note, ...texts(0, 3)]).pipe(
+          yield* Persistence.persist([note, ...texts(0, 3)]).pipe(
             Effect.provide(MiniAgents.layer({ onPersistMessages: put }))
           )
           assert.deepStrictEqual(yield* knowing(Store.get(note.hashKey)), note)

@@ -15,7 +15,7 @@ import type * as Response from "effect/ai/Response"
 import { jsonOf } from "../../internal/lossless.ts"
 import type { InteractionContext } from "../../InteractionContext.ts"
 import type * as Message from "../../Message.ts"
-import * as MessagePromise from "../../MessagePromise.ts"
+import { filled } from "../../internal/promise.ts"
 import * as Budget from "../model/Budget.ts"
 import * as LlmLogger from "../model/LlmLogger.ts"
 import * as PromptLength from "../model/promptLength.ts"
@@ -120,7 +120,7 @@ const request = (ctx: InteractionContext, { ids, model, name, prompt, step, tool
   Effect.withFiber((fiber) => {
     const messages = new ResponseMessages({
       reply: (input) => ctx.reply(input as never), // what it fails with, the agent's type says
-      open: (known) => MessagePromise.filled(fiber, known),
+      open: (known) => filled(fiber, known),
       agent: ctx.agent.name,
       model: name,
       step,

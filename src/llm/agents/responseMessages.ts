@@ -10,7 +10,7 @@ import type * as Response from "effect/ai/Response"
 import { jsonOf } from "../../internal/lossless.ts"
 import * as Message from "../../Message.ts"
 import type { MessageInput } from "../../MessageInput.ts"
-import type * as MessagePromise from "../../MessagePromise.ts"
+import type { Filled } from "../../internal/promise.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import { usageOf } from "../model/usage.ts"
 import { Reasoning, ResponsePart, ToolCall, ToolResult } from "./LlmMessage.ts"
@@ -24,7 +24,7 @@ export interface Speaker {
   /** The ids of the calls in the conversation, to which those of this response are added. */
   readonly ids: Set<string>
   /** Makes a message to be filled. */
-  readonly open: (known: Message.KnownFields) => MessagePromise.Filled
+  readonly open: (known: Message.KnownFields) => Filled
 }
 
 /** A place in the replies that is filled later. */
@@ -61,7 +61,7 @@ export interface Called {
 interface Block {
   readonly kind: "text" | "reasoning"
   readonly id: string
-  readonly message: MessagePromise.Filled
+  readonly message: Filled
   /** Whether its message is whole or has failed. */
   ended: boolean
   /** Whether the model has said that it is at its end. */
@@ -146,7 +146,7 @@ export class ResponseMessages {
     const { current } = this
     const block =
       current?.id === part.id && current.kind === kind && !current.over ? current : this.block(kind, part.id)
-    if (part.delta !== "") block.message.take(part.delta)
+    if (part.delta !== "") block.message.push(part.delta)
     else this.addOptions(block, part.metadata)
   }
 

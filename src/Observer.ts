@@ -1,0 +1,131 @@
+/**
+ * Observers see every call of a runtime without being readers of it: they start nothing, take no failure as read and
+ * interrupt nothing, so that a program that is watched runs as one that is not.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
+import type * as Stream from "effect/Stream"
+import * as Observers from "./internal/observers.ts"
+import type * as Message from "./Message.ts"
+
+/**
+ * What sees the calls of a runtime.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Observer<out R = never> {
+  /**
+   * Is run for each call as soon as it is made, before the call does anything: up to its first wait in the step that made
+   * the call, the rest in the background. The call does not wait for it; what it fails with is logged.
+   */
+  readonly onCall: (call: Call) => Effect.Effect<unknown, unknown, R>
+}
+
+/**
+ * A call as an observer sees it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Call {
+  /**
+   * Where the call stands in the tree of calls, such as `Research/0:Search`: the agents from the outermost down, each but
+   * the first with its number among the calls of the one above. Unique in a run, and the same whenever the same code runs
+   * again and calls in the same order. Two outermost calls of one agent have the same path.
+   */
+  readonly path: string
+  /** The call that made this one; undefined where the program did. */
+  readonly parent: Call | undefined
+  readonly agent: { readonly name: string; readonly description: string | undefined }
+  readonly parameters: unknown
+  /** The parameters as JSON, by the agent's schema. */
+  readonly encodedParameters: Schema.Json
+  /** What was sent, to be watched. */
+  readonly input: MessageSequence
+  /** What the agent replies, to be watched. */
+  readonly replies: MessageSequence
+  /** Waits until the agent's body starts; for ever, if it never does. */
+  readonly started: Effect.Effect<void>
+  /** Waits for the end of the agent's body, and gives how it ended. */
+  readonly exit: Effect.Effect<Exit.Exit<unknown, unknown>>
+}
+
+/**
+ * A sequence to be watched: it is a `MessageSequence` whose reading starts nothing, and takes no failure as read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MessageSequence extends Stream.Stream<MessagePromise, unknown> {
+  readonly messages: Effect.Effect<ReadonlyArray<Message.Message>, unknown>
+  readonly parts: Stream.Stream<MessagePromise | MessageSequence, unknown>
+  readonly origin: Origin | undefined
+}
+
+/**
+ * A message to be watched: it is a `MessagePromise` whose reading starts nothing, and takes no failure as read. A message
+ * that is passed on is one and the same object wherever it is seen.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MessagePromise extends Stream.Stream<string, unknown> {
+  readonly message: Effect.Effect<Message.Message, unknown>
+  readonly known: Message.KnownFields
+  readonly origin: Origin | undefined
+}
+
+/**
+ * The call that made a message, by its path and the name of its agent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Origin {
+  readonly path: string
+  readonly agent: string
+}
+
+/**
+ * Adds an observer to the runtimes that are built together with this Layer, beside it or on top of it. Any number of
+ * observers can be added.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Console, Effect, Layer } from "effect"
+ * import { Agent, MiniAgents, Observer } from "miniagents"
+ *
+ * const hello = Agent.make("Hello", (ctx) => ctx.reply("hello"))
+ * const watched = MiniAgents.layer().pipe(
+ *   Layer.provide(Observer.layer({ onCall: (call) => Console.log(`${call.path} was called`) }))
+ * )
+ * const program = Effect.flatMap(hello.trigger(), (replies) => replies.text).pipe(Effect.provide(watched))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <R = never>(observer: Observer<R>): Layer.Layer<never, never, R> =>
+  Observers.layer((context: Context.Context<R>) => () => ({
+    onCall: (call) => Effect.provideContext(observer.onCall(call), context)
+  }))
+
+/**
+ * Adds an observer to all runtimes that are made from now on, for tools that watch a program without changing it. Gives
+ * the function that removes it.
+ *
+ * **When to use**
+ *
+ * Use in a module that is loaded before the program, with `node --import`. A program itself takes `layer`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const register = (observer: Observer): (() => void) => Observers.register(observer)

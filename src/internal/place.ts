@@ -1,0 +1,134 @@
+/**
+ * Where calls stand in the tree of calls. A place knows the one above it and nothing below, so that a tree of any depth
+ * costs one small object a call; paths and traces are spelled out when they are asked for.
+ */
+import * as Cause from "effect/Cause"
+import type { StackFrame } from "effect/References"
+
+/** The place of one call. It also is the frame that stands for the call in the stack of a failure. */
+export class Place implements StackFrame {
+  readonly parent: Place | undefined
+  readonly agent: string
+  readonly depth: number
+  private readonly ordinal: number
+  private calls = 0
+  private spelled: string | undefined = undefined
+  /** What observers are shown of the call, if there are any. */
+  observed: unknown = undefined
+
+  constructor(parent: Place | undefined, agent: string) {
+    this.parent = parent
+    this.agent = agent
+    this.depth = parent === undefined ? 0 : parent.depth + 1
+    this.ordinal = parent === undefined ? 0 : parent.calls++
+  }
+
+  /** The agents from the outermost call down, each but the first with its number among the calls of the one above. */
+  get path(): string {
+    const unspelled: Array<Place> = []
+    let path: string | undefined
+    for (let place: Place | undefined = this; place !== undefined; place = place.parent) {
+      path = place.spelled
+      if (path !== undefined) break
+      unspelled.push(place)
+    }
+    for (let place = unspelled.pop(); place !== undefined; place = unspelled.pop()) {
+      const name = escaped(place.agent)
+      path = place.spelled = path === undefined ? name : `${path}/${place.ordinal}:${name}`
+    }
+    return path!
+  }
+
+  /** The names of the agents from here to the outermost. */
+  get trace(): ReadonlyArray<string> {
+    const names: Array<string> = []
+    for (let place: Place | undefined = this; place !== undefined; place = place.parent) names.push(place.agent)
+    return names
+  }
+
+  get name(): string {
+    return `agent ${this.agent}`
+  }
+
+  stack(): undefined {
+    return undefined
+  }
+}
+
+/** A slash in the name of an agent must not look like the next segment of a path. */
+const escaped = (name: string): string =>
+  /[%/]/.test(name) ? name.replaceAll("%", "%25").replaceAll("/", "%2F") : name
+
+/** The way of a failure: the call it happened in, how far up it has come, and its way before it came to that call. */
+interface Way {
+  readonly place: Place
+  readonly last: Place
+  readonly before: Way | undefined
+}
+
+/**
+ * The annotations of a reason, and beside them the way it came. The way is found by its key, and the last call by that
+ * of the stack trace, but neither is among the entries: failures with the same error stay equal wherever they came from.
+ */
+class Annotations extends Map<string, unknown> {
+  readonly way: Way
+
+  constructor(given: ReadonlyMap<string, unknown>, way: Way) {
+    super(given)
+    this.way = way
+  }
+
+  override get(key: string): unknown {
+    return super.get(key) ?? (key === Cause.StackTrace.key ? this.way.place : undefined)
+  }
+}
+
+/** The cause with one more agent that it came through. */
+export const traced = <E>(cause: Cause.Cause<E>, place: Place | undefined): Cause.Cause<E> => {
+  if (place === undefined || Cause.hasInterruptsOnly(cause)) return cause
+  return Cause.fromReasons(cause.reasons.map((reason) => withWay(reason, place)))
+}
+
+/** The cause of a failure that came through agents elsewhere, the innermost first. */
+export const cameThrough = <E>(cause: Cause.Cause<E>, agents: ReadonlyArray<string>): Cause.Cause<E> =>
+  traced(
+    cause,
+    agents.reduceRight<Place | undefined>((parent, agent) => new Place(parent, agent), undefined)
+  )
+
+const withWay = <E>(reason: Cause.Reason<E>, place: Place): Cause.Reason<E> => {
+  const way = wayOf(reason)
+  const next = way === undefined ? { place, last: place, before: undefined } : through(way, place)
+  if (next === way) return reason
+  const annotations = new Annotations(reason.annotations, next)
+  return Object.assign(Object.create(Object.getPrototypeOf(reason)) as Cause.Reason<E>, reason, { annotations })
+}
+
+const wayOf = ({ annotations }: Cause.Reason<unknown>): Way | undefined =>
+  annotations instanceof Annotations ? annotations.way : undefined
+
+const through = (way: Way, place: Place): Way => {
+  let { last } = way
+  while (last.parent !== undefined && last.depth > place.depth) last = last.parent
+  if (last !== place) return { place, last: place, before: way }
+  return way.last === place ? way : { ...way, last: place }
+}
+
+/** The agents that a failure came through, the innermost first; none, if it came through none. */
+export const traceOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> => {
+  for (const reason of cause.reasons) {
+    const way = wayOf(reason)
+    if (way !== undefined) return namesOn(way)
+  }
+  return []
+}
+
+const namesOn = (way: Way): ReadonlyArray<string> => {
+  const ways: Array<Way> = []
+  for (let each: Way | undefined = way; each !== undefined; each = each.before) ways.push(each)
+  const places = new Set<Place>()
+  for (const { place } of ways.reverse()) {
+    for (let each: Place | undefined = place; each !== undefined; each = each.parent) places.add(each)
+  }
+  return [...places].map(({ agent }) => agent)
+}
