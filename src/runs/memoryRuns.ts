@@ -16,6 +16,7 @@ import type * as AgentCall from "../AgentCall.ts"
 import * as InteractionContext from "../InteractionContext.ts"
 import { Reader } from "../internal/rope.ts"
 import { CurrentTask } from "../internal/task.ts"
+import type { Sequence } from "../internal/sequence.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import * as Transcript from "../Transcript.ts"
@@ -118,7 +119,7 @@ class MemoryRuns implements Service {
       yield* Deferred.done(run.opened, opened)
       if (Exit.isFailure(opened)) return undefined
       yield* this.linger(run)
-      return yield* endOf(opened.value.replies as MessageSequence.Sequence)
+      return yield* endOf(opened.value.replies as Sequence)
     })
     const ended = (exit: Exit.Exit<Exit.Exit<unknown, unknown> | void>) => {
       this.running--
@@ -161,7 +162,7 @@ type Open<P, R> = (
 ) => Effect.Effect<AgentCall.AgentCall<unknown, unknown>, never, R | MiniAgents.MiniAgents>
 
 /** Waits for the end of a sequence without being a reader of it. */
-const endOf = (sequence: MessageSequence.Sequence): Effect.Effect<Exit.Exit<unknown, unknown>> =>
+const endOf = (sequence: Sequence): Effect.Effect<Exit.Exit<unknown, unknown>> =>
   Effect.suspend(() => {
     const reader = new Reader(sequence, "none")
     const step: Effect.Effect<Exit.Exit<unknown, unknown>> = Effect.suspend(() => {
