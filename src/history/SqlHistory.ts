@@ -4,15 +4,13 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type * as Schema from "effect/Schema"
+import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
-import * as SqlClient from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
-import * as Message from "../Message.ts"
-import type { MessagePromise } from "../MessagePromise.ts"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type * as Message from "../Message.ts"
+import type { Engine } from "../store/engine.ts"
+import * as Store from "../store/Store.ts"
 import * as History from "./History.ts"
-import { Tables } from "./sqlBranches.ts"
-import * as SqlMessages from "./sqlMessages.ts"
 
 /**
  * Which conversation, and how it is kept.
@@ -25,11 +23,18 @@ export interface Options {
   readonly conversation: string
   /** The branch of it, `main` unless said. Other branches begin with `fork`. */
   readonly branch?: string
-  /** The message classes, besides those of this library, that the conversation has. */
+  /**
+   * The message classes, besides those of this library, that the conversation has. A message of another one is not kept;
+   * one that another program kept is read with its tag and its fields.
+   */
   readonly classes?: ReadonlyArray<Message.AnyClass>
   /** Keep messages that are marked with `History.noHistory`, too. */
   readonly ignoreMarks?: boolean
-  /** What the names of the tables begin with, `miniagents_` unless said. */
+  /**
+   * What the names of the tables begin with, as of `Store.layer`.
+   *
+   * @default "miniagents_"
+   */
   readonly tablePrefix?: string
 }
 
@@ -66,9 +71,10 @@ export interface SqlHistory extends History.Branching<History.HistoryError> {
  * **Details**
  *
  * It works on any `SqlClient` for SQLite (`SqliteClient` of this library, for one) or Postgres (`@effect/sql-pg`), and
- * makes the tables it needs. A message is kept when it is whole, in one transaction: a process that is killed loses at
- * most the message that was not finished. Messages are stored once each, by their hash keys, however many conversations
- * and branches have them.
+ * makes the tables it needs: those of a `Store` of `miniagents/store`, in which the conversation and its branches are
+ * conversations. A message is kept when it is whole, in one transaction: a process that is killed loses at most the
+ * message that was not finished. Messages are stored once each, by their hash keys, however many conversations and
+ * branches have them, and are compared with those keys when they are read.
  *
  * Any number of processes can have a branch open: what two of them append at the same time comes one after the other,
  * and each reads what the others appended. Whoever wants to go on alone forks.
@@ -118,86 +124,96 @@ export const make = (
  */
 export const makeHistory = (options: Options): Effect.Effect<SqlHistory, History.HistoryError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
-    const { branch = MAIN, classes = [], conversation, tablePrefix = "miniagents_" } = options
-    const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-    const tables = new Tables(sql, tablePrefix)
-    const place = { tables, codec: Message.codec(History.classes(classes)), conversation, branch }
-    const find = tables.open(conversation, branch, branch === MAIN)
-    // the tables are missing at most once; a transaction of the caller's survives the attempt in one of its own
-    const found = yield* sql.withTransaction(find).pipe(
-      Effect.catch(() => Effect.andThen(tables.migrate, find)),
-      Effect.mapError(failed("open", place))
-    )
-    return found === undefined ? yield* Effect.flatMap(noBranch(place), Effect.fail) : yield* open(place, found)
+    const { branch = MAIN, classes = [], conversation, tablePrefix } = options
+    const place = { conversation, branch, classes }
+    const store = Store.make(tablePrefix === undefined ? {} : { tablePrefix })
+    const { engine } = (yield* Effect.mapError(store, failed("open", place))) as Store.Internal
+    const found = branch === MAIN ? engine.begin(nameOf(place)) : engine.head(nameOf(place))
+    if ((yield* Effect.mapError(found, failed("open", place))) === undefined) return yield* noBranch(engine, place)
+    return yield* open(engine, place)
   })
 
 const MAIN = "main"
 
 interface Place {
-  readonly tables: Tables
-  readonly codec: Schema.Codec<Message.Message, Schema.Json>
   readonly conversation: string
   readonly branch: string
+  readonly classes: ReadonlyArray<Message.AnyClass>
 }
 
-const open = (place: Place, id: number): Effect.Effect<SqlHistory> =>
+/** The name of a branch in the store: `conversation` for the first one, `conversation#branch` for the others. */
+const nameOf = ({ branch, conversation }: Omit<Place, "classes">): string =>
+  branch === MAIN ? escape(conversation) : `${escape(conversation)}#${escape(branch)}`
+
+const branchOf = (conversation: string, name: string): string =>
+  name === escape(conversation) ? MAIN : name.slice(escape(conversation).length + 1).replaceAll(/\\([\\#])/g, "$1")
+
+const escape = (name: string): string => name.replaceAll(/[\\#]/g, "\\$&")
+
+const open = (engine: Engine, place: Place): Effect.Effect<SqlHistory> =>
   Effect.map(Semaphore.make(1), (turn) => {
-    const { branch, codec, conversation, tables } = place
-    const decode = (rows: ReadonlyArray<SqlMessages.Row>) =>
-      SqlMessages.decode(tables.sql, tables.messages, codec, rows)
-    const append = <E>(promise: MessagePromise<E>) =>
-      Effect.flatMap(promise.message, (message) =>
-        Effect.mapError(tables.append(id, message), failed("append to", place))
-      )
+    const { branch, classes, conversation } = place
+    const name = nameOf(place)
+    const knowing = Effect.provideService(Store.CurrentClasses, classes)
+    const read = (to: number) => knowing(engine.messages(name, (length) => [0, Math.min(to, length)]))
+    const append = (message: Message.Message) =>
+      Effect.mapError(knowing(engine.append(name, [message], { begin: branch === MAIN })), failed("append to", place))
     return {
       conversation,
       branch,
-      append: (promise) => turn.withPermit(append(promise)),
-      messages: tables.rows(id).pipe(Effect.flatMap(decode), Effect.mapError(failed("read", place))),
+      append: (promise) => turn.withPermit(Effect.asVoid(Effect.flatMap(promise.message, append))),
+      messages: Effect.mapError(read(Number.POSITIVE_INFINITY), failed("read", place)),
       messagesBefore: (at) =>
-        History.pointWithin(at, tables.length(id)).pipe(
-          Effect.flatMap((at) => tables.rows(id, at)),
-          Effect.flatMap(decode),
-          Effect.mapError(failed("read", place))
-        ),
-      fork: (options = {}) => Effect.mapError(fork(place, id, options), failed("fork", place)),
-      branches: Effect.mapError(branchesOf(place), failed("read", place))
+        Effect.mapError(Effect.flatMap(History.pointWithin(at, lengthOf(engine, name)), read), failed("read", place)),
+      fork: (options = {}) => Effect.mapError(fork(engine, place, options), failed("fork", place)),
+      branches: Effect.mapError(branchesOf(engine, place), failed("read", place))
     }
   })
 
-const fork = (place: Place, id: number, options: History.ForkOptions) =>
+const lengthOf = (engine: Engine, name: string) => Effect.map(engine.head(name), (head) => head?.list.length ?? 0)
+
+const fork = (engine: Engine, place: Place, options: History.ForkOptions) =>
   Effect.gen(function* () {
-    const { tables } = place
-    const at = yield* History.pointWithin(options.at, tables.length(id))
-    for (let number = 1 + (yield* tables.forks(id, at)); ; number++) {
+    const name = nameOf(place)
+    const at = yield* History.pointWithin(options.at, lengthOf(engine, name))
+    const siblings = (yield* branchesOf(engine, place)).filter(
+      ({ forkedAt, parent }) => parent === place.branch && forkedAt === at
+    )
+    for (let number = 1 + siblings.length; ; number++) {
       const branch = options.branch ?? `${place.branch}@${at}${number > 1 ? `-${number}` : ""}`
-      const found = yield* tables.fork(id, branch, at)
-      if (found !== undefined) return yield* open({ ...place, branch }, found)
-      if (options.branch === undefined) continue // someone else took that name
-      return yield* Effect.fail({ message: `it has a branch \`${branch}\` already: open that, or take another name` })
+      const forked = yield* Effect.result(engine.fork(name, nameOf({ ...place, branch }), at))
+      if (Result.isSuccess(forked)) return yield* open(engine, { ...place, branch })
+      const isTaken = "reason" in forked.failure && forked.failure.reason === "exists"
+      if (isTaken && options.branch === undefined) continue
+      const taken = { message: `it has a branch \`${branch}\` already: open that, or take another name` }
+      return yield* Effect.fail(isTaken ? taken : forked.failure)
     }
   })
 
-const branchesOf = ({ conversation, tables }: Place): Effect.Effect<ReadonlyArray<Branch>, SqlError> =>
-  Effect.map(tables.list(conversation), (rows) => rows.map((row) => ({ ...row, parent: row.parent ?? undefined })))
+const branchesOf = (engine: Engine, { conversation }: Place): Effect.Effect<ReadonlyArray<Branch>, Store.StoreError> =>
+  Effect.map(engine.list(escape(conversation)), (refs) =>
+    refs
+      .filter(({ name }) => name === escape(conversation) || name.startsWith(`${escape(conversation)}#`))
+      .map(({ forkedAt, list, name, parent }) => ({
+        name: branchOf(conversation, name),
+        parent: parent === undefined ? undefined : branchOf(conversation, parent),
+        ...{ forkedAt, length: list.length }
+      }))
+  )
 
-const noBranch = (place: Place): Effect.Effect<History.HistoryError, History.HistoryError> =>
-  branchesOf(place).pipe(
-    Effect.map((branches) => {
+const noBranch = (engine: Engine, place: Place): Effect.Effect<never, History.HistoryError> =>
+  branchesOf(engine, place).pipe(
+    Effect.flatMap((branches) => {
       const names = branches.map(({ name }) => `\`${name}\``).join(", ")
       const reason = names === "" ? "it has no messages yet, only `main` can begin it" : `it has ${names}: fork one`
-      return failed("open", place)({ message: `there is no such branch; ${reason}` })
+      return Effect.fail({ message: `there is no such branch; ${reason}` })
     }),
     Effect.mapError(failed("open", place))
   )
 
 const failed =
   (operation: History.HistoryError["operation"], { branch, conversation }: Place) =>
-  (cause: { readonly message: string }): History.HistoryError =>
-    new History.HistoryError({ operation, history: `${conversation} (${branch})`, reason: reasonOf(cause), cause })
-
-/** Some drivers say only that a query failed, and have what the database said as the cause of that. */
-const reasonOf = (error: { readonly message: string; readonly cause?: unknown }): string => {
-  const inner = error.cause instanceof Error ? reasonOf(error.cause) : ""
-  return inner === "" || error.message.includes(inner) ? error.message : `${error.message}: ${inner}`
-}
+  (cause: { readonly message: string; readonly detail?: string }): History.HistoryError => {
+    const reason = cause.detail ?? cause.message
+    return new History.HistoryError({ operation, history: `${conversation} (${branch})`, reason, cause })
+  }

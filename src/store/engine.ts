@@ -93,14 +93,14 @@ export class Engine {
     return this.during(`begin \`${name}\``, begun)
   }
 
-  private find(name: string): Effect.Effect<Ref | undefined, Trouble> {
-    return Effect.flatMap(this.tables.ref(name), sound)
+  private find(name: string, toChange = false): Effect.Effect<Ref | undefined, Trouble> {
+    return Effect.flatMap(this.tables.ref(name, toChange), sound)
   }
 
   /** The row of a conversation that must be there. */
-  private the(name: string): Effect.Effect<Ref, Trouble | ConversationError> {
+  private the(name: string, toChange = false): Effect.Effect<Ref, Trouble | ConversationError> {
     return Effect.filterOrFail(
-      this.find(name),
+      this.find(name, toChange),
       (ref) => ref !== undefined,
       () => refused(name, "not found", "is not in the store")
     )
@@ -137,10 +137,10 @@ export class Engine {
 
   private refToAppendTo(name: string, begin: boolean): Effect.Effect<Ref, Trouble | ConversationError> {
     return Effect.gen({ self: this }, function* () {
-      const found = yield* this.find(name)
-      if (found !== undefined || !begin) return found ?? (yield* this.the(name))
+      const found = yield* this.find(name, true)
+      if (found !== undefined || !begin) return found ?? (yield* this.the(name, true))
       yield* this.tables.addRef({ name, parent: undefined, forkedAt: 0, version: 0, list: Pages.empty })
-      return yield* this.the(name)
+      return yield* this.the(name, true)
     })
   }
 
@@ -192,7 +192,7 @@ export class Engine {
 
   fork(name: string, as: string, at: number | undefined): Effect.Effect<Head, StoreError | ConversationError> {
     const forked = Effect.gen({ self: this }, function* () {
-      const ref = yield* this.the(name)
+      const ref = yield* this.the(name, true)
       const list = yield* this.prefix(ref, at)
       const fork = { name: as, parent: name, forkedAt: list.length, version: 1, list }
       const id = yield* this.tables.addRef(fork)
@@ -218,7 +218,7 @@ export class Engine {
 
   rewind(name: string, to: number, version?: number): Effect.Effect<Head, StoreError | Conflict | ConversationError> {
     const rewound = Effect.gen({ self: this }, function* () {
-      const ref = yield* this.the(name)
+      const ref = yield* this.the(name, true)
       if (version !== undefined && version !== ref.version) return yield* conflict(name, version, ref.version)
       return yield* this.move(ref, yield* this.prefix(ref, to), "rewind")
     })
@@ -227,7 +227,7 @@ export class Engine {
 
   undo(name: string): Effect.Effect<Head, StoreError | Conflict | ConversationError> {
     const undone = Effect.gen({ self: this }, function* () {
-      const ref = yield* this.the(name)
+      const ref = yield* this.the(name, true)
       const entry = yield* Effect.flatMap(this.tables.lastTaken(ref.id), sound)
       if (entry?.before === undefined) {
         return yield* refused(name, "nothing to undo", "was never rewound, or that is forgotten by now")
@@ -247,7 +247,7 @@ export class Engine {
   }
 
   remove(name: string): Effect.Effect<void, StoreError | ConversationError> {
-    const removed = Effect.flatMap(this.the(name), ({ id }) => this.tables.removeRef(id))
+    const removed = Effect.flatMap(this.the(name, true), ({ id }) => this.tables.removeRef(id))
     return this.during(`delete \`${name}\``, this.tables.transaction(removed))
   }
 

@@ -82,14 +82,17 @@ class SqlTables implements Rows.Tables {
   /** Makes the tables that are missing; any number of processes may do so at once. */
   get open(): Effect.Effect<void, SqlError | Migrator.MigrationError | Damage> {
     const { sql } = this
-    const version = sql<{ version: number }>`SELECT max(migration_id) AS version FROM ${this.table("migrations")}`
-    // the tables are missing at most once; a transaction of the caller's survives the attempt in one of its own
-    const found = sql.withTransaction(version).pipe(Effect.catch(() => Effect.andThen(this.migrate, version)))
-    return Effect.flatMap(found, ([row]) => {
-      const version = Number(row?.version ?? 0)
-      if (version === VERSION) return Effect.void
-      const problem = `its tables are of version ${version}, and this library reads version ${VERSION}: take the library they were made by`
-      return Effect.fail(new Damage({ reason: "unsupported", row: "", problem }))
+    const rows = sql<{ version: number | null }>`SELECT max(migration_id) AS version FROM ${this.table("migrations")}`
+    const version = Effect.map(rows, ([row]) => Number(row?.version ?? 0))
+    // a transaction of the caller's survives the attempt in one of its own
+    const found = Effect.orElseSucceed(sql.withTransaction(version), () => 0)
+    return Effect.gen({ self: this }, function* () {
+      let made = yield* found
+      // the tables are missing, or somebody is about to make them
+      if (made === 0) made = yield* Effect.andThen(this.migrate, version)
+      if (made === VERSION) return
+      const problem = `its tables are of version ${made}, and this library reads version ${VERSION}: take the library they were made by`
+      return yield* new Damage({ reason: "unsupported", row: "", problem })
     })
   }
 
@@ -249,8 +252,8 @@ class SqlTables implements Rows.Tables {
     return Effect.map(removed, (rows) => rows.flat().length)
   }
 
-  ref(name: string): Effect.Effect<Rows.Ref | Damage | undefined, SqlError> {
-    const rows = this.sql<RawRef>`SELECT * FROM ${this.table("conversations")} WHERE name = ${name} ${this.lock}`
+  ref(name: string, toChange: boolean): Effect.Effect<Rows.Ref | Damage | undefined, SqlError> {
+    const rows = this.sql<RawRef>`SELECT * FROM ${this.table("conversations")} WHERE name = ${name} ${toChange ? this.lock : this.sql.literal("")}`
     return Effect.map(rows, ([row]) => (row === undefined ? undefined : toRef(row)))
   }
 

@@ -62,8 +62,8 @@ export interface Tables {
     keys: ReadonlyArray<string>,
     before: number
   ) => Effect.Effect<number, SqlError>
-  /** In a transaction nobody else changes the row until it ends. */
-  readonly ref: (name: string) => Effect.Effect<Ref | Damage | undefined, SqlError>
+  /** With `toChange`, nobody else changes the row until the transaction ends. */
+  readonly ref: (name: string, toChange: boolean) => Effect.Effect<Ref | Damage | undefined, SqlError>
   /** The conversations whose names begin so, the oldest first. */
   readonly refs: (prefix: string) => Effect.Effect<ReadonlyArray<Ref | Damage>, SqlError>
   /** Nothing when there is one of that name. */

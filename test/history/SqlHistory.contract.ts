@@ -6,6 +6,8 @@ import { Context, Effect, Fiber, Latch, Layer, Schema, type Scope, Stream } from
 import { SqlClient, Statement } from "effect/sql"
 import { Message, MessagePromise, MiniAgents } from "miniagents"
 import { History, SqlHistory } from "miniagents/history"
+import { LlmMessage } from "miniagents/llm"
+import { Conversation, Store } from "miniagents/store"
 import * as Contract from "./History.contract.ts"
 
 /** An empty place in a database. */
@@ -91,19 +93,35 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
       )
     )
 
-    it.effect("keeps messages of other classes, and says which class is missing when it reads them", () =>
+    it.effect(
+      "refuses messages of classes that it was not told, and says which, for it could not read them again",
+      () =>
+        run(
+          Effect.gen(function* () {
+            const note = new Note({ title: "a", on: Message.text("x") })
+            const history = yield* open()
+            yield* append(history, Message.user("before"))
+            const error = yield* Effect.flip(append(history, note))
+            assert.include(
+              error.message,
+              `Could not append to the history \`one (main)\`: the row \`objects ${note.hashKey}\` is a \`Note\` that could not be read again: give its class`
+            )
+            assert.deepStrictEqual(yield* texts(history), ["before"])
+          })
+        )
+    )
+
+    it.effect("reads messages of classes that it was not told as what they are, and gives them on", () =>
       run(
         Effect.gen(function* () {
           const note = new Note({ title: "a", on: Message.text("x") })
-          const history = yield* open()
-          yield* append(history, note)
-          const error = yield* Effect.flip(history.messages)
-          assert.include(error.message, "Could not read the history `one (main)`: the message")
-          assert.include(
-            error.message,
-            "of the class `Note` cannot be decoded: give that class, as it was, among `classes`"
-          )
-          assert.deepStrictEqual([...(yield* (yield* open({ classes })).messages)], [note])
+          yield* append(yield* open({ classes }), note, new LlmMessage.Reasoning({ content: "hm" }))
+          const messages = yield* (yield* open()).messages
+          assert.deepInclude(messages[0] as object, { _tag: "Note", title: "a", on: Message.text("x") })
+          assert.strictEqual(messages[0]?.hashKey, note.hashKey)
+          assert.instanceOf(messages[1], LlmMessage.Reasoning)
+          yield* append(yield* open({ conversation: "two" }), ...messages)
+          assert.deepStrictEqual((yield* (yield* open({ conversation: "two", classes })).messages)[0], note)
         })
       )
     )
@@ -116,12 +134,12 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
             const { tablePrefix } = yield* Database
             const sql = yield* SqlClient.SqlClient
             const note = new Note({ title: "a", on: Message.text("x") })
-            const one = yield* open()
+            const one = yield* open({ classes })
             yield* append(one, note, Message.text("x"), note)
             yield* append(yield* one.fork({ at: 1 }), Message.text("x"))
-            yield* append(yield* open({ conversation: "two" }), note)
-            const rows = yield* sql<{ hash_key: string; body: string }>`
-            SELECT hash_key, body FROM ${sql(`${tablePrefix}messages`)} ORDER BY body`
+            yield* append(yield* open({ conversation: "two", classes }), note)
+            const rows = yield* sql<{ key: Uint8Array; body: string }>`
+              SELECT key, body FROM ${sql(`${tablePrefix}objects`)} ORDER BY body`
             const text = createHash("sha256").update('{"_tag":"Text","content":"x","metadata":{}}').digest("hex")
             assert.deepStrictEqual(
               rows.map(({ body }) => body),
@@ -130,11 +148,45 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
                 `{"_tag":"Text","content":"x","metadata":{}}`
               ]
             )
-            for (const { body, hash_key } of rows) {
-              assert.strictEqual(hash_key, createHash("sha256").update(body).digest("hex"))
+            for (const { body, key } of rows) {
+              assert.strictEqual(Buffer.from(key).toString("hex"), createHash("sha256").update(body).digest("hex"))
             }
           })
         )
+    )
+
+    it.effect("is a conversation of a store, and so are its branches, whatever their names", () =>
+      run(
+        Effect.gen(function* () {
+          const { tablePrefix } = yield* Database
+          const store = Layer.provide(
+            Store.layer({ tablePrefix }),
+            Layer.succeed(SqlClient.SqlClient, yield* SqlClient.SqlClient)
+          )
+          const names = ["a", "a#b", "a#", "#b", "a\\#b", "\\", "main"]
+          for (const conversation of names) {
+            const main = yield* open({ conversation })
+            yield* append(main, Message.user(`${conversation} main`))
+            for (const branch of names.slice(0, -1)) {
+              yield* append(yield* main.fork({ branch, at: 0 }), Message.user(`${conversation} ${branch}`))
+            }
+          }
+          for (const conversation of names) {
+            const main = yield* open({ conversation })
+            assert.deepStrictEqual(
+              (yield* main.branches).map(({ name }) => name),
+              ["main", ...names.slice(0, -1)]
+            )
+            for (const branch of names) {
+              assert.deepStrictEqual(yield* texts(yield* open({ conversation, branch })), [`${conversation} ${branch}`])
+            }
+          }
+          const listed = yield* Effect.provide(Conversation.list(), store)
+          assert.strictEqual(listed.length, names.length * names.length)
+          yield* Effect.provide(Conversation.append("a", [Message.user("by the store")]), store)
+          assert.deepStrictEqual(yield* texts(yield* open({ conversation: "a" })), ["a main", "by the store"])
+        })
+      )
     )
 
     it.effect("lists its branches, each of which can be opened again by its name", () =>
@@ -303,7 +355,7 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
           const sql = yield* SqlClient.SqlClient
           const history = yield* open()
           yield* append(history, Message.user("a"))
-          yield* sql`DROP TABLE ${sql(`${tablePrefix}turns`)}`
+          yield* sql`DROP TABLE ${sql(`${tablePrefix}objects`)}`
           const errors = [
             yield* Effect.flip(append(history, Message.user("b"))),
             yield* Effect.flip(history.messages),
@@ -314,8 +366,8 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
             ["append to", "read", "read"].map((operation) => ["HistoryError", operation, "one (main)"])
           )
           for (const error of errors) {
-            assert.include(error.reason, "turns")
-            assert.include(error.cause, { _tag: "SqlError" })
+            assert.include(error.reason, "objects")
+            assert.include(error.cause, { _tag: "StoreError", reason: "failed" })
           }
           assert.strictEqual((yield* history.branches)[0]?.length, 1) // nothing of what failed is kept
         })

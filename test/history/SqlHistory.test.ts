@@ -24,32 +24,11 @@ const inMemory = Layer.effect(
 suite("SQLite", inFile, inMemory)
 
 describe("SqlHistory on SQLite", () => {
-  it.effect("has these tables", () =>
-    Effect.gen(function* () {
-      yield* SqlHistory.makeHistory({ conversation: "one" })
-      const sql = yield* SqlClient.SqlClient
-      const tables = yield* sql<{ sql: string }>`
-        SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name != 'miniagents_migrations' ORDER BY rowid`
-      assert.deepStrictEqual(
-        tables.map(({ sql }) => sql.replaceAll(/\s+/g, " ")),
-        [
-          'CREATE TABLE "miniagents_messages" (hash_key TEXT PRIMARY KEY, body TEXT NOT NULL)',
-          'CREATE TABLE "miniagents_branches" ( id INTEGER PRIMARY KEY, conversation TEXT NOT NULL, name TEXT NOT NULL, ' +
-            'parent INTEGER REFERENCES "miniagents_branches" (id), forked_at INTEGER NOT NULL, length INTEGER NOT NULL, ' +
-            "UNIQUE (conversation, name) )",
-          'CREATE TABLE "miniagents_turns" ( branch INTEGER NOT NULL REFERENCES "miniagents_branches" (id), ' +
-            'position INTEGER NOT NULL, message TEXT NOT NULL REFERENCES "miniagents_messages" (hash_key), ' +
-            "PRIMARY KEY (branch, position) )"
-        ]
-      )
-    }).pipe(Effect.provide(SqliteClient.layer({ filename: ":memory:" })))
-  )
-
   it.effect("a fork is one row, and shares the messages before it", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const counts = Effect.map(
-        sql`SELECT (SELECT count(*) FROM miniagents_messages), (SELECT count(*) FROM miniagents_turns)`.values,
+        sql`SELECT (SELECT count(*) FROM miniagents_objects), (SELECT count(*) FROM miniagents_pages)`.values,
         ([row]) => row
       )
       let history = yield* SqlHistory.makeHistory({ conversation: "one" })
