@@ -163,7 +163,14 @@ export const languageModel = (
  * @category constructors
  */
 export const model = (name: string, config?: Config): AiModel.Model<"anthropic", LanguageModel.LanguageModel, Client> =>
-  AiModel.make("anthropic", name, layerLanguageModel(name, config))
+  AiModel.make(
+    "anthropic",
+    name,
+    Layer.effect(
+      LanguageModel.LanguageModel,
+      Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
+    )
+  )
 
 /**
  * The fields of `Parameters`, for an agent of one's own; see `Anthropic.fromParameters`.
@@ -268,19 +275,17 @@ export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Laye
   )
 
 /**
- * The LanguageModel service alone.
+ * The LanguageModel service as a Layer, with its name and its provider's, which logs and recordings show.
  *
+ * @see {@link model} for the same as an `effect/ai` Model
  * @since 0.1.0
  * @category layers
  */
 export const layerLanguageModel = (
   name: string,
   config?: Config
-): Layer.Layer<LanguageModel.LanguageModel, never, Client> =>
-  Layer.effect(
-    LanguageModel.LanguageModel,
-    Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
-  )
+): Layer.Layer<LanguageModel.LanguageModel | AiModel.ModelName | AiModel.ProviderName, never, Client> =>
+  model(name, config)
 
 /** What the caller has set has the last word. */
 const layerRule: Layer.Layer<never> = Layer.effect(

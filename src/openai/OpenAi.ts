@@ -182,7 +182,14 @@ export const languageModel = (
  * @category constructors
  */
 export const model = (name: string, config?: Config): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> =>
-  AiModel.make("openai", name, layerLanguageModel(name, config))
+  AiModel.make(
+    "openai",
+    name,
+    Layer.effect(
+      LanguageModel.LanguageModel,
+      Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
+    )
+  )
 
 /**
  * The fields of `Parameters`, for an agent of one's own; see `OpenAi.fromParameters`.
@@ -319,19 +326,17 @@ export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Laye
   )
 
 /**
- * The LanguageModel service alone.
+ * The LanguageModel service as a Layer, with its name and its provider's, which logs and recordings show.
  *
+ * @see {@link model} for the same as an `effect/ai` Model
  * @since 0.1.0
  * @category layers
  */
 export const layerLanguageModel = (
   name: string,
   config?: Config
-): Layer.Layer<LanguageModel.LanguageModel, never, Client> =>
-  Layer.effect(
-    LanguageModel.LanguageModel,
-    Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
-  )
+): Layer.Layer<LanguageModel.LanguageModel | AiModel.ModelName | AiModel.ProviderName, never, Client> =>
+  model(name, config)
 
 /**
  * The EmbeddingModel service alone.

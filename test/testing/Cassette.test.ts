@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   Cause,
   Clock,
+  Config,
   ConfigProvider,
   Duration,
   Effect,
@@ -12,6 +13,7 @@ import {
   FileSystem,
   Layer,
   Logger,
+  Option,
   Redacted,
   Ref,
   Schema,
@@ -300,6 +302,42 @@ describe("Cassette", () => {
       assert.strictEqual(yield* say("Hi").pipe(through(model()), empty), "hi")
       const failed = yield* say("Hi").pipe(through(model(), auto), empty, Effect.flip)
       assert.include(String(failed), "OPENAI_API_KEY")
+    }))
+
+  test("makes up keys, tokens and secrets to replay, no other setting, and none that is there", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const settings = ["ACME_KEY", "ACME_TOKEN", "ACME_SECRET", "ACME_URL", "KEY_OF_ACME", "OTHER_KEY"]
+      const model = Layer.unwrap(
+        Effect.map(
+          Effect.forEach(settings, (name) => Effect.option(Config.String(name))),
+          (found) => {
+            seen.push(...found.map(Option.getOrElse(() => "missing")))
+            return nobody
+          }
+        )
+      )
+      yield* Effect.void.pipe(
+        through(model),
+        Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ OTHER_KEY: "a real one" })))
+      )
+      const madeUp = "not-needed-to-replay"
+      assert.deepStrictEqual(seen, [madeUp, madeUp, madeUp, "missing", "missing", "a real one"])
+    }))
+
+  test("knows the provider and the name of a model that is a Layer alone", () =>
+    Effect.gen(function* () {
+      const connected = { baseUrl: "http://127.0.0.1:1", apiKey: Redacted.make(secret) }
+      const models = [
+        OpenAi.layerLanguageModel("gpt").pipe(Layer.provide(OpenAi.layer(connected))),
+        Anthropic.layerLanguageModel("claude").pipe(Layer.provide(Anthropic.layer(connected)))
+      ]
+      for (const model of models) yield* Effect.ignore(say("hi")).pipe(through(model, auto))
+      const recorded = (yield* files).map(({ content }) => JSON.parse(content) as { request: Record<string, unknown> })
+      assert.deepStrictEqual(
+        recorded.map(({ request: { model, provider } }) => `${String(provider)} ${String(model)}`).sort(),
+        ["anthropic claude", "openai gpt"]
+      )
     }))
 
   test("asks for everything again in `record` mode, and replaces what it had", () =>

@@ -109,6 +109,29 @@ describe("ScriptedModel", () => {
     )
   )
 
+  it.effect("numbers the calls of a turn that were given no id, and keeps those that were", () =>
+    Effect.gen(function* () {
+      const { calls } = yield* Effect.map(
+        Stream.runCollect(
+          LanguageModel.streamText({ prompt: "go", disableToolCallResolution: true, toolCallValidation: "deferred" })
+        ),
+        (parts) => ({ calls: parts.flatMap((part) => (part.type === "tool-call" ? [part.id] : [])) })
+      )
+      assert.deepStrictEqual(calls, ["call-1", "own", "call-3"])
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          turn(
+            ScriptedModel.toolCall("A", {}),
+            text("x"),
+            ScriptedModel.toolCall("B", {}, "own"),
+            ScriptedModel.toolCall("A", {})
+          )
+        ])
+      )
+    )
+  )
+
   it.effect("hangs until it is interrupted", () =>
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(LanguageModel.generateText({ prompt: "go" }), { startImmediately: true })
