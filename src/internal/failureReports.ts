@@ -3,24 +3,33 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Log } from "./log.ts"
-import { traceOf } from "./place.ts"
+import { type Shown, shownOf, traceOf } from "./place.ts"
 
 interface Report {
   readonly cause: Cause.Cause<unknown>
   /** Where the failure happened: the loggers of that place are told. */
   readonly context: Context.Context<never>
+  /** How many logs ended with it: of a message, and of the replies that it stands in. */
+  logs: number
 }
 
 /** A failure is reported when the log that ended with it is garbage, or when the runtime closes. */
 export class FailureReports {
   private readonly unread = new Set<Report>()
+  private readonly shown = new WeakMap<Shown, Report>()
   private readonly garbage = new FinalizationRegistry<Report>((report) => {
-    if (this.unread.delete(report)) this.lost(report.cause, report.context)
+    report.logs--
+    if (report.logs === 0 && this.unread.delete(report)) this.lost(report.cause, report.context)
   })
 
   watch(log: Log<unknown>, cause: Cause.Cause<unknown>, context: Context.Context<never>): void {
     if (Cause.hasInterruptsOnly(cause)) return
-    const report: Report = { cause, context }
+    const shown = shownOf(cause)
+    const known = shown && this.shown.get(shown)
+    if (known !== undefined && !this.unread.has(known)) return
+    const report: Report = known ?? { cause, context, logs: 0 }
+    if (shown !== undefined) this.shown.set(shown, report)
+    report.logs++
     this.unread.add(report)
     this.garbage.register(log, report, report)
     log.onFailureRead = () => {

@@ -3,6 +3,7 @@
  * costs one small object a call; paths and traces are spelled out when they are asked for.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import type { StackFrame } from "effect/References"
 
 /** The place of one call. It also is the frame that stands for the call in the stack of a failure. */
@@ -131,4 +132,26 @@ const namesOn = (way: Way): ReadonlyArray<string> => {
     for (let each: Place | undefined = place; each !== undefined; each = each.parent) places.add(each)
   }
   return [...places].map(({ agent }) => agent)
+}
+
+/** Says of a failure that it stands in a message of a call: one and the same failure, seen in two places. */
+export interface Shown {
+  readonly place: Place
+}
+
+const ShownIn = Context.Reference<Shown | undefined>("miniagents/internal/place/ShownIn", {
+  defaultValue: () => undefined
+})
+
+/** The failure of a message that is to be the failure of its call as well. */
+export const shownIn = <E>(cause: Cause.Cause<E>, place: Place | undefined): Cause.Cause<E> =>
+  place === undefined ? cause : Cause.annotate(cause, Context.make(ShownIn, { place }), { overwrite: true })
+
+/** Where a failure is shown already, if it is. */
+export const shownOf = (cause: Cause.Cause<unknown>): Shown | undefined => {
+  for (const { annotations } of cause.reasons) {
+    const shown = annotations.get(ShownIn.key)
+    if (shown !== undefined) return shown as Shown // nothing else is kept under this key
+  }
+  return undefined
 }

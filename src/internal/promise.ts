@@ -11,7 +11,7 @@ import * as Message from "../Message.ts"
 import type { MessagePromise, Origin } from "../MessagePromise.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import { Log } from "./log.ts"
-import { type Place, traced } from "./place.ts"
+import { type Place, shownIn, traced } from "./place.ts"
 import type { RuntimeImpl } from "./runtime.ts"
 import { makeStreamable, replay, type StreamChannel } from "./streamable.ts"
 import type { Task } from "./task.ts"
@@ -284,7 +284,11 @@ export const filled = (fiber: Fiber.Fiber<unknown, unknown>, known: Message.Know
       )
       if (message !== undefined) finish(Exit.succeed(message))
     },
-    fail: (cause) => finish(Exit.failCause(cause))
+    fail: (cause) => {
+      const shown = shownIn(cause, promise.maker === task.place ? task.place : undefined)
+      finish(Exit.failCause(shown))
+      return shown
+    }
   }
 }
 
@@ -293,7 +297,8 @@ export interface Filled {
   readonly push: (token: string) => void
   /** Ends it with the message that is made of the whole text. */
   readonly end: (whole: (text: string) => Message.Message) => void
-  readonly fail: (cause: Cause.Cause<unknown>) => void
+  /** Gives the cause for the call to fail with as well: it is one failure, and reading either is reading it. */
+  readonly fail: (cause: Cause.Cause<unknown>) => Cause.Cause<unknown>
 }
 
 /** What a foreign function throws must reach the promise, not the event loop, and an Effect per token would be dear. */

@@ -22,7 +22,8 @@ import type { Task } from "./task.ts"
 /** How a rope turns failures below it into elements. */
 export interface Recover<A> {
   readonly element: (element: A) => A
-  readonly failure: (cause: Cause.Cause<unknown>) => A
+  /** Gives nothing where the failure stands in an element before it already. */
+  readonly failure: (cause: Cause.Cause<unknown>, rope: Rope<A>) => A | undefined
 }
 
 /** Runs an effect in the background, owned by whoever owns the rope. */
@@ -37,7 +38,7 @@ export type Turns = (lane: number, give: () => void) => Effect.Effect<void> | un
 export class Rope<A> extends Log<A | Rope<A>> {
   recover: Recover<A> | undefined = undefined
   turns: Turns | undefined = undefined
-  private failures: Map<Rope<A>, A> | undefined = undefined
+  private failures: Map<Rope<A>, A | undefined> | undefined = undefined
   private lanes: Lanes<A> | undefined = undefined
   /** A reader has met a failure in here and left for good: what comes later must not go before that failure. */
   over = false
@@ -110,15 +111,13 @@ export class Rope<A> extends Log<A | Rope<A>> {
   }
 
   /** The element that stands for the failure of a nested rope: one and the same for every reader. */
-  failureOf(rope: Rope<A>): A {
+  failureOf(rope: Rope<A>): A | undefined {
     this.failures ??= new Map()
-    let failure = this.failures.get(rope)
-    if (failure === undefined) {
+    if (!this.failures.has(rope)) {
       const exit = rope.exit as Exit.Failure<unknown, unknown>
-      failure = this.recover!.failure(exit.cause)
-      this.failures.set(rope, failure)
+      this.failures.set(rope, this.recover!.failure(exit.cause, rope))
     }
-    return failure
+    return this.failures.get(rope)
   }
 
   override failureRead(): void {
@@ -294,8 +293,11 @@ export class Reader<A> {
         for (let left = frame.parent; left !== parent; left = left!.parent) left!.rope.over = true
       if (parent === undefined) this.failed = frame.rope
       else {
-        out.push(parent.rope.failureOf(frame.rope))
-        this.count++
+        const failure = parent.rope.failureOf(frame.rope)
+        if (failure !== undefined) {
+          out.push(failure)
+          this.count++
+        }
       }
     }
     if (parent === undefined) {

@@ -13,7 +13,7 @@ import * as Message from "../Message.ts"
 import type { MessagePromise, Origin } from "../MessagePromise.ts"
 import type { MessageSequence, Part, SingleOptions } from "../MessageSequence.ts"
 import type { Source } from "./input.ts"
-import { type Place, traced } from "./place.ts"
+import { type Place, shownOf, traced } from "./place.ts"
 import { inside, isPromise, View, Whole } from "./promise.ts"
 import { type Observes, Reader, Rope } from "./rope.ts"
 import type { RuntimeImpl } from "./runtime.ts"
@@ -133,7 +133,8 @@ export class Sequence<E = unknown> extends Rope<Promise> {
     if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return this.close(exit)
     const cause = traced(exit.cause, place)
     if (this.recover !== undefined) {
-      this.add([this.recover.failure(cause)])
+      const failure = this.recover.failure(cause, this)
+      if (failure !== undefined) this.add([failure])
       this.close(Exit.void)
     } else {
       runtime.reports.watch(this, cause, context)
@@ -182,7 +183,10 @@ export const readerOf = (
 
 const recover = {
   element: (promise: Promise): Promise => inside(promise).recovered,
-  failure: (cause: Cause.Cause<unknown>): Promise => new Whole(Message.fromCause(cause))
+  failure: (cause: Cause.Cause<unknown>, rope: Rope<Promise>): Promise | undefined => {
+    const place = rope instanceof Sequence ? rope.place : undefined
+    return place !== undefined && shownOf(cause)?.place === place ? undefined : new Whole(Message.fromCause(cause))
+  }
 }
 
 /** The sequence that a part is or reads from, if any. */

@@ -1,9 +1,9 @@
 /** Agents that speak with a model: what they send, what they reply while it streams, and how they fail. */
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import { AiError, LanguageModel, Model } from "effect/ai"
 import { TestClock } from "effect/testing"
-import type { InteractionContext } from "miniagents"
+import type { InteractionContext, MessageSequence } from "miniagents"
 import { Agent, Message, MessagePromise, MiniAgents } from "miniagents"
 import type { Budget } from "miniagents/llm"
 import { LlmAgent, LlmMessage, LlmPrompt } from "miniagents/llm"
@@ -138,6 +138,44 @@ describe("LlmAgent", () => {
       })
     )
   )
+
+  type Replies = MessageSequence.MessageSequence<AiError.AiError | Budget.BudgetExceeded>
+  const ways: Record<string, readonly [(replies: Replies) => Effect.Effect<unknown, unknown>, reports: number]> = {
+    "nobody reads it": [() => Effect.void, 1],
+    "only the replies are drained": [Stream.runDrain, 0],
+    "only the message is read": [
+      (replies) =>
+        Effect.flatMap(Stream.runHead(replies), (head) =>
+          Effect.fromOption(head).pipe(Effect.flatMap(Stream.runDrain))
+        ),
+      0
+    ],
+    "all of it is read": [(replies) => replies.messages, 0]
+  }
+
+  for (const [how, [read, reports]] of Object.entries(ways)) {
+    it.effect(
+      `a failure in the middle of a text is that of the run as well, and is reported ${reports} times when ${how}`,
+      () =>
+        Effect.gen(function* () {
+          const logged: Array<string> = []
+          const logger = Logger.make(({ message }) => void logged.push(String(message)))
+          yield* run(
+            [turn(text("half a "), ScriptedModel.fail(new AiError.InternalProviderError({ description: "down" })))],
+            Effect.gen(function* () {
+              const replies = yield* LlmAgent.make("A").trigger("go")
+              const exit = yield* Effect.exit(read(replies))
+              if (reports === 0) assert.include(String(exit), "down")
+              yield* MiniAgents.running.pipe(Effect.repeat({ until: (running) => running === 0 }))
+            })
+          ).pipe(Effect.provide(Logger.layer([logger])))
+          assert.lengthOf(
+            logged.filter((line) => line.startsWith("Nobody read this failure")),
+            reports
+          )
+        })
+    )
+  }
 
   it.effect("fails with what its input fails with", () =>
     run(

@@ -91,7 +91,6 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     for (let step = 1; ; step++) {
       const { prompt } = talk
       const response = yield* request(ctx, { model, name, toolkit, prompt, step, ids: talk.ids })
-      if (response === undefined) return undefined
       const { calls, messages } = response
       const reason = response.finish?.reason ?? "stop"
       const done: Done = { prompt, step }
@@ -115,7 +114,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
 /** Reasons of a response that is all there: its calls can be made. */
 const complete: ReadonlySet<string> = new Set(["stop", "tool-calls", "pause"])
 
-/** One request, its response as messages; nothing where it failed and the failure stands in the message under way. */
+/** One request, its response as messages. */
 const request = (ctx: InteractionContext, { ids, model, name, prompt, step, toolkit }: Request) =>
   Effect.withFiber((fiber) => {
     const messages = new ResponseMessages({
@@ -131,20 +130,17 @@ const request = (ctx: InteractionContext, { ids, model, name, prompt, step, tool
         watched?.take(chunk)
         return messages.take(chunk)
       })
-    let placed = false
+    let failure: Cause.Cause<unknown> = Cause.empty
     const end = (exit: Exit.Exit<unknown, unknown>) =>
       Exit.isSuccess(exit)
         ? messages.close()
-        : Effect.map(messages.fail(exit.cause), (found) => {
-            placed = found
+        : Effect.map(messages.fail(exit.cause), (cause) => {
+            failure = cause
           })
     return watch(ctx, { model: name, prompt, step, toolkit, responseFormat: "text" }, read).pipe(
       Effect.onExit(end),
-      Effect.as(messages),
-      Effect.catchCauseIf(
-        (cause) => placed && !Cause.hasInterruptsOnly(cause),
-        () => Effect.undefined
-      )
+      Effect.catchCause(() => Effect.failCause(failure)),
+      Effect.as(messages)
     )
   })
 

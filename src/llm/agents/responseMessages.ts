@@ -126,19 +126,19 @@ export class ResponseMessages {
     return this.speaker.reply(this.assistant("", true))
   }
 
-  /** The response broke off. Whether its failure has found its place, in the message that was under way. */
-  fail(cause: Cause.Cause<unknown>): Effect.Effect<boolean, never, MiniAgents.MiniAgents> {
+  /** The response broke off: the failure of the run, which is that of the message that was under way as well. */
+  fail(cause: Cause.Cause<unknown>): Effect.Effect<Cause.Cause<unknown>, never, MiniAgents.MiniAgents> {
     // what came together with the failure has not been replied with yet
     return Effect.map(this.flush, () => this.place(cause))
   }
 
-  private place(cause: Cause.Cause<unknown>): boolean {
+  private place(cause: Cause.Cause<unknown>): Cause.Cause<unknown> {
     const open = [...this.blocks.values()].filter((block) => !block.ended)
     const broken = this.calls.length > 0 && !Cause.hasInterruptsOnly(cause) ? undefined : open.pop()
     for (const block of open) this.end(block)
-    broken?.message.fail(cause)
+    const placed = broken?.message.fail(cause) ?? cause
     for (const call of this.calls) call.slot.end(Cause.hasInterruptsOnly(cause) ? Exit.failCause(cause) : Exit.void)
-    return broken !== undefined
+    return placed
   }
 
   private delta(part: Response.TextDeltaPart | Response.ReasoningDeltaPart): void {
