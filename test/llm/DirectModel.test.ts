@@ -78,9 +78,20 @@ const withHandlers = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     toolkit.toLayer({ weather: () => Effect.succeed("rain"), clock: () => Effect.succeed("noon") })
   )
 
-/** Asks a model twice: the second time a follower of responses may have something to say. */
+/** Asks a model, and again with what was said since: whoever follows its responses may have something to add to it. */
 const askTwice = (make: Effect.Effect<LanguageModel.LanguageModel>, options: Options) =>
-  Effect.flatMap(make, (model) => Effect.replicateEffect(hear(model, options), 2))
+  Effect.gen(function* () {
+    const model = yield* make
+    const prompt = Prompt.make(options.prompt)
+    const more = Prompt.make([
+      { role: "assistant", content: [{ type: "text", text: "Hello" }] },
+      { role: "user", content: "Bye" }
+    ])
+    return [
+      yield* hear(model, { ...options, prompt } as Options),
+      yield* hear(model, { ...options, prompt: Prompt.concat(prompt, more) } as Options)
+    ]
+  })
 
 /** Asks the model of this module and that of `effect/ai`, each on a provider of its own that streams the same. */
 const compare = (
@@ -105,9 +116,12 @@ for (const [name, options] of questions) {
   it.effect.prop(`streams what \`LanguageModel.make\` does when asked ${name}`, { chunks: Parts }, ({ chunks }) =>
     withHandlers(
       Effect.gen(function* () {
-        const isRun = "toolkit" in options && !("disableToolCallResolution" in options)
-        const given = isRun ? { toolkit: yield* toolkit } : {}
-        yield* compare(chunks, { prompt: "Hi", ...options, ...given } as Options)
+        yield* compare(chunks, { prompt: "Hi", ...options } as Options)
+        if ("toolkit" in options) {
+          // the same with its handlers, as whoever looked for them has it
+          const resolved = yield* options.toolkit as typeof toolkit
+          yield* compare(chunks, { prompt: "Hi", ...options, toolkit: resolved } as Options)
+        }
       })
     )
   )

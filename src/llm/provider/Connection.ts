@@ -7,19 +7,16 @@
 import { sha256 } from "@noble/hashes/sha2.js"
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import type * as AiError from "effect/ai/AiError"
-import * as Arr from "effect/Array"
-import type { NonEmptyReadonlyArray } from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as String from "effect/String"
 import { credentialsOf, withoutSecrets } from "../../internal/address.ts"
+import { BodyText, GivenText, type Reader, type Text } from "./bodyText.ts"
 import * as Failure from "./failure.ts"
 import { Patience } from "./patience.ts"
 import { type ServerSentEvent, ServerSentEvents } from "./serverSentEvents.ts"
@@ -99,23 +96,38 @@ export interface Connection<out Sdk, in out Params> {
  */
 export interface Opened {
   readonly headers: { readonly get: (name: string) => string | null }
-  readonly body: {
-    readonly getReader: () => {
-      readonly read: () => PromiseLike<
-        { readonly done: false; readonly value: Uint8Array } | { readonly done: true; readonly value?: unknown }
-      >
-    }
-  } | null
+  readonly body: { readonly getReader: () => Reader } | null
 }
 
 /**
- * The events of a response as they come in: those that came together are given together.
+ * What is made of the events of a response: those that came together are given together.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handlers<out A, out E> {
+  /** Gives nothing where it takes more events to make something. */
+  readonly events: (events: ReadonlyArray<ServerSentEvent>) => Effect.Effect<A, E> | undefined
+  /** The response has ended; there may be an event that nothing followed. */
+  readonly end: (events: ReadonlyArray<ServerSentEvent>) => Effect.Effect<A, E>
+  /** The connection gave out, or the server was silent for too long. */
+  readonly broken: (reason: AiError.AiErrorReason) => Effect.Effect<A, E>
+}
+
+/**
+ * A response as it comes in.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Incoming {
-  readonly pull: Pull.Pull<NonEmptyReadonlyArray<ServerSentEvent>, AiError.AiErrorReason>
+  /**
+   * Reads on until something is made of it. It gives way now and then, so that whoever reads what is made is not kept
+   * waiting by what came at once, of this response or of others.
+   */
+  readonly read: <A, E>(handlers: Handlers<A, E>) => Effect.Effect<A, E>
+  /** Leaves the rest unread, but for an end that is about to come: the connection can then be used again. */
+  readonly leave: Effect.Effect<void>
   /** Tells that there was content in an event: from here on `betweenTokens` counts, anew. */
   readonly heard: () => void
   /** The response did not come as a stream, and is whole when its only event is there. */
@@ -255,7 +267,13 @@ const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping
     profile,
     url,
     server: serverOf(url, profile),
-    use: (request) => Effect.scoped(Effect.map(start(request), ({ answer }) => answer)),
+    use: (request) =>
+      Effect.scoped(
+        Effect.map(start(request), ({ answer, waiting }) => {
+          waiting.isOver = true
+          return answer
+        })
+      ),
     open: (request) => Effect.flatMap(start(request), ({ answer, now, waiting }) => incoming(answer, waiting, now)),
     failureOf: (event, body) => Failure.ofEvent(event, body, failed(0)),
     redact
@@ -271,54 +289,42 @@ const incoming = (
   Effect.gen(function* () {
     const contentType = headers.get("content-type") ?? ""
     if (/^text\/html\b/i.test(contentType)) return yield* Failure.notAStream(contentType, failed())
-    const reader = body?.getReader()
-    const decoder = new TextDecoder()
-    const text: Pull.Pull<string, AiError.AiErrorReason> = Effect.suspend(() =>
-      reader === undefined
-        ? Cause.done()
-        : Effect.flatMap(
-            waiting.wait(
-              () => reader.read(),
-              (error) => Failure.ofStream(error, failed())
-            ),
-            ({ done, value }) => (done ? Cause.done() : Effect.succeed(decoder.decode(value, { stream: true })))
-          )
-    )
+    const reasonOf = (error: unknown) => Failure.ofStream(error, failed())
+    const text = body === null ? new GivenText("") : new BodyText(body.getReader(), waiting, reasonOf)
     const heard = () => waiting.heard()
     if (!/^application\/json\b/i.test(contentType)) {
       const incomplete = () => Failure.network("TransportError", brokenOff, failed())
-      return { pull: eventsOf(text), heard, isDocument: false, incomplete }
+      return { ...eventsOf(text), heard, isDocument: false, incomplete }
     }
     let document = ""
-    yield* Pull.catchDone(Effect.forever(Effect.map(text, (text) => void (document += text))), () => Effect.void)
+    yield* text.read({
+      text: (text) => void (document += text),
+      end: Effect.void,
+      broken: (reason) => Effect.fail(reason)
+    })
     const incomplete = () => Failure.notAStream(contentType, failed(), document)
+    const given = new GivenText(document)
     // Some streams are called JSON, as their events are.
-    if (!/^\s*[[{]/.test(document)) return { pull: eventsOf(once(document)), heard, isDocument: false, incomplete }
-    return { pull: once([{ name: "", data: document }]), heard, isDocument: true, incomplete }
+    if (!/^\s*[[{]/.test(document)) return { ...eventsOf(given), heard, isDocument: false, incomplete }
+    const whole = { push: (data: string) => [{ name: "", data }], end: () => [] }
+    return { ...eventsOf(given, whole), heard, isDocument: true, incomplete }
   })
 
-type Events = Pull.Pull<NonEmptyReadonlyArray<ServerSentEvent>, AiError.AiErrorReason>
-
-const eventsOf = (text: Pull.Pull<string, AiError.AiErrorReason>): Events => {
-  const parser = new ServerSentEvents()
-  const given = (events: ReadonlyArray<ServerSentEvent>, otherwise: Events): Events =>
-    Arr.isReadonlyArrayNonEmpty(events) ? Effect.succeed(events) : otherwise
-  const next: Events = Effect.matchEffect(text, {
-    onSuccess: (text) => given(parser.push(text), next),
-    onFailure: (error) => (Cause.isDone(error) ? given(parser.end(), Cause.done()) : Effect.fail(error))
-  })
-  return next
-}
-
-/** A pull of one thing. */
-const once = <A>(value: A): Pull.Pull<A> => {
-  let isGiven = false
-  return Effect.suspend(() => {
-    if (isGiven) return Cause.done()
-    isGiven = true
-    return Effect.succeed(value)
-  })
-}
+const eventsOf = (
+  text: Text,
+  parser: Pick<ServerSentEvents, "end" | "push"> = new ServerSentEvents()
+): Pick<Incoming, "leave" | "read"> => ({
+  leave: text.leave,
+  read: ({ broken, end, events }) =>
+    text.read({
+      text: (text) => {
+        const pushed = parser.push(text)
+        return pushed.length === 0 ? undefined : events(pushed)
+      },
+      end: Effect.suspend(() => end(parser.end())),
+      broken
+    })
+})
 
 const brokenOff = "the response ended before the model had finished"
 

@@ -169,9 +169,9 @@ const annotate = ({ span }: LanguageModel.ProviderOptions, part: Response.Stream
 
 type Parts = Pull.Pull<NonEmptyReadonlyArray<Response.StreamPartEncoded>, AiError.AiErrorReason>
 
-/** Pulls events and gives the parts they add, until the response is whole or has failed. */
+/** Reads events and gives the parts they add, until the response is whole or has failed. */
 const partsOf = (
-  { heard, incomplete, isDocument, pull }: Connection.Incoming,
+  { heard, incomplete, isDocument, leave, read }: Connection.Incoming,
   reader: ResponseReader,
   response: ResponseBuilder,
   onPart: (part: Response.StreamPartEncoded) => void
@@ -180,6 +180,7 @@ const partsOf = (
   let held: ReadonlyArray<Response.StreamPartEncoded> = []
   const end = (parts: ReadonlyArray<Response.StreamPartEncoded> = []): Parts => {
     hasEnded = true
+    if (response.failure !== undefined) return give(parts)
     if (response.reason !== undefined || (response.progress > 0 && (response.isComplete || isDocument))) {
       return give([...parts, ...reader.end()])
     }
@@ -195,34 +196,39 @@ const partsOf = (
     if (Arr.isReadonlyArrayNonEmpty(given)) return Effect.succeed(given)
     return response.failure === undefined ? next : Effect.fail(response.failure)
   }
-  const onEvents = (events: NonEmptyReadonlyArray<ServerSentEvent>): Parts => {
+  const push = (events: ReadonlyArray<ServerSentEvent>) => {
     const before = response.progress
     const parts = reader.push(events)
     if (response.progress > before) heard()
-    return response.isComplete && response.failure === undefined ? end(parts) : give(parts)
+    return parts
   }
+  const reading: Parts = read({
+    events: (events) => {
+      const wasFinished = response.isFinished
+      const parts = push(events)
+      if (response.isComplete && response.failure === undefined) return end(parts)
+      if (parts.length > 0 || response.failure !== undefined) return give(parts)
+      // What is left to come has less time.
+      return response.isFinished && !wasFinished ? next : undefined
+    },
+    end: (events) => end(push(events)),
+    broken: (reason) =>
+      response.isFinished
+        ? Effect.andThen(Effect.logDebug("the connection gave out after the whole response", reason), end())
+        : Effect.fail(reason)
+  })
   const next: Parts = Effect.suspend((): Parts => {
     if (held.length > 0) return give(held)
     if (response.failure !== undefined) return Effect.fail(response.failure)
-    // Reading on to the end leaves the connection open for the next request.
-    if (hasEnded) {
-      return Effect.matchEffect(patient(pull), { onSuccess: () => Cause.done(), onFailure: () => Cause.done() })
-    }
-    return Effect.matchEffect(response.isFinished ? patient(pull) : pull, {
-      onSuccess: onEvents,
-      onFailure: (error) => {
-        if (Cause.isDone(error)) return end()
-        if (!response.isFinished) return Effect.fail(error)
-        return Effect.andThen(Effect.logDebug("the connection gave out after the whole response", error), end())
-      }
-    })
+    if (hasEnded) return Effect.andThen(leave, Cause.done())
+    return response.isFinished ? patient(reading, end) : reading
   })
   return next
 }
 
 /** Once the model has finished, the usage and the end marker may take this long; without them the response is whole. */
-const patient = <A, E>(pull: Pull.Pull<A, E>): Pull.Pull<A, E> =>
-  Effect.timeoutOrElse(pull, { duration: Duration.seconds(5), orElse: () => Cause.done() })
+const patient = (parts: Parts, end: () => Parts): Parts =>
+  Effect.timeoutOrElse(parts, { duration: Duration.seconds(5), orElse: end })
 
 /** The ids of the calls that a prompt has. */
 const idsOf = (prompt: Prompt.Prompt): ReadonlySet<string> => {

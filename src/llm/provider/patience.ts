@@ -12,6 +12,8 @@ export interface Limits {
 
 /** Waits for promises, and loses patience after a while without a token. Time in which nobody waits is not counted. */
 export class Patience {
+  /** There is nothing left to wait for. */
+  isOver = false
   private waited = 0
   private since: number | undefined = undefined
   private giveUp: (() => void) | undefined = undefined
@@ -27,11 +29,11 @@ export class Patience {
     this.silence = silence
   }
 
-  /** Starts the watch; the signal aborts when the scope closes. */
+  /** Starts the watch; the signal aborts when the scope closes, unless all is over then. */
   get start(): Effect.Effect<AbortSignal, never, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.sync(() => new AbortController()),
-      (controller) => Effect.sync(() => controller.abort())
+      (controller) => Effect.sync(() => (this.isOver ? undefined : controller.abort(unwanted)))
     ).pipe(
       Effect.map((controller) => controller.signal),
       Effect.tap(Effect.forkScoped(this.watch, { startImmediately: true }))
@@ -80,3 +82,6 @@ export class Patience {
     return Effect.andThen(Effect.sleep(Math.max(Math.min(left, this.limits.between), 1)), this.watch)
   })
 }
+
+/** Made once: the one that a signal makes for itself costs more than all else about it. */
+const unwanted = new DOMException("The request is no longer wanted", "AbortError")
