@@ -295,7 +295,8 @@ const encodeMessages = (
       const control = cacheControl(message.options, origin)
       if (content.length > 0) Object.assign(content[content.length - 1], control)
       const last = turns[turns.length - 1]
-      if (content.length === 0) continue
+      // Nor does it take a turn that has nothing but thoughts.
+      if (content.every(({ type }) => type === "thinking" || type === "redacted_thinking")) continue
       if (last?.role === role) last.content.push(...content)
       else turns.push({ role, content })
     }

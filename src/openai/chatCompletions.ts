@@ -309,8 +309,24 @@ const decodeUsage = (usage: RawUsage | null | undefined, response: ResponseBuild
       text: output === undefined ? undefined : Math.max(0, output - (reasoning ?? 0))
     }
   }
-  // With what there is no field for: sound, guessed tokens, the cost.
-  response.note({ usage: Part.json(usage) })
+  response.note({ usage: besides(usage) })
+}
+
+const knownOfUsage = new Set(
+  [
+    ["prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens", "cached_tokens"],
+    ["cache_write_tokens", "reasoning_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens"]
+  ].flat()
+)
+
+/** What of the usage there is no field for, unless it is zero: sound, guessed tokens, the cost. */
+const besides = (usage: object): Metadata.Metadata | undefined => {
+  const rest: Metadata.Collected = {}
+  for (const [key, value] of Object.entries(Metadata.unknownOf(usage, knownOfUsage) ?? {})) {
+    const said = Predicate.isObject(value) ? besides(value) : value
+    if (said !== undefined && said !== 0) rest[key] = said
+  }
+  return Object.keys(rest).length === 0 ? undefined : rest
 }
 
 const encodeTools = (

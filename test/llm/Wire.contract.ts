@@ -414,6 +414,33 @@ export const suite = (provider: Provider): void => {
     )
   })
 
+  describe("structured output that is none", () => {
+    it.effect.each([
+      ["cut by the token limit", { text: ['{"na'], reason: "length" }, "StructuredOutputError", "token limit"],
+      ["refused", { text: ["I won't"], reason: "refused" }, "ContentPolicyError", "I won't"]
+    ] as const)("as it was %s is a typed error that says so", ([, said, tag, words]) =>
+      Effect.gen(function* () {
+        const server = yield* Loopback.serve(Loopback.stream(whole(said)))
+        const schema = Schema.Struct({ name: Schema.String })
+        const error = yield* LanguageModel.generateObject({ prompt, schema }).pipe(
+          Effect.provide(at(server)),
+          Effect.flip
+        )
+        assert.strictEqual(error.reason._tag, tag)
+        assert.include(error.message, words)
+      })
+    )
+
+    it.effect("is whole when the token limit came right after it", () =>
+      Effect.gen(function* () {
+        const server = yield* Loopback.serve(Loopback.stream(whole({ text: ['{"name":"Ada"}'], reason: "length" })))
+        const schema = Schema.Struct({ name: Schema.String })
+        const response = yield* Effect.provide(LanguageModel.generateObject({ prompt, schema }), at(server))
+        assert.deepStrictEqual(response.value, { name: "Ada" })
+      })
+    )
+  })
+
   describe("a server that refuses", () => {
     it.effect.each([
       [400, "InvalidRequestError", false],
@@ -715,6 +742,22 @@ export const suite = (provider: Provider): void => {
       })
     )
 
+    it.effect("is waited for by Node's own client for as long as was said", () =>
+      Effect.gen(function* () {
+        const seen: Array<object> = []
+        // Node makes it with the first request.
+        yield* hear(Loopback.stream(whole({ text: ["a"] })))
+        yield* Effect.acquireRelease(
+          Effect.sync(() => watchDispatcher((options) => seen.push(options))),
+          (restore) => Effect.sync(restore)
+        )
+        const { tokens } = yield* hear(Loopback.stream(whole({ text: ["a"] })))
+        assert.deepStrictEqual(tokens, ["a"])
+        assert.strictEqual(seen.length, 1)
+        assert.deepInclude(seen[0], { headersTimeout: 0, bodyTimeout: 0 })
+      })
+    )
+
     it.effect("has all the time its reader takes", () =>
       Effect.gen(function* () {
         const server = yield* Loopback.serve(Loopback.stream(whole({ text: ["a", "b", "c"] })))
@@ -867,6 +910,21 @@ export const suite = (provider: Provider): void => {
       })
     })
   )
+}
+
+/** Sees what is asked of the client of the whole program, which a user may have set. */
+const watchDispatcher = (onRequest: (options: object) => void): (() => void) => {
+  const names = ["undici.globalDispatcher.2", "undici.globalDispatcher.1"].map((name) => Symbol.for(name))
+  const name = names.find((name) => Reflect.has(globalThis, name)) as symbol
+  const before = Reflect.get(globalThis, name) as { dispatch: (options: object, handler: object) => boolean }
+  const watching = {
+    dispatch: (options: object, handler: object) => {
+      onRequest(options)
+      return before.dispatch(options, handler)
+    }
+  }
+  Reflect.set(globalThis, name, watching)
+  return () => void Reflect.set(globalThis, name, before)
 }
 
 /** The mark on what another server than the provider's own has said. */

@@ -224,6 +224,29 @@ describe("OpenAi", () => {
     })
   )
 
+  it.effect("gives a refusal of a value as an error that says so", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(Loopback.stream([chunk({ refusal: "I won't" }, "stop")]))
+      const schema = Schema.Struct({ name: Schema.String })
+      const error = yield* LanguageModel.generateObject({ prompt: "Hi", schema }).pipe(
+        Effect.provide(Layer.provide(OpenAi.model("gpt"), layer(server))),
+        Effect.flip
+      )
+      assert.strictEqual(error.reason._tag, "ContentPolicyError")
+      assert.include(error.message, "I won't")
+    })
+  )
+
+  it.effect("takes a response that was cut for no whole one, though every chunk has a reason", () =>
+    Effect.gen(function* () {
+      const said = [chunk({ content: "a" }, "stop"), chunk({ content: "b" }, "stop")]
+      const server = yield* Loopback.serve(Loopback.stream(said, "cut"))
+      const { error, tokens } = yield* called(server)
+      assert.deepStrictEqual(tokens, ["a", "b"])
+      assert.strictEqual(error?.reason._tag, "NetworkError")
+    })
+  )
+
   it.effect("names a schema so that the API takes it", () =>
     Effect.gen(function* () {
       const server = yield* Loopback.serve(Loopback.stream(whole({ text: ['{"name":"Ada"}'] })))

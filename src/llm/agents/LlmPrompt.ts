@@ -212,9 +212,9 @@ class PromptBuilder {
   }
 
   toPrompt(): Prompt.Prompt {
-    // providers refuse a message that has nothing but thoughts
+    // Providers refuse a message that has nothing but thoughts; one without words is something else that goes back.
     const isThought = ({ content, role }: Prompt.Message) =>
-      role === "assistant" && content.every((part) => part.type === "reasoning")
+      role === "assistant" && content.every((part) => part.type === "reasoning" && !isBlank(part.text))
     return Prompt.fromMessages(this.messages.filter((message) => !isThought(message)))
   }
 

@@ -26,7 +26,7 @@ export const toObject = (params: unknown): { readonly [name: string]: unknown } 
   // a class of the user's is an object as well, and JSON is made of it later
   return Predicate.isObject(params) && !Array.isArray(params)
     ? (params as { readonly [name: string]: unknown })
-    : { params }
+    : { INVALID_JSON: params }
 }
 
 const parseJson = (text: string): Schema.Json | undefined =>
