@@ -1,11 +1,10 @@
 /** The agent of Anthropic's models: what its requests hold for what it is given. */
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Stream } from "effect"
-import { Prompt } from "effect/ai"
+import { Cause, Effect, Exit, Schema, Stream } from "effect"
+import { Prompt, Tool, Toolkit } from "effect/ai"
 import { Agent, Message, MiniAgents } from "miniagents"
-import type { LlmAgent } from "miniagents/llm"
 import { Anthropic } from "miniagents/anthropic"
-import { LlmPrompt } from "miniagents/llm"
+import { LlmAgent, LlmPrompt } from "miniagents/llm"
 import { block, finish, start, stop, whole } from "./Anthropic.wire.ts"
 import * as Loopback from "../llm/Loopback.ts"
 
@@ -230,4 +229,38 @@ describe("Anthropic.agent", () => {
     void (() => claude.trigger("Hi", { config: { thinking: { type: "often" } } }))
     void (() => claude.fork({ parameters: { config: { thinking: { type: "adaptive" } } } }).trigger("Hi"))
   })
+
+  it.effect("goes on from a pause that has nothing but a block of a tool of Anthropic's own", () =>
+    Effect.gen(function* () {
+      const search = { type: "server_tool_use", id: "s", name: "web_search", input: { query: "rain" } }
+      const paused = [start(), ...block(0, search), finish("pause_turn"), stop]
+      const server = yield* Loopback.serve((response, request, count) =>
+        Loopback.stream(count === 1 ? paused : whole({ text: ["Rain."] }))(response, request, count)
+      )
+      const clock = Toolkit.make(Tool.make("clock", { success: Schema.String }))
+      const agent = LlmAgent.make("Assistant", {
+        toolkit: clock,
+        model: Anthropic.model("claude")
+      })
+      const replies = yield* agent.trigger("Does it rain?").pipe(
+        Effect.flatMap((replies) => replies.text),
+        Effect.provide([
+          MiniAgents.layer(),
+          Anthropic.layer({ baseUrl: server.url }),
+          clock.toLayer({ clock: () => Effect.succeed("") })
+        ])
+      )
+      assert.include(replies, "Rain.")
+      assert.deepStrictEqual(
+        server.received.map(({ body }) => (body as { readonly messages: ReadonlyArray<unknown> }).messages),
+        [
+          [{ role: "user", content: text("Does it rain?") }],
+          [
+            { role: "user", content: text("Does it rain?") },
+            { role: "assistant", content: [search] }
+          ]
+        ]
+      )
+    })
+  )
 })

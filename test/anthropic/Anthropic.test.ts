@@ -78,6 +78,7 @@ describe("Anthropic", () => {
           ]
         },
         { role: "assistant", content: [{ type: "reasoning", text: "of another provider" }] },
+        { role: "assistant", content: [{ type: "reasoning", text: "hm", options: { anthropic: { signature: "s" } } }] },
         {
           role: "user",
           content: [

@@ -24,12 +24,14 @@ const table: ReadonlyArray<Dialects.Dialect> = [
   {
     name: "parameters both in the start and in pieces",
     says: [start(), ...use(0, { input: { city: "Oslo" } }, osloJson), finish("tool_use"), stop],
-    heard: [oslo, calls]
+    heard: [oslo, calls],
+    pieces: osloJson
   },
   {
     name: "parameters in the start alone",
     says: [start(), ...use(0, { input: { city: "Oslo" } }), finish("tool_use"), stop],
-    heard: [oslo, calls]
+    heard: [oslo, calls],
+    pieces: osloJson
   },
   {
     name: "parameters as an object in a piece",

@@ -24,6 +24,8 @@ export interface Dialect {
   readonly name: string
   readonly says: ReadonlyArray<string>
   readonly heard: ReadonlyArray<Heard>
+  /** The pieces of the parameters of all calls, joined. */
+  readonly pieces?: string
   /** What the last part tells of tokens. */
   readonly usage?: { readonly [name: string]: number }
   /** What stands in the metadata of the last part. */
@@ -97,6 +99,10 @@ export const suite = <Habits>(provider: Provider<Habits>): void => {
         }
         assert.isUndefined(error, error?.message)
         assert.deepStrictEqual(heard, row.heard)
+        if (row.pieces !== undefined) {
+          const pieces = parts.flatMap((part) => (part.type === "tool-params-delta" ? [part.delta] : []))
+          assert.strictEqual(pieces.join(""), row.pieces)
+        }
         const last = parts.at(-1) as Response.FinishPart
         if (row.usage !== undefined) {
           assert.deepInclude({ ...last.usage.inputTokens, ...outputOf(last) }, row.usage)

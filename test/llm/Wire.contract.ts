@@ -384,6 +384,22 @@ export const suite = (provider: Provider): void => {
     )
   })
 
+  describe("a call that is refused", () => {
+    it.effect("takes nothing with it of what came together with it", () =>
+      Effect.gen(function* () {
+        const said: Said = { text: ["a"], calls: [{ id: "1", name: "weather", json: ['{"city":7,"day":null}'] }] }
+        const server = yield* Loopback.serve(Loopback.stream([whole(said).join("")]))
+        const strict = LanguageModel.streamText({ prompt, toolkit, disableToolCallResolution: true })
+        const outcome = yield* Effect.provide(collect(strict), [
+          at(server),
+          toolkit.toLayer({ weather: () => Effect.succeed(""), clock: () => Effect.succeed("") })
+        ])
+        assert.deepStrictEqual(outcome.tokens, ["a"])
+        assertError(outcome, "InvalidOutputError", true)
+      })
+    )
+  })
+
   describe("structured output", () => {
     it.effect("asks for the schema and gives the value", () =>
       Effect.gen(function* () {

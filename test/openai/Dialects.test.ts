@@ -44,6 +44,20 @@ const calling: ReadonlyArray<Dialects.Dialect> = [
     heard: [oslo, calls]
   },
   {
+    name: "calls without parameters that all have the number 0",
+    says: [
+      ...["a", "b"].map((id) => call({ index: 0, id, function: { name: "clock", arguments: "" } })),
+      chunk({}, "tool_calls"),
+      done
+    ],
+    heard: [{ call: "clock", with: {} }, { call: "clock", with: {} }, calls]
+  },
+  {
+    name: "the name once more with the first parameters",
+    says: [weather("", { index: 0 }), weather(osloJson, { index: 0 }), chunk({}, "tool_calls"), done],
+    heard: [oslo, calls]
+  },
+  {
     name: "the name in a later piece",
     says: [
       call({ index: 0, id: "a", function: { arguments: "" } }),
@@ -59,7 +73,8 @@ const calling: ReadonlyArray<Dialects.Dialect> = [
       call({ index: 0, function: { name: "weather" } }),
       chunk({}, "tool_calls")
     ],
-    heard: [oslo, calls]
+    heard: [oslo, calls],
+    pieces: osloJson
   },
   {
     name: "a call without a name",
@@ -194,6 +209,27 @@ const speaking: ReadonlyArray<Dialects.Dialect> = [
     name: "a reason in every chunk",
     says: [chunk({ content: "Hel" }, "stop"), chunk({ content: "lo" }, "stop"), done],
     heard: [{ text: "Hello" }, stop]
+  },
+  {
+    name: "a whole response without a reason",
+    says: [JSON.stringify({ choices: [{ message: { content: "Hello" } }] })],
+    contentType: "application/json",
+    heard: [{ text: "Hello" }, { finish: "unknown" }]
+  },
+  {
+    name: "the end and nothing else",
+    says: [done],
+    heard: [{ error: "NetworkError", saying: "ended before the model had finished" }]
+  },
+  {
+    name: "nothing but what goes back",
+    says: [chunk({ extra_content: { x: 1 } }), chunk({}, "stop"), done],
+    heard: [{ reasoning: "" }, stop]
+  },
+  {
+    name: "line ends that come in two pieces",
+    says: [...hello, ..."event: error\r\ndata: WORDS\r\n\r\n"],
+    heard: [{ text: "Hello" }, { error: "InternalProviderError", saying: "WORDS" }]
   },
   { name: "no reason at all", says: [...hello, done], heard: [{ text: "Hello" }, { finish: "unknown" }] },
   {
