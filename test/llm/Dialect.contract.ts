@@ -85,8 +85,13 @@ export const suite = <Habits>(provider: Provider<Habits>): void => {
       Effect.gen(function* () {
         const server = yield* Loopback.serve((response) => {
           response.writeHead(200, { "content-type": row.contentType ?? "text/event-stream" })
-          for (const piece of row.says) response.write(piece)
-          response.end()
+          // each piece leaves when the one before it has left
+          const next = (index: number): void => {
+            const piece = row.says[index]
+            if (piece === undefined) response.end()
+            else response.write(piece, () => setImmediate(() => next(index + 1)))
+          }
+          next(0)
         })
         const { error, parts } = yield* ask(server)
         const heard = heardIn(parts)
