@@ -226,8 +226,8 @@ describe("ModelLayer.timeouts", () => {
   it.effect("gives up a model that says nothing, or nothing any more, with an error that may be retried", () =>
     provide(
       Effect.gen(function* () {
-        assert.include(yield* inTime(ask), "no first token within 2m")
-        assert.match(yield* inTime(ask), /^par\n\nAiError.*no token within 1m/s)
+        assert.include(yield* inTime(ask), "nothing came within 2m")
+        assert.match(yield* inTime(ask), /^par\n\nAiError.*nothing came within 1m/s)
       }),
       ScriptedModel.layer([turn(ScriptedModel.hang), turn(text("par"), ScriptedModel.hang)]).pipe(limits)
     )

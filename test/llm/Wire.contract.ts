@@ -7,7 +7,7 @@ import type { Context, Layer } from "effect"
 import { LanguageModel, Tool, Toolkit } from "effect/ai"
 import type { AiError, Prompt, Response } from "effect/ai"
 import { TestClock } from "effect/testing"
-import type { Connection } from "miniagents/llm"
+import { type Connection, ModelLayer } from "miniagents/llm"
 import * as Loopback from "./Loopback.ts"
 
 /** A response as its model said it; a call has the pieces of its parameters' JSON. */
@@ -696,8 +696,8 @@ export const suite = (provider: Provider): void => {
         assert.isBelow(yield* Clock.currentTimeMillis, Duration.toMillis(limit) + 1_000)
         const outcome = yield* Fiber.join(fiber)
         assert.deepStrictEqual(outcome.tokens, tokens)
-        const error = assertError(outcome, "NetworkError", true)
-        assert.include(error.message, "nothing came within")
+        const error = assertError(outcome, "InternalProviderError", true)
+        assert.include(error.message, `nothing came within ${Duration.format(Duration.fromInputUnsafe(limit))}`)
         yield* server.closed
       })
     )
@@ -724,8 +724,26 @@ export const suite = (provider: Provider): void => {
         assert.isUndefined(fiber.pollUnsafe())
         yield* pass(fiber, 1)
         assert.isBelow(yield* Clock.currentTimeMillis, 31_000)
-        assertError(yield* Fiber.join(fiber), "NetworkError", true)
+        assertError(yield* Fiber.join(fiber), "InternalProviderError", true)
       })
+    )
+
+    it.effect.each(["5 seconds", "20 minutes"] as const)(
+      "at all is given up after %s, where its layer says so",
+      (limit) =>
+        Effect.gen(function* () {
+          const server = yield* Loopback.serve(() => {})
+          const layer = at(server, options).pipe(ModelLayer.timeouts({ firstToken: limit }))
+          const fiber = yield* Effect.forkChild(Effect.provide(collect(ask), layer))
+          yield* server.asked
+          yield* TestClock.adjust(Duration.subtract(Duration.fromInputUnsafe(limit), Duration.millis(1)))
+          yield* ticks
+          assert.isUndefined(fiber.pollUnsafe())
+          yield* pass(fiber, 1)
+          const error = assertError(yield* Fiber.join(fiber), "InternalProviderError", true)
+          assert.include(error.message, `nothing came within ${Duration.format(Duration.fromInputUnsafe(limit))}`)
+          yield* server.closed
+        })
     )
 
     it.effect("for long, but never too long, has as much time as it takes", () =>

@@ -484,7 +484,7 @@ describe("OpenAi's embeddings", () => {
       yield* server.asked
       yield* Contract.pass(fiber, "30 seconds")
       const { reason } = yield* Fiber.join(fiber)
-      assert.strictEqual(reason._tag, "NetworkError")
+      assert.strictEqual(reason._tag, "InternalProviderError")
       yield* server.closed
     })
   )

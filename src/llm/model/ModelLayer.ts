@@ -15,6 +15,7 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import { Continuation } from "./continuation.ts"
 import * as Lost from "./lost.ts"
+import { CurrentTimeouts, silence } from "../provider/patience.ts"
 import * as ModelWrapper from "./modelWrapper.ts"
 
 /**
@@ -110,33 +111,32 @@ export interface Timeouts {
 }
 
 /**
- * Gives a silent model up: with an `AiError` that may be retried (`InternalProviderError`), after the tokens so far.
+ * Gives a silent model up, with an `AiError` that may be retried (`InternalProviderError`), after the tokens so far.
+ * The limits stand in the place of those that the model's client was made with, be they shorter or longer.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const timeouts = ({
-  betweenTokens,
-  firstToken
-}: Timeouts): (<A, E, R>(layer: Layer.Layer<A, E, R>) => Layer.Layer<A, E, R>) => {
-  const within = <A, E, R>(effect: Effect.Effect<A, E, R>, duration: Duration.Input | undefined, what: string) =>
-    duration === undefined
+export const timeouts = (timeouts: Timeouts): (<A, E, R>(layer: Layer.Layer<A, E, R>) => Layer.Layer<A, E, R>) => {
+  const { betweenTokens, firstToken } = timeouts
+  const within = <A, E, R>(effect: Effect.Effect<A, E, R>, limit: Duration.Input | undefined) =>
+    limit === undefined
       ? effect
-      : Effect.timeoutOrElse(effect, { duration, orElse: () => Effect.fail(silent(duration, what)) })
+      : Effect.timeoutOrElse(effect, { duration: limit, orElse: () => Effect.fail(silent(limit)) })
   return ModelWrapper.wrap(
     Effect.succeed({
       stream: (options, next) =>
-        Stream.transformPull(next(options), (pull) =>
+        Stream.transformPull(Stream.provideService(next(options), CurrentTimeouts, timeouts), (pull) =>
           Effect.sync(() => {
             const parts = ModelWrapper.held(pull)
             let waits = (): ModelWrapper.PartsPull => {
-              waits = () => within(parts, betweenTokens, "no token")
-              return within(parts, firstToken, "no first token")
+              waits = () => within(parts, betweenTokens)
+              return within(parts, firstToken)
             }
             return Effect.suspend(() => waits())
           })
         ),
-      whole: (options, next) => within(next(options), firstToken, "no response")
+      whole: (options, next) => within(Effect.provideService(next(options), CurrentTimeouts, timeouts), firstToken)
     })
   )
 }
@@ -278,14 +278,8 @@ type Plan = ExecutionPlan.ExecutionPlan<{
 
 const current = Effect.map(LanguageModel.LanguageModel, ModelWrapper.toPlain)
 
-const silent = (duration: Duration.Input, what: string): AiError.AiError => {
-  const description = `${what} within ${Duration.format(Duration.fromInputUnsafe(duration))}`
-  return AiError.make({
-    module: "ModelLayer",
-    method: "timeouts",
-    reason: new AiError.InternalProviderError({ description })
-  })
-}
+const silent = (limit: Duration.Input): AiError.AiError =>
+  AiError.make({ module: "ModelLayer", method: "timeouts", reason: silence(limit) })
 
 const notCounted = (error: RateLimiter.RateLimiterError): AiError.AiError =>
   AiError.make({

@@ -18,7 +18,7 @@ import * as String from "effect/String"
 import { credentialsOf, withoutSecrets } from "../../internal/address.ts"
 import { BodyText, GivenText, type Reader, type Text } from "./bodyText.ts"
 import * as Failure from "./failure.ts"
-import { Patience } from "./patience.ts"
+import { CurrentTimeouts, Patience, silence } from "./patience.ts"
 import { type ServerSentEvent, ServerSentEvents } from "./serverSentEvents.ts"
 
 /**
@@ -41,7 +41,7 @@ export interface Profile<in out Params> {
 
 /**
  * Where a client connects to, and how long it waits. Only content counts as an answer: keep-alives do not. A reader
- * that takes its time is not counted.
+ * that takes its time is not counted. `ModelLayer.timeouts` sets other limits for a model.
  *
  * @since 0.1.0
  * @category models
@@ -247,15 +247,14 @@ const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping
   const { hasKey, redact } = options
   const url = redact(withoutSecrets(options.baseUrl))
   const failed = (now: number): Failure.Failed => ({ url, hasKey, redact, now })
-  const limits = {
-    first: Duration.toMillis(Duration.fromInputUnsafe(options.firstToken ?? "4 minutes")),
-    between: Duration.toMillis(Duration.fromInputUnsafe(options.betweenTokens ?? "2 minutes"))
-  }
+  const millis = (limit: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(limit))
   const start = <A>(request: (sdk: Sdk, signal: AbortSignal) => PromiseLike<A>) =>
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
       const now = () => failed(clock.currentTimeMillisUnsafe())
-      const waiting = new Patience(clock, limits, (limit) => Failure.silence(Duration.millis(limit), now()))
+      const { betweenTokens, firstToken } = { ...options, ...(yield* CurrentTimeouts) }
+      const limits = { first: millis(firstToken ?? "4 minutes"), between: millis(betweenTokens ?? "2 minutes") }
+      const waiting = new Patience(clock, limits, (limit) => silence(limit, url))
       const signal = yield* waiting.start
       const answer = yield* waiting.wait(
         () => request(sdk, signal),

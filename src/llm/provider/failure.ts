@@ -146,15 +146,6 @@ export const network = (
   new AiError.NetworkError({ reason, method: "POST", url: failed.redact(failed.url), description })
 
 /**
- * A server that has said nothing for so long.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const silence = (limit: Duration.Duration, failed: Failed): AiError.NetworkError =>
-  network("TransportError", `nothing came within ${Duration.format(limit)}`, failed)
-
-/**
  * The response is not a stream of events but a page or a document.
  *
  * @since 0.1.0

@@ -1,8 +1,27 @@
 /** Waiting for promises of a server that may say nothing, for a while. */
-import type * as AiError from "effect/ai/AiError"
+import * as AiError from "effect/ai/AiError"
 import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+
+/** How long a model may say nothing. */
+export interface Timeouts {
+  readonly firstToken?: Duration.Input | undefined
+  readonly betweenTokens?: Duration.Input | undefined
+}
+
+/** What goes over the time-outs of a client for the requests made within; see `ModelLayer.timeouts`. */
+export const CurrentTimeouts = Context.Reference<Timeouts>("miniagents/llm/CurrentTimeouts", {
+  defaultValue: () => ({})
+})
+
+/** The error of a model that has said nothing for so long, whoever has waited for it. */
+export const silence = (limit: Duration.Input, url?: string): AiError.InternalProviderError => {
+  const what = `nothing came within ${Duration.format(Duration.fromInputUnsafe(limit))}`
+  return new AiError.InternalProviderError({ description: url === undefined ? what : `${what} from ${url}` })
+}
 
 /** How long a server may say nothing, in milliseconds: until its first token, and from one to the next. */
 export interface Limits {
