@@ -127,6 +127,8 @@ export interface StartOptions<E = never> {
   readonly id?: string | undefined
   /** The schema of what the agent can fail with, so that readers get such errors as they are. */
   readonly error?: Schema.Codec<E, unknown> | undefined
+  /** How long it goes on without a reader of its events before it is interrupted; as the Layer says unless given. */
+  readonly linger?: Duration.Input | undefined
 }
 
 /**
@@ -149,7 +151,9 @@ export interface Request<P = never, E = unknown, R = never> {
  * @category services
  */
 export interface Service {
-  readonly start: <P, E, R>(request: Request<P, E, R>) => Effect.Effect<Run<unknown>, RunsError, R>
+  readonly start: <P, E, R>(
+    request: Request<P, E, R>
+  ) => Effect.Effect<Run<unknown>, RunsError, R | MiniAgents.MiniAgents>
   readonly get: (id: string) => Effect.Effect<Info, RunsError>
   readonly list: Effect.Effect<ReadonlyArray<Info>>
   readonly read: (id: string, from: Transcript.Position | undefined) => Stream.Stream<Transcript.Event, RunsError>
@@ -171,13 +175,13 @@ export class Runs extends Context.Service<Runs, Service>()("miniagents/Runs") {}
  *
  * **Details**
  *
- * What the agent requires is taken from where it is started. The run itself belongs to the service: it goes on when who
- * started it ends.
+ * What the agent requires, the runtime among it, is taken from where it is started. The run itself belongs to the
+ * service: it goes on when who started it ends.
  *
  * **Example**
  *
  * ```ts
- * import { Effect, Layer, Stream } from "effect"
+ * import { Effect, Stream } from "effect"
  * import { Agent, MiniAgents } from "miniagents"
  * import { Runs } from "miniagents/runs"
  *
@@ -187,7 +191,7 @@ export class Runs extends Context.Service<Runs, Service>()("miniagents/Runs") {}
  *   const run = yield* Runs.start(echo, "hello", {}, { id: "r-1" })
  *   yield* (yield* run.replies).messages // one message
  *   return yield* Stream.runCollect(Runs.read("r-1", { from: "0.2" })) // what comes after "he"
- * }).pipe(Effect.provide(Runs.layerMemory().pipe(Layer.provide(MiniAgents.layer()))))
+ * }).pipe(Effect.provide([Runs.layerMemory(), MiniAgents.layer()]))
  * ```
  *
  * @since 0.1.0
@@ -196,7 +200,7 @@ export class Runs extends Context.Service<Runs, Service>()("miniagents/Runs") {}
 export const start = <P, E, R, const I extends MessageInput<unknown> = never>(
   agent: Agent.Agent<P, E, R>,
   ...args: Arguments<P, I, Agent.RepliesError<E, ErrorOf<I>, {}>>
-): Effect.Effect<Run<Agent.RepliesError<E, ErrorOf<I>, {}>>, RunsError, Runs | R> => {
+): Effect.Effect<Run<Agent.RepliesError<E, ErrorOf<I>, {}>>, RunsError, Runs | MiniAgents.MiniAgents | R> => {
   const [input, parameters, options = {}] = args
   const request = { agent, input: input ?? [], parameters: parameters ?? ({} as P), options } // `{}` where `P` allows it
   return Runs.use((runs) => runs.start(request as Request<P, E, R>)) as never // what its replies can fail with, the agent says
@@ -215,7 +219,11 @@ type Arguments<P, I, E> = {} extends P
 export const startScoped = <P, E, R, const I extends MessageInput<unknown> = never>(
   agent: Agent.Agent<P, E, R>,
   ...args: Arguments<P, I, Agent.RepliesError<E, ErrorOf<I>, {}>>
-): Effect.Effect<Run<Agent.RepliesError<E, ErrorOf<I>, {}>>, RunsError, Runs | Scope.Scope | R> =>
+): Effect.Effect<
+  Run<Agent.RepliesError<E, ErrorOf<I>, {}>>,
+  RunsError,
+  Runs | MiniAgents.MiniAgents | Scope.Scope | R
+> =>
   Effect.flatMap(Runs, (runs) =>
     Effect.acquireRelease(start(agent, ...args), ({ id }) => Effect.ignore(runs.interrupt(id)))
   )
@@ -331,7 +339,7 @@ export const wait = <A>(name: string, schema: Schema.Codec<A, unknown>): Effect.
  * @since 0.1.0
  * @category layers
  */
-export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<Runs, never, MiniAgents.MiniAgents> =>
+export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<Runs> =>
   Layer.effect(
     Runs,
     memory.make(options, (reason) => new RunsError({ reason }), CurrentRun)

@@ -18,9 +18,9 @@ import { Reader } from "../internal/rope.ts"
 import { CurrentTask } from "../internal/task.ts"
 import type { Sequence } from "../internal/sequence.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
-import * as MiniAgents from "../MiniAgents.ts"
+import type * as MiniAgents from "../MiniAgents.ts"
 import * as Transcript from "../Transcript.ts"
-import type { Info, MemoryOptions, Reason, Request, Run, RunContext, RunsError, Service } from "./Runs.ts"
+import type { Info, MemoryOptions, Reason, Request, Run, RunContext, RunsError, Service, StartOptions } from "./Runs.ts"
 
 type CurrentRun = Context.Reference<RunContext | undefined>
 
@@ -28,12 +28,8 @@ export const make = (
   options: MemoryOptions,
   error: (reason: Reason) => RunsError,
   CurrentRun: CurrentRun
-): Effect.Effect<Service, never, MiniAgents.MiniAgents | Scope.Scope> =>
-  Effect.gen(function* () {
-    const runtime = yield* MiniAgents.MiniAgents
-    const scope = yield* Effect.scope
-    return new MemoryRuns(options, error, CurrentRun, runtime, scope)
-  })
+): Effect.Effect<Service, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (scope) => new MemoryRuns(options, error, CurrentRun, scope))
 
 class MemoryRuns implements Service {
   private readonly runs = new Map<string, MemoryRun>()
@@ -43,25 +39,24 @@ class MemoryRuns implements Service {
   private readonly options: MemoryOptions
   private readonly error: (reason: Reason) => RunsError
   private readonly CurrentRun: CurrentRun
-  private readonly runtime: MiniAgents.Runtime
   private readonly scope: Scope.Scope
 
   constructor(
     options: MemoryOptions,
     error: (reason: Reason) => RunsError,
     CurrentRun: CurrentRun,
-    runtime: MiniAgents.Runtime,
     scope: Scope.Scope
   ) {
     this.options = options
     this.keep = Duration.fromInputUnsafe(options.keep ?? "5 minutes")
     this.error = error
     this.CurrentRun = CurrentRun
-    this.runtime = runtime
     this.scope = scope
   }
 
-  readonly start = <P, E, R>(request: Request<P, E, R>): Effect.Effect<Run<unknown>, RunsError, R> =>
+  readonly start = <P, E, R>(
+    request: Request<P, E, R>
+  ): Effect.Effect<Run<unknown>, RunsError, R | MiniAgents.MiniAgents> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const { agent, options } = request
       const id = options.id ?? SecureRandom.uuidV4Unsafe()
@@ -73,7 +68,7 @@ class MemoryRuns implements Service {
       }
       const { max } = this.options
       if (max !== undefined && this.running >= max) return Effect.fail(this.error({ _tag: "TooMany", max }))
-      const run = new MemoryRun(id, agent.name, now, options.error, this.error)
+      const run = new MemoryRun(id, agent.name, now, options, this.options.linger, this.error)
       this.runs.set(id, run)
       this.running++
       return Effect.andThen(this.launch(run, request), run.run)
@@ -107,7 +102,10 @@ class MemoryRuns implements Service {
   }
 
   /** Begins a run, as nobody's child but this Layer's, and sees to its end. */
-  private launch<P, E, R>(run: MemoryRun, request: Request<P, E, R>): Effect.Effect<void, never, R> {
+  private launch<P, E, R>(
+    run: MemoryRun,
+    request: Request<P, E, R>
+  ): Effect.Effect<void, never, R | MiniAgents.MiniAgents> {
     const open = Effect.gen(function* () {
       const call = yield* (request.agent.call as Open<P, R>)(request.parameters)
       yield* call.send(request.input as [])
@@ -130,15 +128,12 @@ class MemoryRuns implements Service {
       yield* Effect.sleep(this.keep)
       this.runs.delete(run.id)
     })
-    return Effect.contextWith((context: Context.Context<R>) => {
+    return Effect.contextWith((context: Context.Context<R | MiniAgents.MiniAgents>) => {
       // what belongs to the call or the request that starts it is not the run's
       const own = Context.omit(
         CurrentTask,
         InteractionContext.InteractionContext
-      )(context).pipe(
-        Context.add(MiniAgents.MiniAgents, this.runtime),
-        Context.add(this.CurrentRun, run)
-      ) as Context.Context<R | MiniAgents.MiniAgents> // an agent is given its own InteractionContext
+      )(context).pipe(Context.add(this.CurrentRun, run)) as Context.Context<R | MiniAgents.MiniAgents> // an agent is given its own InteractionContext
       return Effect.asVoid(Effect.forkIn(Effect.setContext(life, own), this.scope))
     })
   }
@@ -146,7 +141,7 @@ class MemoryRuns implements Service {
   /** Interrupts a run that nobody comes to read in time. */
   private linger(run: MemoryRun): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { linger } = this.options
+      const { linger } = run
       if (linger === undefined || run.readers > 0 || run.status !== "running") return Effect.void
       const timer = Effect.forkIn(Effect.andThen(Effect.sleep(linger), run.interrupt), this.scope)
       return Effect.map(timer, (fiber) => {
@@ -190,6 +185,7 @@ class MemoryRun implements RunContext {
   readonly id: string
   readonly agent: string
   readonly errorSchema: Schema.Codec<unknown, unknown> | undefined
+  readonly linger: Duration.Input | undefined
   readonly opened = Deferred.makeUnsafe<Opened>()
   status: Info["status"] = "running"
   readers = 0
@@ -205,13 +201,15 @@ class MemoryRun implements RunContext {
     id: string,
     agent: string,
     startedAt: number,
-    errorSchema: Schema.Codec<unknown, unknown> | undefined,
+    options: StartOptions<unknown>,
+    linger: Duration.Input | undefined,
     error: (reason: Reason) => RunsError
   ) {
     this.id = id
     this.agent = agent
     this.startedAt = startedAt
-    this.errorSchema = errorSchema
+    this.errorSchema = options.error
+    this.linger = options.linger ?? linger
     this.error = error
   }
 

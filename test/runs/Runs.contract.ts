@@ -6,7 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Agent, MessagePromise, MiniAgents, type Transcript } from "miniagents"
@@ -32,9 +32,9 @@ const reasonOf = <A, R>(effect: Effect.Effect<A, Runs.RunsError, R>) =>
 
 const tags = (events: ReadonlyArray<Transcript.Event>) => events.map(({ _tag }) => _tag)
 
-export const suite = (name: string, layer: Layer.Layer<Runs.Runs, never, MiniAgents.MiniAgents>): void => {
+export const suite = (name: string, layer: Layer.Layer<Runs.Runs>): void => {
   const test = <E>(title: string, body: Effect.Effect<void, E, Runs.Runs | MiniAgents.MiniAgents>) =>
-    it.effect(title, () => Effect.provide(body, Layer.provideMerge(layer, MiniAgents.layer())))
+    it.effect(title, () => Effect.provide(body, [layer, MiniAgents.layer()]))
 
   describe(`Runs, ${name}`, () => {
     test(

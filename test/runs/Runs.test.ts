@@ -23,10 +23,7 @@ const test = <E>(
   body: Effect.Effect<void, E, Runs.Runs | MiniAgents.MiniAgents>
 ) =>
   it.effect(title, () =>
-    body.pipe(
-      Effect.provide(Layer.provideMerge(Runs.layerMemory(options), MiniAgents.layer())),
-      Interleaving.withSeed(1)
-    )
+    body.pipe(Effect.provide([Runs.layerMemory(options), MiniAgents.layer()]), Interleaving.withSeed(1))
   )
 
 const status = (id: string) => Effect.map(Runs.get(id), (info) => info.status)

@@ -1,0 +1,167 @@
+/**
+ * What every served agent is protected by: which hosts and origins are answered, who may call, and how much of what. It
+ * is secure as it stands: without options only programs on the same machine are served.
+ *
+ * @since 0.1.0
+ */
+import { sha256 } from "@noble/hashes/sha2.js"
+import { utf8ToBytes } from "@noble/hashes/utils.js"
+import * as ByteSize from "effect/ByteSize"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import type * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { refusal } from "./refusal.ts"
+
+/**
+ * What is allowed, and how much of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * The names in `Host` headers that are answered, with the port unless it is the default one.
+   * @default `localhost`, `127.0.0.1` and `[::1]`, with any port
+   */
+  readonly hosts?: ReadonlyArray<string> | undefined
+  /**
+   * The origins of web pages that may call, such as `https://example.org`, beside pages from the server itself.
+   * @default none
+   */
+  readonly origins?: ReadonlyArray<string> | undefined
+  /** The bearer token that every request must have; none is needed unless given. */
+  readonly token?: Redacted.Redacted | undefined
+  /**
+   * How large the body of a request may be.
+   * @default "1 MiB"
+   */
+  readonly maxBody?: ByteSize.Input | undefined
+  /**
+   * How long the body of a request may take to come.
+   * @default "10 seconds"
+   */
+  readonly bodyTimeout?: Duration.Input | undefined
+  /**
+   * How often a response that has nothing to say shows that it is still there.
+   * @default "15 seconds"
+   */
+  readonly heartbeat?: Duration.Input | undefined
+}
+
+/**
+ * The service that the Layers of all protocols need.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Guard extends Context.Service<Guard, Service>()("miniagents/serve/Guard") {}
+
+/**
+ * What protocols take from the guard.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export interface Service {
+  /** Guards all routes of a router; more than once is once. */
+  readonly install: (router: HttpRouter.HttpRouter) => Effect.Effect<void>
+  readonly bodyTimeout: Duration.Duration
+  readonly heartbeat: Duration.Duration
+}
+
+/**
+ * The guard of a server.
+ *
+ * **Details**
+ *
+ * Requests are refused, with a JSON object that says why, for a foreign `Host` (421: a page whose name was bound to this
+ * address), a foreign `Origin` (403), a missing or wrong token (401), a body that is no JSON (415: what a form of a
+ * foreign page could send) and one that is too large (413). Tokens are compared in constant time.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { Guard } from "miniagents/serve"
+ *
+ * const guard = Guard.layer({
+ *   hosts: ["agents.example.org"],
+ *   origins: ["https://example.org"],
+ *   token: Redacted.make("a long random text")
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: Options = {}): Layer.Layer<Guard> => Layer.succeed(Guard, make(options))
+
+type Handler = Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
+
+const make = (options: Options): Service => {
+  const { hosts, maxBody, origins = [], token } = options
+  const wanted = token === undefined ? undefined : digest(Redacted.value(token))
+  const size = maxBody === undefined ? ByteSize.mebibytes(1) : ByteSize.fromInputUnsafe(maxBody)
+  const middleware = (app: Handler): Handler =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      const { authorization, host = "", origin } = request.headers
+      if (!(hosts === undefined ? loopback.test(host) : hosts.includes(host.toLowerCase()))) {
+        return refusal(421, "bad_host", "This host is not served here")
+      }
+      const foreign = origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`
+      if (foreign && !origins.includes(origin)) return refusal(403, "bad_origin", "Pages of this origin may not call")
+      const cors = foreign ? { "access-control-allow-origin": origin, "access-control-expose-headers": "run-id" } : {}
+      if (request.method === "OPTIONS") return Effect.succeed(preflight(cors))
+      const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
+      if (wanted !== undefined && !same(digest(given), wanted)) {
+        return Effect.map(
+          refusal(401, "unauthorized", "A bearer token is needed"),
+          withHeaders({ ...cors, "www-authenticate": "Bearer" })
+        )
+      }
+      if (request.method === "POST" && !isJson.test(request.headers["content-type"] ?? "")) {
+        return Effect.map(refusal(415, "bad_content_type", "Send JSON, as `application/json`"), withHeaders(cors))
+      }
+      if (Number(request.headers["content-length"] ?? 0) > Number(size)) {
+        return Effect.map(refusal(413, "too_large", "The body of the request is too large"), withHeaders(cors))
+      }
+      const guarded = Effect.provideService(app, HttpIncomingMessage.MaxBodySize, size)
+      return foreign ? Effect.map(guarded, withHeaders(cors)) : guarded
+    })
+  return {
+    install: (router) => router.addGlobalMiddleware(middleware as never) as Effect.Effect<void>, // it adds no errors
+    bodyTimeout: Duration.fromInputUnsafe(options.bodyTimeout ?? "10 seconds"),
+    heartbeat: Duration.fromInputUnsafe(options.heartbeat ?? "15 seconds")
+  }
+}
+
+const loopback = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
+const isJson = /^application\/([\w.-]+\+)?json\s*(;|$)/i
+
+const withHeaders = (headers: { readonly [name: string]: string }) => HttpServerResponse.setHeaders(headers)
+
+const preflight = (cors: { readonly [name: string]: string }) =>
+  HttpServerResponse.empty({
+    status: 204,
+    headers: {
+      ...cors,
+      "access-control-allow-methods": "GET, POST, DELETE",
+      "access-control-allow-headers": "authorization, content-type, last-event-id",
+      "access-control-max-age": "600"
+    }
+  })
+
+const digest = (text: string): Uint8Array => sha256(utf8ToBytes(text))
+
+/** Takes the same time wherever the two differ. */
+const same = (left: Uint8Array, right: Uint8Array): boolean => {
+  let difference = 0
+  for (let i = 0; i < left.length; i++) difference |= left[i] ^ right[i]
+  return difference === 0
+}

@@ -1,0 +1,279 @@
+/**
+ * The protocol of this library over HTTP: the events of a transcript, as server-sent events or as lines of JSON. A
+ * reader that was cut off anywhere goes on exactly there, as `EventSource` does by itself.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Agent from "../Agent.ts"
+import type * as InteractionContext from "../InteractionContext.ts"
+import * as Message from "../Message.ts"
+import type * as MiniAgents from "../MiniAgents.ts"
+import * as Runs from "../runs/Runs.ts"
+import * as Transcript from "../Transcript.ts"
+import * as callRequest from "./callRequest.ts"
+import * as eventBody from "./eventBody.ts"
+import * as Guard from "./Guard.ts"
+import * as jsonBody from "./jsonBody.ts"
+import { ofRuns, refusal } from "./refusal.ts"
+
+/**
+ * What the server says about a served agent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<E = never> {
+  /** The schema of what the agent can fail with, so that a remote agent fails with the same. */
+  readonly error?: Schema.Codec<E, unknown> | undefined
+  /**
+   * The classes of messages that a client may send: those that speak for a model or instruct it only if they are here.
+   * @default `Text`, `User` and `Data`
+   */
+  readonly accepts?: ReadonlyArray<Message.AnyClass> | undefined
+  /**
+   * The parameters that a client may set.
+   * @default all that the agent has
+   */
+  readonly parameters?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * Serves an agent at a path.
+ *
+ * **Details**
+ *
+ * - `POST path` calls the agent with `{ messages, parameters, id, resumable }`, all optional, and answers with its
+ *   events. The header `run-id` is the id of the run. It ends when its reader leaves, unless it is `resumable`.
+ * - `GET path/:run/events` goes on after the position in `Last-Event-ID`, or in `?from=`; 204 after the end.
+ * - `POST path/:run/signal` sends `{ name, value }` to who waits for it.
+ * - `DELETE path/:run` interrupts it.
+ *
+ * The answer is `text/event-stream`, each event with the position after it as its id, or `application/x-ndjson` where
+ * the client asks for that. What is refused is one JSON object, `{ error: { code, message } }`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { HttpRouter } from "effect/http"
+ * import { Agent, MiniAgents } from "miniagents"
+ * import { Runs } from "miniagents/runs"
+ * import { Guard, Native } from "miniagents/serve"
+ *
+ * const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
+ *
+ * const served = HttpRouter.serve(Native.layer("/echo", echo)).pipe(
+ *   Layer.provide([Guard.layer(), Runs.layerMemory(), MiniAgents.layer()])
+ * ) // a Layer that needs an `HttpServer`
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <P, E, R>(
+  path: `/${string}`,
+  agent: Agent.Agent<P, E, R>,
+  options: Options<Exclude<E, InteractionContext.Upstream>> = {}
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Guard.Guard | Runs.Runs | MiniAgents.MiniAgents | R> =>
+  HttpRouter.use((router) =>
+    Effect.gen(function* () {
+      const guard = yield* Guard.Guard
+      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | R>()
+      yield* guard.install(router)
+      const server = new Server(agent, options, guard, context)
+      yield* router.add("POST", path, server.call)
+      yield* router.add("GET", `${path}/:run/events`, server.events)
+      yield* router.add("POST", `${path}/:run/signal`, server.signal)
+      yield* router.add("DELETE", `${path}/:run`, server.stop)
+    })
+  )
+
+/**
+ * An event of a transcript as a server-sent event, with the position after it as its id; `end` for the last one.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const toSse = (event: Transcript.Event, position: Transcript.Position | undefined): string =>
+  `id: ${"at" in event ? (position ?? "") : "end"}\ndata: ${JSON.stringify(event)}\n\n`
+
+type Response = HttpServerResponse.HttpServerResponse
+type Request = HttpServerRequest.HttpServerRequest
+
+interface Body {
+  readonly messages?: Schema.Json
+  readonly parameters?: Schema.Json
+  readonly id?: Schema.Json
+  readonly resumable?: Schema.Json
+}
+
+class Server<P, E, R> {
+  private readonly agent: Agent.Agent<P, E, R>
+  private readonly options: Options<Exclude<E, InteractionContext.Upstream>>
+  private readonly guard: Guard.Service
+  private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+
+  constructor(
+    agent: Agent.Agent<P, E, R>,
+    options: Options<Exclude<E, InteractionContext.Upstream>>,
+    guard: Guard.Service,
+    context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+  ) {
+    this.agent = agent
+    this.options = options
+    this.guard = guard
+    this.context = context
+  }
+
+  readonly call = this.handler((request) =>
+    Effect.gen({ self: this }, function* () {
+      const { accepts = defaultAccepts, error, parameters: allowed } = this.options
+      const body = yield* this.body(request)
+      const refuse = (problem: string) => Effect.flip(refusal(400, "bad_request", problem))
+      const { id = SecureRandom.uuidV4Unsafe(), resumable = false } = body
+      if (typeof id !== "string" || !isId.test(id))
+        return yield* refuse("`id` must be up to 128 letters, digits, `-`, `_` or `.`")
+      if (typeof resumable !== "boolean") return yield* refuse("`resumable` must be true or false")
+      const input = yield* Effect.catch(callRequest.messages(body.messages, accepts), refuse)
+      const parameters = yield* Effect.catch(
+        callRequest.parameters(this.agent.parameters, allowed, body.parameters),
+        refuse
+      )
+      const runs = yield* Runs.Runs
+      const how = resumable ? { id, error } : { id, error, linger: abandoned }
+      yield* runs.start({
+        agent: this.agent,
+        input,
+        parameters: parameters as P,
+        options: how as Runs.StartOptions<unknown>
+      })
+      const events = runs.read(id, undefined)
+      if (resumable) return this.respond(request, id, undefined, events)
+      // in the scope of the response's body, which is open until the client has had all of it or has left
+      const leave = Effect.acquireRelease(Effect.void, () => Effect.ignore(runs.interrupt(id)))
+      return this.respond(request, id, undefined, Stream.unwrap(Effect.as(leave, events)))
+    })
+  )
+
+  readonly events = this.handler((request) =>
+    Effect.gen({ self: this }, function* () {
+      const id = yield* this.run
+      const query = new URL(request.url, "http://localhost").searchParams.get("from")
+      const from = request.headers["last-event-id"] ?? query ?? ""
+      if (from === "end") return HttpServerResponse.empty({ status: 204 })
+      if (from !== "" && !Schema.is(Transcript.Position)(from)) {
+        return yield* refusal(400, "bad_position", "A position is such as `3.120` or `3.x`")
+      }
+      const position = from === "" ? undefined : from
+      const runs = yield* Runs.Runs
+      return this.respond(request, id, position, runs.read(id, position))
+    })
+  )
+
+  readonly signal = this.handler((request) =>
+    Effect.gen({ self: this }, function* () {
+      const id = yield* this.run
+      const { name, value = null } = (yield* this.body(request)) as {
+        readonly name?: Schema.Json
+        readonly value?: Schema.Json
+      }
+      if (typeof name !== "string") return yield* refusal(400, "bad_request", "`name` must be a string")
+      yield* Runs.signal(id, name, value)
+      return HttpServerResponse.empty({ status: 204 })
+    })
+  )
+
+  readonly stop = this.handler(() =>
+    Effect.gen({ self: this }, function* () {
+      yield* Runs.interrupt(yield* this.run)
+      return HttpServerResponse.empty({ status: 204 })
+    })
+  )
+
+  /** The id of the run in the path: it must be one of this agent. */
+  private get run(): Effect.Effect<string, Runs.RunsError, Runs.Runs | HttpRouter.RouteContext> {
+    return Effect.gen({ self: this }, function* () {
+      const { run: id = "" } = yield* HttpRouter.params
+      const { agent } = yield* Runs.get(id)
+      return agent === this.agent.name ? id : yield* new Runs.RunsError({ reason: { _tag: "NotFound", id } })
+    })
+  }
+
+  private body(request: Request): Effect.Effect<Body, Response, Scope.Scope> {
+    return Effect.flatMap(jsonBody.read(request, this.guard.bodyTimeout), (json) =>
+      typeof json === "object" && json !== null && !Array.isArray(json)
+        ? Effect.succeed(json as Body)
+        : Effect.flip(refusal(400, "bad_request", "The body of the request must be an object"))
+    )
+  }
+
+  private respond(
+    request: Request,
+    id: string,
+    from: Transcript.Position | undefined,
+    events: Stream.Stream<Transcript.Event, Runs.RunsError>
+  ): Response {
+    const lines = /\bapplication\/x-ndjson\b/.test(request.headers.accept ?? "")
+    const frames = lines ? Stream.map(events, (event) => `${JSON.stringify(event)}\n`) : sseFrames(events, from)
+    const body = eventBody.make(
+      Stream.catchCause(frames, (cause) => lost(cause, lines)),
+      {
+        hello: lines ? "\n" : ": miniagents\n\n",
+        alive: lines ? "\n" : ":\n\n",
+        heartbeat: this.guard.heartbeat
+      }
+    )
+    const contentType = lines ? "application/x-ndjson" : "text/event-stream"
+    return HttpServerResponse.stream(body, { contentType, headers: { ...eventBody.headers, "run-id": id } })
+  }
+
+  private handler<RX>(
+    handle: (request: Request) => Effect.Effect<Response, Response | Runs.RunsError, RX>
+  ): (request: Request) => Effect.Effect<Response, never, HttpRouter.RouteContext> {
+    return (request) =>
+      Effect.suspend(() => handle(request)).pipe(
+        Effect.catch((refused) => (refused instanceof Runs.RunsError ? ofRuns(refused) : Effect.succeed(refused))),
+        Effect.provideContext(this.context)
+      ) as Effect.Effect<Response, never, HttpRouter.RouteContext> // `RX` has nothing else that the context lacks
+  }
+}
+
+const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.Text, Message.User, Message.Data]
+const isId = /^[\w.-]{1,128}$/
+/** How long a run that is bound to its reader waits for one: the client may have left before it began to read. */
+const abandoned = "10 seconds"
+
+const sseFrames = <E>(
+  events: Stream.Stream<Transcript.Event, E>,
+  from: Transcript.Position | undefined
+): Stream.Stream<string, E> =>
+  Stream.suspend(() => {
+    let position = from
+    return Stream.map(events, (event) => {
+      position = Transcript.after(position, event)
+      return toSse(event, position)
+    })
+  })
+
+/** What breaks in the middle of a response must not cut the connection without a word. */
+const lost = (cause: Cause.Cause<unknown>, lines: boolean): Stream.Stream<string> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const id = SecureRandom.uuidV4Unsafe()
+      if (!Cause.hasInterruptsOnly(cause)) yield* Effect.logError(`Internal error ${id}`, cause)
+      const failure = { error: "InternalError", reason: "internal error", trace: [], id }
+      const event: Transcript.Event = { _tag: "failed", failure }
+      return Stream.make(lines ? `${JSON.stringify(event)}\n` : toSse(event, undefined))
+    })
+  )

@@ -1,0 +1,71 @@
+/** What a client wants an agent to be called with, decoded before anything runs. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { describe, misfits } from "../internal/misfit.ts"
+import * as Message from "../Message.ts"
+
+/** Which messages a client may send: their classes. */
+export type Accepts = ReadonlyArray<Message.AnyClass>
+
+/** The messages of their JSON: a string, a message, an object without a tag (it becomes a `Data`), or a list of these. */
+export const messages = (
+  json: Schema.Json | undefined,
+  accepts: Accepts
+): Effect.Effect<ReadonlyArray<Message.Message>, string> =>
+  Effect.suspend(() => {
+    const own = accepts.filter((each) => !Message.builtins.has(each.identifier))
+    const decode = Schema.decodeUnknownExit(Message.codec(own))
+    const tags = accepts.map(({ identifier }) => identifier)
+    const items: ReadonlyArray<Schema.Json> = json === undefined ? [] : Array.isArray(json) ? json : [json]
+    return Effect.forEach(items, (item, i) => {
+      const place = Array.isArray(json) ? `messages[${i}]` : "messages"
+      const made = messageOf(item, tags, decode)
+      return typeof made === "string" ? Effect.fail(`\`${place}\`: ${made}`) : Effect.succeed(made)
+    })
+  })
+
+const messageOf = (
+  json: Schema.Json,
+  tags: ReadonlyArray<string>,
+  decode: (json: unknown) => Exit.Exit<Message.Message, Schema.SchemaError>
+): Message.Message | string => {
+  if (typeof json === "string") return tags.includes("Text") ? Message.text(json) : refused(["Text"], tags)
+  if (!Predicate.isObject(json) || Array.isArray(json)) return "a message is a string or an object"
+  const object = json as Schema.JsonObject
+  const tag = "_tag" in object ? String(object._tag) : "Data"
+  if (!tags.includes(tag)) return refused([tag], tags)
+  const exit = decode("_tag" in object ? object : { _tag: "Data", data: object })
+  if (Exit.isSuccess(exit)) return exit.value
+  const error = Cause.squash(exit.cause)
+  return error instanceof Schema.SchemaError
+    ? misfits(error.issue, json).map(describe).join("; ")
+    : "it does not fit its class"
+}
+
+const refused = ([tag]: readonly [string], tags: ReadonlyArray<string>) =>
+  `a message of the class \`${tag}\` is not accepted here, but \`${tags.join("`, `")}\``
+
+/** The parameters of their JSON, of which a client may set only some. */
+export const parameters = (
+  schema: Schema.Struct<Schema.Struct.Fields>,
+  allowed: ReadonlyArray<string> | undefined,
+  json: Schema.Json | undefined
+): Effect.Effect<unknown, string> =>
+  Effect.suspend(() => {
+    const given = json ?? {}
+    if (!Predicate.isObject(given) || Array.isArray(given)) return Effect.fail("`parameters` must be an object")
+    const kept = allowed === undefined ? undefined : Object.keys(given).find((name) => !allowed.includes(name))
+    if (kept !== undefined) return Effect.fail(`The parameter \`${kept}\` cannot be set from outside`)
+    // an empty struct takes any object
+    const unknown = Object.keys(given).find((name) => !Object.hasOwn(schema.fields, name))
+    if (unknown !== undefined) return Effect.fail(`There is no parameter \`${unknown}\``)
+    const codec = Schema.toCodecJson(schema as unknown as Schema.Codec<unknown>)
+    const result = Schema.decodeResult(codec)(given as Schema.Json, { onExcessProperty: "error", errors: "all" })
+    return Result.isSuccess(result)
+      ? Effect.succeed(result.success)
+      : Effect.fail(`\`parameters\` do not fit: ${misfits(result.failure.issue, given).map(describe).join("; ")}`)
+  })

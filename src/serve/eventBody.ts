@@ -1,0 +1,25 @@
+/** The body of a response that streams: bytes at once, then as they come, and a sign of life when nothing does. */
+import type * as Duration from "effect/Duration"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+
+/** What a protocol says first, says when it is silent, and how it says its frames. */
+export interface Options {
+  /** So that the headers go out, and a proxy passes on what follows. */
+  readonly hello: string
+  readonly alive: string
+  readonly heartbeat: Duration.Duration
+}
+
+/** The bytes of frames that come in chunks; each chunk is one packet. */
+export const make = (frames: Stream.Stream<string>, options: Options): Stream.Stream<Uint8Array> => {
+  const encoder = new TextEncoder()
+  const said = Stream.mapArray(frames, (chunk) => [chunk.length === 1 ? chunk[0] : chunk.join("")])
+  const signs = Stream.map(Stream.fromSchedule(Schedule.spaced(options.heartbeat)), () => options.alive)
+  return Stream.make(options.hello).pipe(
+    Stream.concat(Stream.merge(said, signs, { haltStrategy: "left" })),
+    Stream.map((text) => encoder.encode(text))
+  )
+}
+
+export const headers = { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" } as const

@@ -1,0 +1,2 @@
+export * as Guard from "./Guard.ts"
+export * as Native from "./Native.ts"
