@@ -144,7 +144,7 @@ export const suite = (name: string, layer: Layer.Layer<Runs.Runs>): void => {
         assert.deepStrictEqual(events, [
           {
             _tag: "failed",
-            failure: { error: "Refused", reason: "", trace: ["Guard"], value: { _tag: "Refused", by: "Ann" } }
+            failure: { error: "Refused", reason: 'by: "Ann"', trace: ["Guard"], value: { _tag: "Refused", by: "Ann" } }
           }
         ])
         assert.strictEqual((yield* Effect.flip((yield* run.replies).messages)).by, "Ann")

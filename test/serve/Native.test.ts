@@ -94,7 +94,7 @@ describe("Native", () => {
       const text = texts(whole).join("")
       assert.deepStrictEqual(whole.at(-1)?.event, {
         _tag: "failed",
-        failure: { error: "Refused", reason: "", trace: ["Talker"], value: { _tag: "Refused", by: "Ann" } }
+        failure: { error: "Refused", reason: 'by: "Ann"', trace: ["Talker"], value: { _tag: "Refused", by: "Ann" } }
       })
       for (let cut = 1; cut < whole.length; cut += 3) {
         const id = `cut-${cut}`
