@@ -229,7 +229,7 @@ export const verify: Effect.Effect<Verified, Errors.StoreError, Store> = Store.u
  *
  * **Gotchas**
  *
- * What was put and is referred to by nothing is removed, once it is older than the grace period and a minute: give the
+ * What was put and is referred to by nothing is removed, once it is older than the grace period and ten minutes: give the
  * keys of what you keep otherwise as `roots`.
  *
  * @since 0.1.0

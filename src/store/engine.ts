@@ -8,7 +8,7 @@ import * as Pages from "../internal/pages.ts"
 import * as Message from "../Message.ts"
 import * as Objects from "./objects.ts"
 import { Conflict, ConversationError, Damage, fromCause, type StoreError } from "./storeError.ts"
-import { type Entry, type Head, type Ref, sound, type Tables } from "./tables.ts"
+import { type Entry, FRESH, type Head, type Ref, sound, type Tables } from "./tables.ts"
 
 /** The classes of messages that programs have told. */
 export const CurrentClasses = Context.Reference<ReadonlyArray<Message.AnyClass>>("miniagents/Store/CurrentClasses", {
@@ -32,6 +32,7 @@ export interface Diff {
 
 export class Engine {
   readonly tables: Tables
+  private readonly known = new Known()
 
   constructor(tables: Tables) {
     this.tables = tables
@@ -50,12 +51,25 @@ export class Engine {
   put(messages: Iterable<Message.Message>): Effect.Effect<void, StoreError> {
     return this.during(
       "put messages",
-      Effect.suspend(() => {
-        const rows = Objects.write(messages)
+      this.writing(messages, (rows) => {
         const write = this.write(rows)
         return rows.objects.length + rows.pages.length > 1 ? this.tables.transaction(write) : write
       })
     )
+  }
+
+  /** Does something with the rows of messages that are not known to be there, which they are when it is done. */
+  private writing<A, E>(
+    messages: Iterable<Message.Message>,
+    use: (rows: Objects.Rows) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> {
+    return Effect.gen({ self: this }, function* () {
+      const look = this.known.at(yield* Clock.currentTimeMillis)
+      const rows = Objects.write(messages, look.isKnown)
+      const done = yield* use(rows)
+      if (!(yield* this.tables.inTransaction)) look.add(rows)
+      return done
+    })
   }
 
   private write({ objects, pages }: Objects.Rows): Effect.Effect<void, SqlError> {
@@ -117,12 +131,10 @@ export class Engine {
   ): Effect.Effect<Head, StoreError | Conflict | ConversationError> {
     const appended = Effect.gen({ self: this }, function* () {
       const given = [...messages]
-      const rows = Objects.write(given)
-      yield* this.refuseUnreadable(given, rows)
+      yield* this.refuseUnreadable(given)
       const keys = given.map(({ hashKey }) => hashKey)
-      return yield* this.tables.transaction(
+      const appending = (rows: Objects.Rows) =>
         Effect.gen({ self: this }, function* () {
-          // the first statement writes, so that a transaction of the caller's is a writer's from the start
           yield* this.write(rows)
           const ref = yield* this.refToAppendTo(name, begin)
           if (version !== undefined && version !== ref.version) return yield* conflict(name, version, ref.version)
@@ -130,7 +142,7 @@ export class Engine {
           if (pages.length > 0) yield* this.write({ objects: [], pages })
           return yield* this.move(ref, list, "append")
         })
-      )
+      return yield* this.writing(given, (rows) => this.tables.transaction(appending(rows)))
     })
     return this.during(`append to \`${name}\``, appended)
   }
@@ -159,13 +171,14 @@ export class Engine {
   }
 
   /** Refuses messages that could not be read again by the classes that are known. */
-  private refuseUnreadable(given: ReadonlyArray<Message.Message>, rows: Objects.Rows): Effect.Effect<void, Trouble> {
+  private refuseUnreadable(given: ReadonlyArray<Message.Message>): Effect.Effect<void, Trouble> {
     const suspects = new Map<string, Message.Message>()
     for (const message of given) {
       for (const each of Message.nestedBut(message, ({ hashKey }) => suspects.has(hashKey))) suspect(each, suspects)
       suspect(message, suspects)
     }
     if (suspects.size === 0) return Effect.void
+    const rows = Objects.write(suspects.values(), () => false)
     return Effect.flatMap(allClasses, (classes) =>
       Effect.flatMap(Objects.read(Objects.sourceOf(rows), classes, suspects.keys()), (found) => {
         const unreadable = [...suspects].find(([key]) => Message.isUnknown(found.get(key)!))
@@ -280,6 +293,30 @@ export class Engine {
     })
   }
 }
+
+/** The rows that were put a short while ago, with all that they hold: they need not be put again. */
+class Known {
+  private readonly times = new Map<string, number>()
+
+  at(now: number) {
+    let oldest = now
+    const isKnown = (key: string) => {
+      const time = this.times.get(key)
+      if (time === undefined || now - time >= FRESH) return false
+      oldest = Math.min(oldest, time)
+      return true
+    }
+    // what is put is as old as the oldest of what it may hold
+    const add = ({ objects, pages }: Objects.Rows) => {
+      if (this.times.size > KNOWN) this.times.clear()
+      for (const { key } of objects) this.times.set(key, oldest)
+      for (const { hashKey } of pages) this.times.set(hashKey, oldest)
+    }
+    return { isKnown, add }
+  }
+}
+
+const KNOWN = 50_000
 
 const allClasses = Effect.map(CurrentClasses, (classes) => [...LlmMessage.classes, ...classes])
 

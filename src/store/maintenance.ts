@@ -5,7 +5,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type * as Pages from "../internal/pages.ts"
 import * as Objects from "./objects.ts"
 import { Damage } from "./storeError.ts"
-import { type ObjectRow, type Ref, ROWS_AT_ONCE, sound, type Tables } from "./tables.ts"
+import { FRESH, type ObjectRow, type Ref, ROWS_AT_ONCE, sound, type Tables } from "./tables.ts"
 
 export interface Verified {
   readonly objects: number
@@ -131,7 +131,7 @@ export const collect = (
 ): Effect.Effect<Collected, SqlError | Damage> =>
   Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const before = now - options.grace
+    const before = now - options.grace - FRESH
     if (options.forget !== undefined) yield* tables.forget(now - options.forget)
     const marked = new Marking(tables)
     // conversations first: what is taken from one afterwards is in the log

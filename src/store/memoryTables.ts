@@ -22,6 +22,8 @@ class MemoryTables implements Rows.Tables {
   private readonly logs = new Map<number, Array<Rows.Entry>>()
   private ids = 0
 
+  readonly inTransaction = Effect.succeed(false)
+
   /** What is done in one is done in one step each, and what can fail comes first: nothing has to be undone. */
   transaction<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.uninterruptible(this.turn.withPermit(effect))

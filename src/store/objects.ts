@@ -21,14 +21,17 @@ export interface Rows {
   readonly pages: ReadonlyArray<Pages.Page>
 }
 
-/** The rows of messages, of the ones inside of them, and of the pages of their lists. */
-export const write = (messages: Iterable<Message.Message>): Rows => {
+/**
+ * The rows of messages, of the ones inside of them, and of the pages of their lists; but for those that are known to be
+ * there, with all that they hold.
+ */
+export const write = (messages: Iterable<Message.Message>, isKnown: (key: string) => boolean): Rows => {
   const objects = new Map<string, ObjectRow>()
   const pages = new Map<string, Pages.Page>()
+  const leaveOut = ({ hashKey }: Message.Message) => objects.has(hashKey) || pages.has(hashKey) || isKnown(hashKey)
   for (const given of messages) {
-    for (const message of Message.nestedBut(given, ({ hashKey }) => objects.has(hashKey) || pages.has(hashKey))) {
-      writeOne(message, objects, pages)
-    }
+    if (leaveOut(given)) continue
+    for (const message of Message.nestedBut(given, leaveOut)) writeOne(message, objects, pages)
     writeOne(given, objects, pages)
   }
   return { objects: [...objects.values()], pages: [...pages.values()] }

@@ -2,6 +2,7 @@
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -13,8 +14,6 @@ import * as Rows from "./tables.ts"
 /** The version of the tables that this module makes. */
 const VERSION = 1
 
-/** A minute: a row that is put again is as fresh as a new one when it was this old. */
-const FRESH = 60_000
 const SCANNED_AT_ONCE = 256
 const KEY = 32
 
@@ -137,6 +136,10 @@ class SqlTables implements Rows.Tables {
   private readonly writing = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.provideService(effect, SqlClient.BeginTransaction, this.begin)
 
+  get inTransaction(): Effect.Effect<boolean> {
+    return Effect.map(Effect.serviceOption(this.sql.transactionService), Option.isSome)
+  }
+
   transaction<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> {
     return this.writing(this.sql.withTransaction(effect))
   }
@@ -175,7 +178,7 @@ class SqlTables implements Rows.Tables {
       Arr.chunksOf(sorted, Rows.ROWS_AT_ONCE),
       (chunk) => sql`
         INSERT INTO ${table} ${sql.insert(chunk.map((i) => rows[i]!) as never)}
-        ON CONFLICT (key) DO UPDATE SET put_at = excluded.put_at WHERE ${table}.put_at < excluded.put_at - ${FRESH}`,
+        ON CONFLICT (key) DO UPDATE SET put_at = excluded.put_at WHERE ${table}.put_at < excluded.put_at`,
       { discard: true }
     )
   }
@@ -237,7 +240,7 @@ class SqlTables implements Rows.Tables {
   }
 
   oldKeys(table: "objects" | "pages", before: number): Effect.Effect<ReadonlyArray<string>, SqlError> {
-    const rows = this.sql<{ key: Uint8Array }>`SELECT key FROM ${this.table(table)} WHERE put_at < ${before - FRESH}`
+    const rows = this.sql<{ key: Uint8Array }>`SELECT key FROM ${this.table(table)} WHERE put_at < ${before}`
     return Effect.map(rows, (rows) => rows.map(({ key }) => bytesToHex(key)))
   }
 
@@ -247,7 +250,7 @@ class SqlTables implements Rows.Tables {
       Arr.chunksOf(keys, Rows.ROWS_AT_ONCE),
       (chunk) => sql`
         DELETE FROM ${this.table(table)}
-        WHERE put_at < ${before - FRESH} AND key IN ${sql.in(chunk.map(hexToBytes) as never)} RETURNING put_at`
+        WHERE put_at < ${before} AND key IN ${sql.in(chunk.map(hexToBytes) as never)} RETURNING put_at`
     )
     return Effect.map(removed, (rows) => rows.flat().length)
   }

@@ -39,9 +39,11 @@ export interface Entry {
   readonly before: Pages.List | undefined
 }
 
-/** Everything that is done in here is done as a whole, or not at all. */
 export interface Tables {
   readonly name: string
+  /** Whether a transaction of the caller's is under way, which may yet be undone. */
+  readonly inTransaction: Effect.Effect<boolean>
+  /** Everything that is done in one is done as a whole, or not at all. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   /** Those that are there already are as fresh as new ones from then on. */
   readonly putObjects: (rows: ReadonlyArray<ObjectRow>, at: number) => Effect.Effect<void, SqlError>
@@ -80,6 +82,12 @@ export interface Tables {
   /** Forgets what entries before a time took away. */
   readonly forget: (before: number) => Effect.Effect<void, SqlError>
 }
+
+/**
+ * Ten minutes: a row is collected only when it is older by this than the grace period. So long nobody has to put it again
+ * who knows that it is there.
+ */
+export const FRESH = 600_000
 
 /** Rows in one statement: SQLite and Postgres take more parameters than this needs. */
 export const ROWS_AT_ONCE = 1_000

@@ -6,7 +6,8 @@ import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Random } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, Statement } from "effect/sql"
+import { TestClock } from "effect/testing"
 import { Message } from "miniagents"
 import { SqliteClient } from "miniagents/sqlite"
 import { Conversation, Store } from "miniagents/store"
@@ -125,6 +126,57 @@ describe("a store in a file", () => {
         /^Could not read `one` in the store `miniagents_`: the row `pages \w{64}` is missing$/
       )
       assert.deepInclude(yield* Effect.flip(Store.collect()), { reason: "damaged" })
+    }).pipe(Effect.provide(file(":memory:")))
+  )
+
+  it.effect("follows the transaction that it is used in, and knows what of it was undone", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const messages = texts(0, 40)
+      const undone = Effect.gen(function* () {
+        yield* Store.put(messages)
+        yield* Conversation.append("one", messages)
+        assert.strictEqual((yield* Conversation.messages("one")).length, 40)
+        return yield* Effect.fail("undo")
+      })
+      assert.strictEqual(yield* Effect.flip(sql.withTransaction(undone)), "undo")
+      assert.deepInclude(yield* Store.verify, { objects: 0, pages: 0, conversations: 0 })
+      yield* Conversation.append("one", messages)
+      yield* Conversation.append("two", messages)
+      for (const name of ["one", "two"]) {
+        assert.deepStrictEqual(keysOf(yield* Conversation.messages(name)), keysOf(messages))
+      }
+    }).pipe(Effect.provide(file(":memory:")))
+  )
+
+  it.effect("Law 22, Store: what is put again and again is not written again, and is never collected too early", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      let rows = 0
+      const counting = Effect.provideService(Statement.CurrentTransformer, (statement) =>
+        Effect.sync(() => {
+          const [text, values] = statement.compile()
+          if (text.includes("INSERT INTO")) rows += values.length / 5
+          return statement
+        })
+      )
+      const said: Array<Message.Message> = []
+      for (let minute = 0; minute < 150; minute++) {
+        said.push(...texts(minute, minute + 1))
+        const record = new Message.CallRecord({ agent: "a", parameters: {}, messages: said })
+        yield* counting(Store.put([record]))
+        assert.deepStrictEqual(yield* Store.get(record.hashKey), record)
+        yield* TestClock.adjust("1 minute")
+        yield* Store.collect({ grace: "1 minute" })
+        assert.deepStrictEqual(yield* Store.get(record.hashKey), record)
+      }
+      assert.deepStrictEqual((yield* Store.verify).damaged, [])
+      // a message, its record and now and then a page; and all of them when they are ten minutes old
+      assert.isBelow(rows, 150 * 2.1 + 15 * 150)
+      assert.strictEqual(
+        (yield* sql`SELECT count(*) AS texts FROM miniagents_objects WHERE tag = 'User'`)[0]!["texts"],
+        150
+      )
     }).pipe(Effect.provide(file(":memory:")))
   )
 
