@@ -168,7 +168,7 @@ export class Watchers {
 
   /** Gives the watchers the time to finish, but for those that wait for something that other runtimes own. */
   readonly settle: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
-    for (let quiet = 0; this.running.size > 0 && quiet < 20; quiet++) {
+    for (let quiet = 0; this.running.size > 0 && quiet < 1_000; quiet++) {
       const { steps } = this
       const { size } = this.running
       yield* Effect.yieldNow

@@ -93,6 +93,7 @@ export class Rope<A> extends Log<A | Rope<A>> {
       else {
         const lane = new Rope<A>()
         lane.recover = this.recover
+        lane.nests = true
         lane.append(part)
         lane.end(Exit.void)
         this.follow(lane, new Reader(lane, "all"), fork)
@@ -270,6 +271,7 @@ export class Reader<A> {
     while (root.parent !== undefined) root = root.parent
     const moved = new Rope<A>()
     moved.movedFrom = root.rope
+    moved.nests = root.rope.nests
     moved.recover = root.rope.recover
     moved.items = root.rope.items
     if (this.blocked === root.rope) this.blocked = moved

@@ -143,6 +143,28 @@ export class Sequence<E = unknown> extends Rope<Promise> {
   }
 }
 
+/** A sequence whose failures are taken as messages, although it does not do so itself. */
+class Recovering extends Sequence {
+  private readonly sequence: Sequence
+
+  constructor(sequence: Sequence) {
+    super(true, sequence.place)
+    this.sequence = sequence
+    this.add([sequence])
+    this.end(Exit.void)
+  }
+
+  override get added(): Sequence["added"] {
+    return this.sequence.added
+  }
+
+  /** What the sequence ended with, if that was a failure. */
+  get failure(): Promise | undefined {
+    const { exit } = this.sequence
+    return exit?._tag !== "Failure" || Cause.hasInterruptsOnly(exit.cause) ? undefined : this.failureOf(this.sequence)
+  }
+}
+
 /** A sequence as who only watches sees it. */
 interface Watched<E> extends MessageSequence<E> {}
 class Watched<E> {
@@ -289,6 +311,7 @@ const promisesOf = (sequence: Sequence, observes: Observes): Chunks<Promise, unk
 const partsOf = <E>(sequence: Sequence<E>, observes: Observes): Chunks<Part<E>, E> =>
   Effect.sync(() => {
     let index = 0
+    let over = false
     const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Part<E>>, E> = Effect.suspend(() => {
       if (observes === "all") sequence.startUnsafe()
       const { exit, items } = sequence.added
@@ -298,6 +321,12 @@ const partsOf = <E>(sequence: Sequence<E>, observes: Observes): Chunks<Part<E>, 
         return Effect.succeed(parts as ReadonlyArray<unknown> as Arr.NonEmptyReadonlyArray<Part<E>>)
       }
       if (exit === undefined) return Effect.flatMap(sequence.added.changed, () => pull)
+      const failure = sequence instanceof Recovering ? sequence.failure : undefined
+      if (failure !== undefined) {
+        if (over) return Cause.done()
+        over = true
+        return Effect.succeed([failure as Part<E>]) // it cannot fail
+      }
       if (observes === "all" && Exit.isFailure(exit)) sequence.failureRead()
       return ended(exit)
     })
@@ -311,11 +340,7 @@ const partOf = (part: Promise | Rope<Promise>, around: Sequence, observes: Obser
     return observes === "none" ? inside(promise).watched : promise
   }
   let nested = part as Sequence // all ropes of promises that are parts are sequences
-  if (around.recover !== undefined && nested.recover === undefined) {
-    nested = new Sequence(true, nested.place)
-    nested.add([part])
-    nested.end(Exit.void)
-  }
+  if (around.recover !== undefined && nested.recover === undefined) nested = new Recovering(nested)
   if (observes === "none") return nested.watched
   nested.shared = true
   return nested
