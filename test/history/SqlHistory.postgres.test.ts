@@ -10,14 +10,9 @@ import { Database, suite } from "./SqlHistory.contract.ts"
 let server: Postgres.Server | undefined
 let schemas = 0
 
-const another = Effect.suspend(() => PgClient.make({ maxConnections: 4, ...server?.config })).pipe(
+const connect = Effect.suspend(() => PgClient.make({ maxConnections: 4, ...server?.config })).pipe(
   Effect.orDie,
   Effect.provide(Reactivity.layer)
-)
-let first: PgClient.PgClient | undefined
-/** Another connection, where there can be more than one. */
-const connect = Effect.suspend(() =>
-  first !== undefined && server?.connections === 1 ? Effect.succeed(first) : another
 )
 
 const inSchema = (schema: string) =>
@@ -44,7 +39,7 @@ let database = Effect.die("not started") as Effect.Effect<Database["Service"]>
 describe("on Postgres", () => {
   beforeAll(async () => {
     server = await Postgres.start()
-    const client = (first = await Effect.runPromise(Scope.provide(another, scope)))
+    const client = await Effect.runPromise(Scope.provide(connect, scope))
     const place = await Effect.runPromise(Scope.provide(inSchema(`miniagents_test_${process.pid}`), scope))
     database = Effect.succeed({ ...place, connect: Effect.succeed(client) })
   })

@@ -1,16 +1,19 @@
 /**
  * A program that the tests of the store run: it appends numbered messages to a conversation, forks and rewinds others and
- * collects, until it is killed or has done enough. `collect` as a name does nothing but to collect.
+ * collects, until it is killed or has done enough. `collect` as a name does nothing but to collect. The database is a file
+ * of SQLite, or a server of Postgres as JSON.
  */
 
+import { PgClient } from "@effect/sql-pg"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Clock, Effect, Layer } from "effect"
+import { Clock, Effect, Layer, Redacted } from "effect"
 import { Statement } from "effect/sql"
 import { Message } from "miniagents"
 import { SqliteClient } from "miniagents/sqlite"
 import { Conversation, Store } from "miniagents/store"
 
-const [filename = "", who = "", first = "0", end = "Infinity", statements = "Infinity"] = process.argv.slice(2)
+const [filename = "", who = "", first = "0", end = "Infinity", statements = "Infinity", tablePrefix] =
+  process.argv.slice(2)
 
 let left = Number(statements)
 /** Kills this process before a statement. */
@@ -54,7 +57,13 @@ const program = Effect.gen(function* () {
   for (let number = Number(first); number < Number(end); number++) yield* who === "collect" ? collect : write(number)
 })
 
+const postgres = (json: string) => {
+  const { url, ...config } = JSON.parse(json) as { readonly url?: string }
+  return PgClient.layer({ ...config, ...(url !== undefined && { url: Redacted.make(url) }), maxConnections: 2 })
+}
+
 if (filename !== "") {
-  const layer = Layer.provide(Store.layer(), SqliteClient.layer({ filename, timeout: "60 seconds" }))
+  const client = filename.startsWith("{") ? postgres(filename) : SqliteClient.layer({ filename, timeout: "60 seconds" })
+  const layer = Layer.provide(Store.layer(tablePrefix === undefined ? {} : { tablePrefix }), client)
   NodeRuntime.runMain(program.pipe(Effect.provide(layer), Effect.provideService(Statement.CurrentTransformer, deadly)))
 }

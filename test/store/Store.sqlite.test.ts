@@ -1,9 +1,7 @@
 /** What only a file can show: its tables, changed bytes, a full disk, no right to write, other versions, other processes. */
 
-import { type ChildProcess, spawn } from "node:child_process"
 import { chmodSync, copyFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
-import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Random } from "effect"
 import { SqlClient, Statement } from "effect/sql"
@@ -12,6 +10,7 @@ import { Message } from "miniagents"
 import { SqliteClient } from "miniagents/sqlite"
 import { Conversation, Store } from "miniagents/store"
 import { Folder } from "../agents/Folder.ts"
+import { run, together } from "./Processes.ts"
 import { classes, keysOf, kinds, texts } from "./Store.contract.ts"
 
 const seed = Number(process.env["SEED"] ?? 20_240_607)
@@ -258,20 +257,6 @@ const changedByte = (value: unknown) =>
 
 const all = Effect.forEach(["one", "two"], (name) => knowing(Conversation.messages(name)))
 
-const program = fileURLToPath(new URL("Store.child.ts", import.meta.url))
-
-/** Runs the program to its end, and gives how many lines it wrote; `watch` may kill it. */
-const run = (args: ReadonlyArray<string | number>, watch: (child: ChildProcess, said: number) => void = () => {}) =>
-  Effect.callback<{ readonly said: number; readonly ended: string }>((resume) => {
-    const options = ["--conditions=miniagents-source", "--no-warnings", program, ...args.map(String)]
-    const child = spawn(process.execPath, options, { stdio: ["ignore", "pipe", "pipe"] })
-    let [said, errors] = [0, ""]
-    child.stdout.on("data", (data) => watch(child, (said += String(data).split("\n").length - 1)))
-    child.stderr.on("data", (data) => (errors += String(data)))
-    child.on("close", (code, signal) => resume(Effect.succeed({ said, ended: signal ?? `${code}${errors}` })))
-    return Effect.sync(() => child.kill("SIGKILL"))
-  })
-
 it.live(
   `Law 22, Store: a process that appends, forks, rewinds and collects, killed at random moments, leaves nothing half done (SEED=${seed})`,
   () =>
@@ -311,25 +296,7 @@ it.live(
   () =>
     Effect.gen(function* () {
       const filename = `${yield* Folder}/store.db`
-      const end = 60
-      const all = ["a", "b", "collect"].map((who) => run([filename, who, 0, end]))
-      assert.deepStrictEqual(
-        yield* Effect.all(all, { concurrency: "unbounded" }),
-        all.map(() => ({ said: end, ended: "0" }))
-      )
-      yield* Effect.gen(function* () {
-        assert.deepStrictEqual((yield* Store.verify).damaged, [])
-        const messages = (yield* Conversation.messages("all")).map(String)
-        for (const who of ["a", "b"]) {
-          assert.deepStrictEqual(
-            messages.filter((message) => message.startsWith(who)),
-            Array.from({ length: end }, (_, i) => `${who} ${i}`)
-          )
-        }
-        for (const { length, name } of yield* Conversation.list()) {
-          assert.strictEqual((yield* Conversation.messages(name)).length, length)
-        }
-      }).pipe(Effect.provide(file(filename)))
+      yield* Effect.provide(together(filename), file(filename))
     }).pipe(Effect.provide(Folder.layer)),
   120_000
 )
