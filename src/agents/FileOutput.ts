@@ -6,12 +6,13 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import type { PlatformError } from "effect/PlatformError"
+import { isPlatformError, type PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import type * as Agent from "../Agent.ts"
 import type { Upstream } from "../InteractionContext.ts"
+import * as FileError from "../internal/fileError.ts"
+import { Joiner, joinedBy } from "../internal/wholeCharacters.ts"
 import * as Chain from "./Chain.ts"
-import * as Utf8 from "../history/utf8.ts"
 
 /**
  * Where to write, and how.
@@ -28,7 +29,7 @@ export interface Options {
 
 /**
  * Makes an agent that passes on what it is sent and writes its text to a file, token by token. Its reply ends when all
- * of it is written.
+ * of it is written. A `PlatformError` names the file, and says in words what the system refused (no space is left).
  *
  * @since 0.1.0
  * @category constructors
@@ -43,6 +44,6 @@ export const make = (options: Options): Agent.Agent<{}, Upstream | PlatformError
       const text = ctx.messages.single(options.delimiter === undefined ? {} : { delimiter: options.delimiter })
       // a failure is passed on already; the file keeps what came before it
       const tokens = Stream.catchCause(text, () => Stream.empty)
-      yield* Stream.run(Utf8.encode(tokens), fs.sink(options.file))
-    })
+      yield* Stream.run(Stream.encodeText(joinedBy(() => new Joiner())(tokens)), fs.sink(options.file))
+    }).pipe(Effect.mapError((error) => (isPlatformError(error) ? FileError.withPath(options.file)(error) : error)))
   )

@@ -58,7 +58,7 @@ const show = <E>(
       Stream.filter(({ known }) => known._tag === "Assistant"),
       Stream.flatMap((promise) => {
         const before = answers++ === 0 ? "" : "\n\n"
-        return Stream.concat(Stream.make(before), Stream.map(promise, visible))
+        return Stream.concat(Stream.make(before), Stream.map(Console.whole(promise), visible))
       })
     )
     const endLine = Effect.suspend(() => (answers === 0 ? Effect.void : Console.write("\n")))

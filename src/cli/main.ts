@@ -10,6 +10,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import { harmless } from "../console/console.ts"
 import { command } from "./command.ts"
 import { misuse, Refusal } from "./refusal.ts"
 import { version } from "./version.ts"
@@ -25,7 +26,7 @@ Command.run(command, { version }).pipe(
     const message = `${sentences}\nSee: ${help.commandPath.join(" ")} --help`
     return Effect.fail(help.errors.length === 0 ? help : new Refusal({ message, status: misuse }))
   }),
-  Effect.tapErrorTag("Refusal", ({ message }) => Console.error(message)),
+  Effect.tapErrorTag("Refusal", ({ message }) => Console.error(harmless(message))),
   // whoever read the output has enough
   Effect.catchIf(
     (error) => error._tag === "PlatformError" && isBrokenPipe(error.reason.cause),
@@ -37,7 +38,7 @@ Command.run(command, { version }).pipe(
       CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] }),
       CliOutput.layerPresenter(presenter),
       // the standard output is for answers
-      Logger.layer([Logger.withConsoleError(Logger.formatSimple)])
+      Logger.layer([Logger.withConsoleError(Logger.map(Logger.formatSimple, harmless))])
     )
   ),
   NodeRuntime.runMain

@@ -1,6 +1,7 @@
 /** What a person is told when the program cannot do what it was asked, and its exit status. */
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
+import * as Console from "../console/console.ts"
 
 /** The words or the configuration are wrong. */
 export const misuse = 2
@@ -17,4 +18,4 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
 export const refuse =
   (status: number) =>
   ({ message }: { readonly message: string }): Refusal =>
-    new Refusal({ message: message.replaceAll(/\s*\n\s*/g, " "), status })
+    new Refusal({ message: Console.harmless(message.replaceAll(/\s*\n\s*/g, " ")), status })

@@ -64,7 +64,7 @@ export const make = (options: Options = {}): Agent.Agent<{}, Upstream | Platform
       const name = names ? `${speakerOf(known, defaultName).toUpperCase()}: ` : ""
       // of a message that fails the line is ended all the same; whoever reads it on meets the failure
       const tokens = Stream.catchCause(promise, () => Stream.empty)
-      const texts = Stream.map(Stream.concat(Stream.make(name), tokens), visible)
+      const texts = Stream.map(Stream.concat(Stream.make(name), Console.whole(tokens)), visible)
       const painted = Stream.map(texts, (text) => paint(text, styles.get(known._tag ?? "") ?? style))
       yield* Console.writeAll(Stream.concat(painted, Stream.make("\n\n")))
     })

@@ -14,12 +14,12 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as FileError from "../internal/fileError.ts"
 import { missing } from "../internal/optional.ts"
+import { Joiner } from "../internal/wholeCharacters.ts"
 import type * as Message from "../Message.ts"
 import type { MessagePromise } from "../MessagePromise.ts"
 import * as FileLock from "./FileLock.ts"
 import * as History from "./History.ts"
 import * as Markdown from "./historyMarkdown.ts"
-import * as Utf8 from "./utf8.ts"
 
 /**
  * Which file, and what may be in it.
@@ -167,19 +167,18 @@ class MarkdownFile {
   ): Effect.Effect<Message.Message, E | History.HistoryError> {
     const heading = Markdown.headingOf(promise.known)
     const escaper = new Markdown.Escaper()
-    const utf8 = new Utf8.Encoder()
+    const joiner = new Joiner()
     const text: Array<string> = []
-    const take = (token: string) => {
+    const push = (token: string) => {
       text.push(token)
-      return utf8.take(escaper.take(token))
+      return encode(joiner.push(escaper.push(token)))
     }
     return Effect.gen({ self: this }, function* () {
       yield* write(encode(Markdown.opening(heading)))
-      yield* Stream.runForEachArray(promise, (tokens) => write(take(tokens.join(""))))
+      yield* Stream.runForEachArray(promise, (tokens) => write(push(tokens.join(""))))
       const message = yield* promise.message
       const whole = text.join("")
-      yield* write(utf8.take(escaper.end()))
-      yield* write(utf8.end())
+      yield* write(encode(joiner.push(escaper.end()) + joiner.end()))
       const rest = Markdown.restOf(heading, whole, message, this.codec)
       if (Result.isFailure(rest)) return yield* failed("append to", this.file)({ message: rest.failure })
       yield* write(encode(Markdown.closing(rest.success)))

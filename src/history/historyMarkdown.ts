@@ -85,7 +85,7 @@ export class Escaper {
   private held = ""
   private undecided = true
 
-  take(text: string): string {
+  push(text: string): string {
     let rest = this.held + text
     let out = ""
     this.held = ""

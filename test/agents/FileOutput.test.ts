@@ -1,7 +1,8 @@
 /** Writing messages to a file, and taps. */
 
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, FileSystem, Schema, Stream } from "effect"
+import { Effect, Exit, FileSystem, Schema, Sink, Stream } from "effect"
+import { systemError } from "effect/PlatformError"
 import { MessagePromise, MiniAgents } from "miniagents"
 import { FileOutput, Tap } from "miniagents/agents"
 import { Folder } from "./Folder.ts"
@@ -26,6 +27,42 @@ describe("FileOutput", () => {
       const promise = yield* MessagePromise.fromStream(Stream.rechunk(Stream.make("a\ud83d", "\ude80b", "\ud83d"), 1))
       yield* (yield* FileOutput.make({ file: yield* inFolder }).trigger(promise)).messages
       assert.strictEqual(yield* read, "a🚀b\ufffd")
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect.each([
+    ["x".repeat(300), "the name is too long", "x".repeat(300)],
+    ["file/out.txt", "something of that name is there already", "file"],
+    ["some", "it is a folder", "some"]
+  ])("says in words why it cannot write, and where (%#)", ([name, words, path]) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* Folder
+      yield* fs.makeDirectory(`${folder}/some`)
+      yield* fs.writeFileString(`${folder}/file`, "")
+      const replies = yield* FileOutput.make({ file: `${folder}/${name}` }).trigger("one")
+      const error = yield* Effect.flip(replies.messages)
+      assert.isTrue(error.message.endsWith(`(${folder}/${path}): ${words}`), error.message)
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
+  it.effect.each([
+    ["ENOSPC", "no space is left on the device"],
+    ["EROFS", "the file system is read-only"]
+  ])("says in words what the system refuses on the way (%s), and where", ([code, words]) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const cause = Object.assign(new Error(code), { code })
+      const error = systemError({ _tag: "Unknown", module: "FileSystem", method: "write", pathOrDescriptor: 3, cause })
+      const full: FileSystem.FileSystem = { ...fs, sink: () => Sink.fail(error) }
+      const file = yield* inFolder
+      const replies = yield* Effect.provideService(
+        FileOutput.make({ file }).trigger("one"),
+        FileSystem.FileSystem,
+        full
+      )
+      const refused = yield* Effect.flip(replies.messages)
+      assert.strictEqual(refused.message, `Unknown: FileSystem.write (${file}): ${words}`)
     }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
   )
 

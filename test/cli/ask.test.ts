@@ -207,4 +207,13 @@ describe("miniagents ask", () => {
     const status = await new Promise((resolve) => child.on("close", resolve))
     assert.deepStrictEqual([err, status], ["", 130])
   })
+
+  it("lets no word of a server steer the terminal, on the standard error output either", async () => {
+    const running = ask(["hi"])
+    const { refuse } = await server.asked()
+    refuse(400, "no \u001b]0;title\u0007\u001b[2J model \u202egpj.exe\r\nuser\u009b31m")
+    const { err, status } = await running
+    assert.strictEqual(status, 1)
+    assert.include(err, "no ␛]0;title␇␛[2J model \ufffdgpj.exe user\ufffd31m")
+  })
 })

@@ -52,7 +52,7 @@ describe("ConsoleOutput", () => {
 
   it.effect("does not let a text steer a terminal, and gives a pipe the text as it is", () =>
     Effect.gen(function* () {
-      const text = "a\u001b[2Jb\rc\u0007\u009bm\td\u007f\n🦀"
+      const text = "a\u001b[2Jb\rc\u0007\u009bm\td\u007f\n🦀\u202e\u2066x"
       const show = (terminal: boolean) => {
         const screen = Screen.make()
         return Effect.gen(function* () {
@@ -62,10 +62,46 @@ describe("ConsoleOutput", () => {
           return screen.text()
         }).pipe(Effect.provide(console(screen, { terminal, noColor: "1" })))
       }
-      assert.strictEqual(yield* show(true), "X␛]0;Y: a␛[2Jbc␇\ufffdm\td␡\n🦀\n\n")
+      assert.strictEqual(yield* show(true), "X␛]0;Y: a␛[2Jbc␇\ufffdm\td␡\n🦀\ufffd\ufffdx\n\n")
       assert.strictEqual(yield* show(false), `X\u001b]0;Y: ${text}\n\n`)
     })
   )
+
+  it.effect.each([
+    ["a\ud83e", "\udd80b"],
+    ["👩", "\u200d", "🚀!"],
+    ["👍", "🏽", " ok"],
+    ["🇫", "🇷", "."],
+    ["❤", "\ufe0f"],
+    ["👨‍👩‍👧", "👨", "‍👩‍👧"]
+  ])("shows an emoji whole that came in several tokens (%#)", (tokens) => {
+    const screen = Screen.make()
+    return Effect.gen(function* () {
+      const promise = yield* MessagePromise.fromStream(Stream.rechunk(Stream.fromIterable(tokens), 1))
+      yield* (yield* ConsoleOutput.make({ names: false }).trigger(promise)).messages
+      const shown = screen
+        .text()
+        .replaceAll(/\u001b\[[\d;]*m/g, "|")
+        .split("|")
+      const text = tokens.join("")
+      assert.strictEqual(shown.join(""), `${text}\n\n`)
+      // none begins or ends inside of a character as people see them
+      const graphemes = [...new Intl.Segmenter().segment(text)].map(({ segment }) => segment)
+      for (const piece of shown)
+        assert.isTrue(
+          [...new Intl.Segmenter().segment(piece.trimEnd())].every(({ segment }) => graphemes.includes(segment))
+        )
+    }).pipe(Effect.provide(console(screen, { terminal: true })))
+  })
+
+  it.effect("shows half of an emoji at the end, as well as it can be", () => {
+    const screen = Screen.make()
+    return Effect.gen(function* () {
+      const promise = yield* MessagePromise.fromStream(Stream.rechunk(Stream.make("a\ud83e", "b", "🦀\ud83e"), 1))
+      yield* (yield* ConsoleOutput.make({ names: false }).trigger(promise)).messages
+      assert.strictEqual(screen.text(), "a\ud83eb🦀\ud83e\n\n")
+    }).pipe(Effect.provide(console(screen)))
+  })
 
   it.effect("shows failures in red, and what is thought dim and as such", () =>
     Effect.gen(function* () {

@@ -79,6 +79,47 @@ describe("FileLock", () => {
     }).pipe(Effect.provide(Folder.layer))
   )
 
+  it.effect("that someone else has taken meanwhile is left to them when the scope closes", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const theirs = JSON.stringify({ pid: 1, started: "2", host: "elsewhere" })
+      yield* Effect.scoped(Effect.andThen(acquire, writeLock(theirs)))
+      assert.strictEqual(yield* readLock, theirs)
+      yield* fs.remove(`${yield* file}.lock`)
+      // one that was removed by hand: there is nothing to give back, and nothing to complain about
+      yield* Effect.scoped(Effect.andThen(acquire, fs.remove(`${yield* file}.lock`)))
+      assert.deepStrictEqual(yield* fs.readDirectory(yield* Folder), [])
+    }).pipe(Effect.provide(Folder.layer))
+  )
+
+  it.effect("that someone else takes over first is theirs", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const stale = JSON.stringify({ ...(yield* Effect.scoped(Effect.andThen(acquire, owner))), started: "1" })
+      const theirs = JSON.stringify({ pid: process.pid, started: "2", host: "elsewhere" })
+      yield* writeLock(stale)
+      /** They take it between our look at it and our removing it. */
+      const late: FileSystem.FileSystem = {
+        ...fs,
+        rename: (from, to) => Effect.andThen(fs.writeFileString(from, theirs), fs.rename(from, to))
+      }
+      const error = yield* Effect.flip(Effect.provideService(acquire, FileSystem.FileSystem, late))
+      assert.strictEqual(error._tag, "Locked")
+      assert.strictEqual(yield* readLock, theirs)
+      assert.deepStrictEqual(yield* fs.readDirectory(yield* Folder), ["file.lock"])
+    }).pipe(Effect.provide(Folder.layer))
+  )
+
+  it.effect("is given back however its scope closes", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      for (const end of [Effect.fail("no"), Effect.die("oops"), Effect.interrupt]) {
+        yield* Effect.exit(Effect.scoped(Effect.andThen(acquire, end)))
+        assert.deepStrictEqual(yield* fs.readDirectory(yield* Folder), [])
+      }
+    }).pipe(Effect.provide(Folder.layer))
+  )
+
   it.effect("is never taken over from another machine, nor from what cannot be read", () =>
     Effect.gen(function* () {
       yield* acquire

@@ -22,6 +22,7 @@ import * as Stream from "effect/Stream"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Tool from "effect/ai/Tool"
+import * as FileError from "../../internal/fileError.ts"
 import { jsonOf } from "../../internal/lossless.ts"
 import { usageOf } from "./usage.ts"
 
@@ -177,6 +178,7 @@ const open = (fs: FileSystem.FileSystem, folder: string, request: Request): Effe
     )
     const writer = yield* fs.makeDirectory(folder, { recursive: true }).pipe(
       Effect.andThen(write),
+      Effect.mapError(FileError.withPath(path)),
       Effect.catchCause((cause) => Effect.logWarning(`The log \`${path}\` could not be written`, cause)),
       // it ends with its text, which `end` ends also when the request is interrupted
       Effect.forkDetach({ startImmediately: true })
