@@ -5,7 +5,6 @@ import * as Channel from "effect/Channel"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { identity } from "effect/Function"
 import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -13,6 +12,7 @@ import * as Message from "../Message.ts"
 import type { MessagePromise, Origin } from "../MessagePromise.ts"
 import type { MessageSequence, Part, SingleOptions } from "../MessageSequence.ts"
 import type { Source } from "./input.ts"
+import { joinedTokens, withoutNewlines } from "./joinedTokens.ts"
 import { type Place, shownOf, traced } from "./place.ts"
 import { inside, isPromise, View, Whole } from "./promise.ts"
 import { type Observes, Reader, Rope } from "./rope.ts"
@@ -348,16 +348,7 @@ const partOf = (part: Promise | Rope<Promise>, around: Sequence, observes: Obser
 
 const singleOf = <E>(self: MessageSequence<E>, source: Sequence<E>, options: SingleOptions = {}): MessagePromise<E> => {
   const { delimiter = blankLine, known = {}, mergeMetadata = false, originals = false, trimStart = false } = options
-  const tokens = self.pipe(
-    Stream.mapAccum(
-      () => true,
-      (first, promise) => {
-        const trimmed = trimStart ? withoutNewlines(promise) : promise
-        return [false, [first ? trimmed : Stream.concat(Stream.make(delimiter), trimmed)]]
-      }
-    ),
-    Stream.flatMap(identity)
-  )
+  const tokens = joinedTokens(trimStart ? Stream.map(self, withoutNewlines) : self, delimiter)
   const join = (messages: ReadonlyArray<Message.Message>) => {
     const texts = messages.map(String)
     const content = (trimStart ? texts.map((text) => text.replace(/^[\r\n]+/, "")) : texts).join(delimiter)
@@ -369,24 +360,12 @@ const singleOf = <E>(self: MessageSequence<E>, source: Sequence<E>, options: Sin
   }
   const view: MessagePromise<E> = new View<E>(source, {
     known: originals ? { _tag: "Joined" } : { _tag: "Text", ...known },
-    tokens: tokens.channel,
+    tokens,
     message: Effect.map(self.messages, join),
     watch: () => (self === source ? singleOf(source.watched, source, options) : view)
   })
   return view
 }
-
-/** A text without the line breaks that it begins with. */
-const withoutNewlines = <E>(tokens: Stream.Stream<string, E>): Stream.Stream<string, E> =>
-  tokens.pipe(
-    Stream.mapAccum(
-      () => true,
-      (atStart, token: string) => {
-        const rest = atStart ? token.replace(/^[\r\n]+/, "") : token
-        return [atStart && rest === "", rest === "" ? [] : [rest]]
-      }
-    )
-  )
 
 makeStreamable(Sequence.prototype, TypeId, (sequence) => Channel.fromPull(promisesOf(sequence, "all")))
 makeStreamable(Watched.prototype, TypeId, (watched) =>

@@ -170,8 +170,10 @@ describe("miniagents ask", () => {
     assert.strictEqual(err.trim().split("\n").length, 1)
   })
 
-  it("logs the request and the response when told to", async () => {
+  it("logs the request and the response when told to, and else leaves no file", async () => {
     server.answerAll = () => "an answer"
+    await ask(["a question"], { cwd: folder })
+    assert.deepStrictEqual(fs.readdirSync(folder), [])
     await ask(["a question", "--log"], { cwd: folder })
     const logs = fs.readdirSync(path.join(folder, "llm_logs"))
     assert.strictEqual(logs.length, 1)

@@ -34,6 +34,7 @@ describe("miniagents chat", () => {
     const session = fs.readFileSync(path.join(import.meta.dirname, "session.txt"), "utf8")
     const screen = terminal.screen.replace(/127\.0\.0\.1:\d+/, "localhost:11434")
     assert.strictEqual(`$ npx miniagents chat\n${screen}\n`, session)
+    assert.deepStrictEqual(fs.readdirSync(folder), ["CHAT.md"]) // no log that nobody asked for
   })
 
   it("says which model and which file, and which keys there are", async () => {
