@@ -245,10 +245,14 @@ export const make: {
  */
 export const Service =
   <Self>() =>
-  <const Fields extends Schema.Struct.Fields = {}, Err extends Schema.Constraint = Schema.Never>(
+  <
+    const Fields extends Schema.Struct.Fields = {},
+    Err extends Schema.Constraint = Schema.Never,
+    const Classes extends ReadonlyArray<Message.AnyClass> = []
+  >(
     name: string,
-    options: ServiceOptions<Fields, Err> = {}
-  ): ServiceClass<Self, Schema.Struct<Fields>["Type"], Err["Type"]> => {
+    options: ServiceOptions<Fields, Err, Classes> = {}
+  ): ServiceClass<Self, Schema.Struct<Fields>["Type"], Err["Type"], Err, Classes> => {
     class Key extends Context.Service<Key, Implementation>()(`miniagents/Agent/${name}`) {}
     const body = Effect.flatMap(Key, (found) =>
       found.service === Key ? Effect.succeed(found.body) : Effect.die(new DuplicateName({ agent: name }))
@@ -259,13 +263,35 @@ export const Service =
         Key,
         Effect.contextWith((context) => Effect.succeed({ service: Key, body: within(implementation, context) }))
       )
-    const members = {
-      ...Object.getOwnPropertyDescriptors(agent),
-      [TypeId]: { value: TypeId },
-      toLayer: { value: toLayer }
-    }
-    return Object.defineProperties<unknown>(Key, members) as never // its type is what these members add up to
+    const { error = Schema.Never, messages = [] } = options
+    const members = { ...agent, toLayer, error, messages }
+    const statics: PropertyDescriptorMap = { [TypeId]: { value: TypeId } }
+    for (const [key, value] of Object.entries(members)) statics[key] ??= named(name, value)
+    return Object.defineProperties<unknown>(Key, statics) as never // its type is what these members add up to
   }
+
+/**
+ * The name that an agent was given, also where it is a service whose class has another one.
+ *
+ * @internal
+ */
+export const nameOf = (agent: InteractionContext.AgentInfo): string => {
+  void agent.description
+  return agent.name
+}
+
+/**
+ * A static member of a service. A class has the name it is declared with, which a minifier changes; the first use of a
+ * member gives it the name of its agent.
+ */
+const named = (name: string, value: unknown): PropertyDescriptor => ({
+  get(this: object) {
+    if (Object.getOwnPropertyDescriptor(this, "name")?.value !== name) {
+      Object.defineProperty(this, "name", { value: name, configurable: true })
+    }
+    return value
+  }
+})
 
 /**
  * What an agent that is a service is made with, besides its name.
@@ -275,10 +301,13 @@ export const Service =
  */
 export interface ServiceOptions<
   Fields extends Schema.Struct.Fields,
-  Err extends Schema.Constraint
+  Err extends Schema.Constraint,
+  Classes extends ReadonlyArray<Message.AnyClass> = []
 > extends Options<Fields> {
   /** What its implementations may fail with. */
   readonly error?: Err
+  /** The message classes of its own that it is sent or replies with, so that they can leave the process. */
+  readonly messages?: Classes
 }
 
 /**
@@ -287,10 +316,24 @@ export interface ServiceOptions<
  * @since 0.1.0
  * @category models
  */
-export interface ServiceClass<Self, P, E>
+export interface ServiceClass<
+  Self,
+  P,
+  E,
+  Err extends Schema.Constraint = Schema.Constraint,
+  Classes extends ReadonlyArray<Message.AnyClass> = ReadonlyArray<Message.AnyClass>
+>
   extends Context.Service<Self, Implementation>, Omit<Agent<P, E | InteractionContext.Upstream, Self>, "name"> {
   new (_: never): { readonly [TypeId]: typeof TypeId }
+  /**
+   * The name that was given, also where a minifier has renamed the class. Of such a class it is there from the first use
+   * of any other member on.
+   */
   readonly name: string
+  /** The schema of what its implementations may fail with. */
+  readonly error: Err
+  /** The message classes of its own. */
+  readonly messages: Classes
   /**
    * The Layer of an implementation. What the body requires is taken from where the Layer is built; its errors, and
    * those of what it replies with, must be among the service's.

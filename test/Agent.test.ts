@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -379,6 +380,25 @@ describe("Agent", () => {
   })
 
   describe("Service", () => {
+    it("keeps what it was made with: its name, whatever its class is called, and the schemas that cross a process", () => {
+      class Review extends Message.Class<Review>()("Review", { stars: Schema.Int }) {}
+      class Failed extends Schema.TaggedError<Failed>()("Failed", { why: Schema.String }) {}
+      class gw extends Agent.Service<gw>()("Reviewer", {
+        description: "Reviews",
+        parameters: { at: Schema.DateTimeUtc },
+        error: Failed,
+        messages: [Review]
+      }) {}
+      assert.strictEqual(gw.description, "Reviews")
+      assert.strictEqual(gw.name, "Reviewer")
+      assert.strictEqual(gw.error, Failed)
+      assert.deepStrictEqual(gw.messages, [Review])
+      const encode = Schema.encodeUnknownSync(Schema.toCodecJson(gw.parameters as unknown as Schema.Codec<unknown>))
+      assert.deepStrictEqual(encode({ at: DateTime.makeUnsafe("2024-01-02T03:04:05.000Z") }), {
+        at: "2024-01-02T03:04:05.000Z"
+      })
+    })
+
     class Writer extends Agent.Service<Writer>()("Writer", {
       description: "Writes",
       parameters: { tone: Schema.String },

@@ -165,6 +165,41 @@ describe("InteractionContext", () => {
     }).pipe(CleanRuntime.run)
   )
 
+  it.effect("`waitFor` waits for what may fail, and passes its failure on unless it is to be ignored", () =>
+    Effect.gen(function* () {
+      for (const ignoreFailure of [false, true]) {
+        let waited = 0
+        const agent = Agent.make("Waits", (ctx) =>
+          ctx.waitFor(
+            Effect.andThen(
+              Effect.sync(() => void waited++),
+              Effect.fail("no" as const)
+            ),
+            { ignoreFailure }
+          )
+        )
+        const exit = yield* Effect.exit(Effect.flatMap(agent.trigger(), (replies) => replies.messages))
+        assert.deepStrictEqual(exit, ignoreFailure ? Exit.succeed([]) : Exit.fail("no"))
+        assert.strictEqual(waited, 1)
+      }
+    }).pipe(CleanRuntime.run)
+  )
+
+  it.effect("`finishNow` ends the reply at once, and the call waits for what was given to `waitFor`", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const agent = Agent.make("Early", (ctx) =>
+        ctx.waitFor(Deferred.await(gate)).pipe(Effect.andThen(ctx.reply("said")), Effect.andThen(ctx.finishNow))
+      )
+      const replies = yield* agent.trigger()
+      assert.strictEqual(yield* replies.text, "said")
+      assert.isAbove(yield* MiniAgents.running, 0)
+      yield* Deferred.succeed(gate, undefined)
+      yield* MiniAgents.idle
+      assert.strictEqual(yield* MiniAgents.running, 0)
+    }).pipe(CleanRuntime.run)
+  )
+
   it.effect("a failure after `finishEarly` is logged, since no reader can meet it", () =>
     Effect.gen(function* () {
       const agent = Agent.make("Early", (ctx) =>

@@ -165,4 +165,27 @@ describe("MessageSequence", () => {
       }).pipe(CleanRuntime.run)
     )
   })
+
+  it.effect(
+    "`single` makes a message of any class, without leading line breaks, with what all had in their metadata",
+    () =>
+      Effect.gen(function* () {
+        const sequence = yield* MessageSequence.from([
+          Message.user("\n\none", { a: 1, b: 1 }),
+          yield* MessagePromise.fromStream(Stream.make("\n", "\r\n", "two\n"), { known: { metadata: { b: 2 } } })
+        ])
+        const promise = sequence.single({
+          delimiter: "|",
+          trimStart: true,
+          mergeMetadata: true,
+          known: { _tag: "Assistant", agent: "Joiner", metadata: { c: 3 } }
+        })
+        const message = yield* promise.message
+        assert.instanceOf(message, Message.Assistant)
+        assert.strictEqual(message.content, "one|two\n")
+        assert.strictEqual((yield* Stream.runCollect(promise)).join(""), message.content)
+        assert.strictEqual(message.agent, "Joiner")
+        assert.deepStrictEqual(message.metadata, { a: 1, b: 2, c: 3 })
+      }).pipe(CleanRuntime.run)
+  )
 })

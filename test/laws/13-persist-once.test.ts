@@ -4,6 +4,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -446,5 +447,62 @@ describe("Law 13, Persist once", () => {
 
   it.effect("Law 13, Persist once: without a hook `persist` has nothing to do", () =>
     CleanRuntime.run(Persistence.persist([Message.text("a")]))
+  )
+
+  it.effect(
+    "Law 13, Persist once: several hooks get everything, each what it asks for, and the entries of the calls",
+    () =>
+      Effect.gen(function* () {
+        const [all, texts] = [new Hook(), new Hook()]
+        const entries: Array<Persistence.CallEntry> = []
+        const layer = MiniAgents.layer().pipe(
+          Layer.provide([
+            Persistence.layer(all.onPersistMessages, {
+              onCall: (entry) => Effect.sync(() => void entries.push(entry))
+            }),
+            Persistence.layer(texts.onPersistMessages, { only: ({ _tag }) => _tag === "Text" })
+          ])
+        )
+        const leaf = Agent.make("Leaf", (ctx) => ctx.reply("leaf"))
+        const root = Agent.make("Root", (ctx) =>
+          Effect.gen(function* () {
+            for (let i = 0; i < 3; i++) yield* ctx.reply(yield* leaf.trigger("same"))
+          })
+        )
+        yield* Effect.provide(
+          Effect.flatMap(root.trigger(), (replies) => replies.messages),
+          layer
+        )
+        assert.deepStrictEqual(texts.kept.map(String).toSorted(), ["leaf", "same"])
+        assert.strictEqual(
+          all.kept.filter(({ _tag }) => _tag === "CallRecord").length,
+          2,
+          "equal calls have one record"
+        )
+        const ended = entries.filter(({ ending }) => ending !== undefined)
+        assert.deepStrictEqual(ended.map(({ ending, parent, path }) => [path, parent, ending]).toSorted(), [
+          ["Root", undefined, "success"],
+          ["Root/0:Leaf", "Root", "success"],
+          ["Root/1:Leaf", "Root", "success"],
+          ["Root/2:Leaf", "Root", "success"]
+        ])
+        const keys = new Set(all.kept.map(({ hashKey }) => hashKey))
+        assert.isTrue(ended.every(({ call, reply }) => keys.has(call) && keys.has(reply!)))
+      })
+  )
+
+  it.effect("Law 13, Persist once: a hook that gives no Effect is refused in one sentence, and nothing hangs", () =>
+    Effect.gen(function* () {
+      const promised = (() => Promise.resolve()) as unknown as () => Effect.Effect<void>
+      const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
+      const [text, logs] = yield* CleanRuntime.logged(
+        CleanRuntime.run(
+          Effect.flatMap(echo.trigger("x"), (replies) => replies.text),
+          { onPersistMessages: promised }
+        )
+      )
+      assert.strictEqual(text, "x")
+      assert.isTrue(logs.some((line) => line.includes("must return an Effect")))
+    })
   )
 })

@@ -10,7 +10,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
-import type * as Agent from "../../Agent.ts"
+import * as Agent from "../../Agent.ts"
 import type { Upstream } from "../../InteractionContext.ts"
 import type * as MessageSequence from "../../MessageSequence.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
@@ -151,7 +151,7 @@ export const handlers = <const Tools extends ReadonlyArray<Tool.Any>>(
 
 const toTool = (agent: unknown, options: Options<string, Tool.FailureMode>): Tool.Any => {
   const called = agent as Agent.Agent<{}, unknown, unknown> // its parameters are checked by its own schema
-  const { failureMode = "error", name = ToolName.fit(called.name) } = options
+  const { failureMode = "error", name = ToolName.fit(Agent.nameOf(called)) } = options
   if (!ToolName.isFit(name)) throw new Error(`the tool of \`${called.name}\` cannot be made: ${ToolName.refusal(name)}`)
   return Tool.make(name, {
     description: called.description ?? `Calls ${called.name}`,
