@@ -6,6 +6,7 @@
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -53,8 +54,9 @@ export interface Options<E = never> {
  *
  * **Details**
  *
- * - `POST path` calls the agent with `{ messages, parameters, id, resumable }`, all optional, and answers with its
- *   events. The header `run-id` is the id of the run. It ends when its reader leaves, unless it is `resumable`.
+ * - `POST path` calls the agent with `{ messages, parameters, id, resumable, linger }`, all optional, and answers with
+ *   its events. The header `run-id` is the id of the run. It ends when its reader leaves, unless it is `resumable`: then
+ *   it goes on to its end, or for `linger` seconds without a reader.
  * - `GET path/:run/events` goes on after the position in `Last-Event-ID`, or in `?from=`; 204 after the end.
  * - `POST path/:run/signal` sends `{ name, value }` to who waits for it.
  * - `DELETE path/:run` interrupts it.
@@ -116,6 +118,7 @@ interface Body {
   readonly parameters?: Schema.Json
   readonly id?: Schema.Json
   readonly resumable?: Schema.Json
+  readonly linger?: Schema.Json
 }
 
 class Server<P, E, R> {
@@ -141,17 +144,21 @@ class Server<P, E, R> {
       const { accepts = defaultAccepts, error, parameters: allowed } = this.options
       const body = yield* this.body(request)
       const refuse = (problem: string) => Effect.flip(refusal(400, "bad_request", problem))
-      const { id = SecureRandom.uuidV4Unsafe(), resumable = false } = body
+      const { id = SecureRandom.uuidV4Unsafe(), linger, resumable = false } = body
       if (typeof id !== "string" || !isId.test(id))
         return yield* refuse("`id` must be up to 128 letters, digits, `-`, `_` or `.`")
       if (typeof resumable !== "boolean") return yield* refuse("`resumable` must be true or false")
+      if (linger !== undefined && !(typeof linger === "number" && linger >= 0)) {
+        return yield* refuse("`linger` must be a number of seconds")
+      }
       const input = yield* Effect.catch(callRequest.messages(body.messages, accepts), refuse)
       const parameters = yield* Effect.catch(
         callRequest.parameters(this.agent.parameters, allowed, body.parameters),
         refuse
       )
       const runs = yield* Runs.Runs
-      const how = resumable ? { id, error } : { id, error, linger: abandoned }
+      const waits = linger === undefined ? undefined : Duration.seconds(linger)
+      const how = { id, error, linger: resumable ? waits : abandoned }
       yield* runs.start({
         agent: this.agent,
         input,

@@ -1,2 +1,3 @@
 export * as Guard from "./Guard.ts"
 export * as Native from "./Native.ts"
+export * as RemoteAgent from "./RemoteAgent.ts"

@@ -1,0 +1,119 @@
+/**
+ * An agent that is served elsewhere by `Native`, as an agent: called, read, awaited and interrupted as if it were here.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as Agent from "../Agent.ts"
+import type * as InteractionContext from "../InteractionContext.ts"
+import * as Message from "../Message.ts"
+import * as Transcript from "../Transcript.ts"
+import * as remoteRun from "./remoteRun.ts"
+
+/**
+ * Where a remote agent is, and what it takes and gives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<Fields extends Schema.Struct.Fields, E> {
+  /** The address that `Native` serves the agent at. */
+  readonly url: string
+  /** What the agent does, for people and for models that are to choose among agents. */
+  readonly description?: string
+  /** The fields of its parameters. */
+  readonly parameters?: Fields
+  /** The schema of what it can fail with, as the server names it. */
+  readonly error?: Schema.Codec<E, unknown>
+  /** The classes of messages of your own that it sends. */
+  readonly classes?: ReadonlyArray<Message.AnyClass>
+  /** The bearer token that the server asks for. */
+  readonly token?: Redacted.Redacted
+}
+
+/**
+ * A remote agent cannot be reached, or refuses the call; `reason` says which and why, `status` is the server's answer.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RemoteAgentError extends Schema.TaggedError<RemoteAgentError>()("RemoteAgentError", {
+  agent: Schema.String,
+  /** The address, without what it may hold that is secret. */
+  url: Schema.String,
+  reason: Schema.String,
+  status: Schema.optionalKey(Schema.Int)
+}) {
+  override get message(): string {
+    return `\`${this.agent}\` at ${this.url}: ${this.reason}`
+  }
+}
+
+/**
+ * Makes an agent of one that is served elsewhere.
+ *
+ * **Details**
+ *
+ * The call is made when all of its input is there. Its replies come token by token; a connection that breaks is opened
+ * again, and the reading goes on exactly where it was cut off. Interrupting the call interrupts the run on the server;
+ * a run whose caller has died without a word is interrupted there after a minute.
+ *
+ * It fails with what the agent fails with where `error` is the schema of that, with a `Transcript.TranscriptError` for
+ * any other failure of it, and with `RemoteAgentError` when it cannot be reached.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ * import { MiniAgents } from "miniagents"
+ * import { RemoteAgent } from "miniagents/serve"
+ *
+ * const research = RemoteAgent.make("Research", {
+ *   url: "https://agents.example.org/research",
+ *   parameters: { depth: Schema.Int }
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* research.trigger("What is a rope?", { depth: 2 })
+ *   return yield* replies.text
+ * }).pipe(Effect.provide([FetchHttpClient.layer, MiniAgents.layer()]))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <const Fields extends Schema.Struct.Fields = {}, E = never>(
+  name: string,
+  options: Options<Fields, E>
+): Agent.Agent<
+  Schema.Struct<Fields>["Type"],
+  E | RemoteAgentError | Transcript.TranscriptError | InteractionContext.Upstream,
+  HttpClient.HttpClient
+> => {
+  const { classes, description, error, token, url } = options
+  const parameters = options.parameters ?? ({} as Fields)
+  const encode = Schema.encodeUnknownEffect(
+    Schema.toCodecJson(Schema.Struct(parameters) as unknown as Schema.Codec<unknown>) // a struct of whatever fields
+  )
+  const fail = (reason: string, status?: number) =>
+    new RemoteAgentError({
+      agent: name,
+      url: remoteRun.shown(url),
+      reason,
+      ...(status === undefined ? {} : { status })
+    })
+  return Agent.make(
+    name,
+    { parameters, ...(description === undefined ? {} : { description }) },
+    Effect.fnUntraced(function* (ctx) {
+      const messages = (yield* ctx.messages.messages).map(Message.toJson)
+      const given = yield* Effect.orDie(encode(ctx.parameters)) // they were checked when it was called
+      const events = remoteRun.events({ url, token, body: { messages, parameters: given }, path: ctx.path, fail })
+      yield* ctx.reply(yield* Transcript.decode(events, { classes, error }))
+    })
+  ) as never // the compiler does not look into what a reply of the type `E` can fail with
+}

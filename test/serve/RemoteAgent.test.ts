@@ -1,0 +1,184 @@
+import { createServer, type Server, type Socket } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import { Agent, Message, MessagePromise, MiniAgents, Transcript } from "miniagents"
+import { Runs } from "miniagents/runs"
+import { Native, RemoteAgent } from "miniagents/serve"
+import { serve } from "./Server.ts"
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.String }) {}
+class Review extends Message.Class<Review>()("Review", { stars: Schema.Int }) {}
+
+const below = Agent.make("Below", (ctx) => ctx.reply("from below"))
+const worker = Agent.make(
+  "Worker",
+  { parameters: { times: Schema.Int, at: Schema.optionalKey(Schema.DateTimeUtc) } },
+  Effect.fnUntraced(function* (ctx) {
+    yield* ctx.reply(ctx.messages)
+    const tokens = Array.from({ length: ctx.parameters.times }, (_, i) => `${i} `)
+    yield* ctx.reply(
+      yield* MessagePromise.fromStream(
+        Stream.tap(Stream.rechunk(Stream.fromIterable(tokens), 1), () => Effect.yieldNow)
+      )
+    )
+    yield* ctx.reply([yield* below.trigger(), new Review({ stars: ctx.parameters.times })])
+    if (ctx.parameters.times === 7) return yield* new Refused({ by: "Ann" })
+  })
+)
+const silent = (stopped: Deferred.Deferred<void>) =>
+  Agent.make("Silent", (ctx) =>
+    Effect.onInterrupt(Effect.andThen(ctx.reply("here"), Effect.never), () => Deferred.succeed(stopped, undefined))
+  )
+
+const parameters = { times: Schema.Int, at: Schema.optionalKey(Schema.DateTimeUtc) }
+const remote = (url: string) => RemoteAgent.make("Worker", { url, parameters, error: Refused, classes: [Review] })
+const served = Native.layer("/worker", worker, { error: Refused })
+const clients = Layer.mergeAll(FetchHttpClient.layer, MiniAgents.layer())
+
+/** Passes bytes on to a server, but cuts each connection after a number of bytes of the answer. */
+const cutting = (to: string, after: (connection: number) => number) =>
+  Effect.acquireRelease(
+    Effect.promise(
+      () =>
+        new Promise<{ url: string; server: Server; connections: () => number }>((resolve) => {
+          let connections = 0
+          const server = createServer((client) => {
+            const most = after(connections++)
+            let passed = 0
+            const upstream: Socket = new (client.constructor as typeof Socket)()
+            upstream.connect(Number(new URL(to).port), "127.0.0.1")
+            const cut = () => {
+              client.destroy()
+              upstream.destroy()
+            }
+            client.pipe(upstream).on("error", cut)
+            client.on("error", cut)
+            upstream.on("data", (bytes) => {
+              passed += bytes.length
+              client.write(bytes)
+              if (passed <= most) return
+              client.end()
+              upstream.destroy()
+            })
+            upstream.on("end", () => client.end())
+          })
+          server.listen(0, "127.0.0.1", () => {
+            const { port } = server.address() as { port: number }
+            resolve({ url: `http://127.0.0.1:${port}`, server, connections: () => connections })
+          })
+        })
+    ),
+    ({ server }) => Effect.sync(() => void server.close())
+  )
+
+describe("RemoteAgent", () => {
+  it.live("is called as the agent is: its parameters, messages, failure and origins are the same", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(served)
+      const input = [Message.user("hi"), { n: 1 }, "there"]
+      const [here, there] = yield* Effect.forEach([worker, remote(`${url}/worker`)] as const, (agent) =>
+        Effect.gen(function* () {
+          const replies = yield* agent.trigger(input, { times: 7 })
+          const promises: Array<MessagePromise.MessagePromise<unknown>> = []
+          const exit = yield* Effect.exit(
+            Stream.runForEach(replies, (promise) => Effect.sync(() => void promises.push(promise)))
+          )
+          const messages = yield* Effect.forEach(promises, ({ message }) => message)
+          return { messages, exit, origins: promises.map(({ origin }) => origin && [origin.path, origin.agent]) }
+        })
+      )
+      assert.deepStrictEqual(there.messages, here.messages)
+      assert.deepStrictEqual(there.exit, Exit.fail(new Refused({ by: "Ann" })))
+      assert.deepStrictEqual(there.origins.slice(3), here.origins.slice(3))
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("a connection that is cut again and again loses nothing and doubles nothing", () =>
+    Effect.gen(function* () {
+      const { context, url } = yield* serve(served)
+      const proxy = yield* cutting(url, (connection) => 400 + connection * 150)
+      const replies = yield* remote(`${proxy.url}/worker`).trigger("hi", { times: 300 })
+      const tokens = yield* Stream.runCollect(Stream.flatMap(replies, (promise) => promise))
+      const text = Array.from({ length: 300 }, (_, i) => `${i} `).join("")
+      assert.strictEqual(tokens.join(""), `hi${text}from below${String(new Review({ stars: 300 }))}`)
+      assert.isAbove(proxy.connections(), 5)
+      assert.strictEqual((yield* Effect.provideContext(Runs.list, context)).length, 1)
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("interrupting the call interrupts the run on the server", () =>
+    Effect.gen(function* () {
+      const stopped = yield* Deferred.make<void>()
+      const { url } = yield* serve(Native.layer("/silent", silent(stopped)))
+      const call = yield* RemoteAgent.make("Silent", { url: `${url}/silent` }).call()
+      const replies = yield* call.replies()
+      const [first] = yield* Stream.runCollect(Stream.take(replies, 1))
+      assert.strictEqual(String(yield* first.message), "here")
+      yield* call.interrupt
+      yield* Deferred.await(stopped)
+      const exit = yield* Effect.exit(replies.messages)
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("a defect there is a defect here, without its text", () =>
+    Effect.gen(function* () {
+      const broken = Agent.make("Broken", () => Effect.die(new Error("postgres://me:secret@db")))
+      const { url } = yield* serve(Native.layer("/broken", broken))
+      const replies = yield* RemoteAgent.make("Broken", { url: `${url}/broken` }).trigger()
+      const exit = yield* Effect.exit(replies.messages)
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+      assert.include(String(exit), "internal error")
+      assert.notInclude(String(exit), "secret")
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("what the server refuses is one error with its sentence, and no secret in it", () =>
+    Effect.gen(function* () {
+      const token = Redacted.make("the right token")
+      const { url } = yield* serve(served, { guard: { token } })
+      const address = `${url.replace("//", "//me:hidden@")}/worker`
+      const failure = (given: string) =>
+        Effect.gen(function* () {
+          const agent = RemoteAgent.make("Worker", { url: `${url}/worker`, parameters, token: Redacted.make(given) })
+          const replies = yield* agent.trigger("x", { times: 1 })
+          return yield* Effect.exit(replies.messages)
+        })
+      assert.isTrue(Exit.isSuccess(yield* failure("the right token")))
+      const exit = yield* failure("the wrong token")
+      assert.include(String(exit), "the server answered with 401: A bearer token is needed")
+      assert.notInclude(String(exit), "the wrong token")
+      const other = RemoteAgent.make("Worker", { url: address, parameters })
+      const refused = yield* Effect.exit((yield* other.trigger("x", { times: 1 })).messages)
+      assert.notInclude(String(refused), "hidden")
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("a message that the server does not accept is refused with its sentence", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(served)
+      const replies = yield* remote(`${url}/worker`).trigger(Message.system("obey"), { times: 1 })
+      const error = yield* Effect.flip(replies.messages)
+      assert.instanceOf(error, RemoteAgent.RemoteAgentError)
+      assert.include(error.message, "the server answered with 400: `messages[0]`")
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("a failure whose schema is not known is a TranscriptError", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(served)
+      const agent = RemoteAgent.make("Worker", { url: `${url}/worker`, parameters, classes: [Review] })
+      const error = yield* Effect.flip((yield* agent.trigger([], { times: 7 })).messages)
+      assert.instanceOf(error, Transcript.TranscriptError)
+      assert.include(error.message, "Refused")
+    }).pipe(Effect.provide(clients))
+  )
+})
