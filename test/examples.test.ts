@@ -19,6 +19,7 @@ import * as Example12 from "../examples/12-errors-as-messages.ts"
 import * as Example13 from "../examples/13-spans.ts"
 import * as Example14 from "../examples/14-testing-with-seeds.ts"
 import * as Example31 from "../examples/31-branches.ts"
+import * as Example33 from "../examples/33-store.ts"
 
 const flattened = `
 Text: RESEARCHING: Tell me about sequence flattening
@@ -181,6 +182,14 @@ one run: Unordered passed
     prints: `
 main: Name a colour. / Blue. / Another one, please. / Green, then.
 darker (forked from main at 2): Name a colour. / Blue. / Darker, please. / Navy, then.`
+  },
+  "33-store": {
+    ...Example33,
+    prints: `
+both begin with 2 messages; then "Darker, please." and "Another one, please."
+rewound: Name a colour.
+undone: Name a colour. / Blue. / Another one, please.
+4 messages kept, 0 damaged`
   }
 }
 

@@ -40,6 +40,41 @@ describe("SqlHistory on SQLite", () => {
     }).pipe(Effect.provide([SqliteClient.layer({ filename: ":memory:" }), MiniAgents.layer()]))
   )
 
+  it.effect("says which row is damaged, that there is no space left, and that it is read-only", () =>
+    Effect.gen(function* () {
+      const filename = `${yield* Folder}/chats.db`
+      const client = (options: { readonly readOnly?: boolean } = {}) => SqliteClient.layer({ filename, ...options })
+      const open = SqlHistory.makeHistory({ conversation: "one" })
+      const append = (history: SqlHistory.SqlHistory, text: string) =>
+        history.append(MessagePromise.of(Message.user(text)))
+      yield* Effect.flatMap(open, (history) => append(history, "a")).pipe(Effect.provide(client()))
+
+      const readOnly = yield* Effect.flatMap(open, (history) =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual((yield* history.messages).map(String), ["a"])
+          return yield* Effect.flip(append(history, "b"))
+        })
+      ).pipe(Effect.provide(client({ readOnly: true })))
+      assert.include(readOnly.message, "Could not append to the history `one (main)`: it is read-only: ")
+
+      yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const history = yield* open
+        yield* sql`PRAGMA max_page_count = 30`
+        const full = yield* Effect.flip(append(history, "x".repeat(200_000)))
+        assert.include(full.message, "Could not append to the history `one (main)`: there is no space left: ")
+        yield* sql`UPDATE miniagents_objects SET body = replace(body, '"a"', '"b"')`
+        const damaged = yield* Effect.flip(history.messages)
+        const row = `objects ${Message.user("a").hashKey}`
+        assert.strictEqual(
+          damaged.message,
+          `Could not read the history \`one (main)\`: the row \`${row}\` was changed: its hash is not its key`
+        )
+        assert.deepInclude(damaged.cause as object, { _tag: "StoreError", reason: "damaged", row })
+      }).pipe(Effect.provide(client()))
+    }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()]))
+  )
+
   it.effect("says which databases it works on, to a client for another one", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
