@@ -23,6 +23,22 @@
  * )
  * ```
  *
+ * **Example** (The Responses API)
+ *
+ * With `background: true` a response goes on where its connection was lost. What the model has thought goes back to it
+ * encrypted, and so do the searches that OpenAI runs.
+ *
+ * ```ts
+ * import { OpenAi } from "miniagents/openai"
+ *
+ * const model = OpenAi.model("gpt-5.2", {
+ *   api: "responses",
+ *   background: true,
+ *   reasoning: { effort: "high" },
+ *   tools: [{ type: "web_search" }]
+ * })
+ * ```
+ *
  * @since 0.1.0
  */
 import * as AiError from "effect/ai/AiError"
@@ -46,6 +62,7 @@ import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as ModelParameters from "../llm/provider/modelParameters.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import * as Wire from "../llm/provider/Wire.ts"
+import * as Responses from "./responses.ts"
 
 /**
  * Every parameter of the Chat Completions API but those that come from the prompt.
@@ -54,6 +71,14 @@ import * as Wire from "../llm/provider/Wire.ts"
  * @category models
  */
 export type Config = ChatCompletions.Config
+
+/**
+ * Every parameter of the Responses API but those that come from the prompt, and that it is this API which is spoken.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ResponsesConfig = Responses.Config & { readonly api: "responses" }
 
 /**
  * Every parameter of the Embeddings API but the input, the format and the dimensions.
@@ -158,7 +183,8 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
   })
 
 /**
- * Makes a LanguageModel over a client.
+ * Makes a LanguageModel over a client. It speaks Chat Completions, as every compatible server does, unless the
+ * configuration says `api: "responses"`.
  *
  * @since 0.1.0
  * @category constructors
@@ -166,14 +192,16 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
 export const languageModel = (
   connection: Connected,
   name: string,
-  config: Config = {}
-): Effect.Effect<LanguageModel.LanguageModel> =>
-  Wire.languageModel({
+  config: Config | ResponsesConfig = {}
+): Effect.Effect<LanguageModel.LanguageModel> => {
+  if (config.api === "responses") return responsesModel(connection, name, config)
+  return Wire.languageModel({
     connection,
     codec: ChatCompletions.codec,
     config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...current })),
     open: (sdk, params, signal) => sdk.chat.completions.create(params, { signal }).asResponse()
   })
+}
 
 /**
  * A language model of OpenAI's, or of the server that the client connects to, as an `effect/ai` Model.
@@ -181,7 +209,10 @@ export const languageModel = (
  * @since 0.1.0
  * @category constructors
  */
-export const model = (name: string, config?: Config): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> =>
+export const model = (
+  name: string,
+  config?: Config | ResponsesConfig
+): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> =>
   AiModel.make(
     "openai",
     name,
@@ -334,7 +365,7 @@ export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Laye
  */
 export const layerLanguageModel = (
   name: string,
-  config?: Config
+  config?: Config | ResponsesConfig
 ): Layer.Layer<LanguageModel.LanguageModel | AiModel.ModelName | AiModel.ProviderName, never, Client> =>
   model(name, config)
 
@@ -354,6 +385,22 @@ export const layerEmbeddingModel = (
       Embeddings.make(({ inputs }) => embed(connection, { model: name, ...config, input: [...inputs] }))
     )
   )
+
+const responsesModel = (
+  { profile: { adapt: _, ...profile }, ...connection }: Connected,
+  name: string,
+  { api, ...config }: ResponsesConfig
+): Effect.Effect<LanguageModel.LanguageModel> =>
+  Wire.languageModel({
+    // How a profile changes requests of the other API is not for these.
+    connection: { ...connection, profile },
+    codec: Responses.codec,
+    // whoever sets parameters within knows which API is spoken
+    config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...(current as object) })),
+    open: (sdk, params, signal) => sdk.responses.create(params, { signal }).asResponse(),
+    resume: (sdk, { after, id }, signal) =>
+      sdk.responses.retrieve(id, { stream: true, starting_after: after }, { signal }).asResponse()
+  })
 
 const configOf = ({ config = {}, maxTokens, temperature }: Parameters, url: string): Config => {
   const given = temperature === undefined ? config : { ...config, temperature }

@@ -38,6 +38,8 @@ export type Params = OpenAI.Chat.ChatCompletionCreateParamsStreaming
  */
 export type Config = Partial<Omit<Params, "messages" | "n" | "stream">> & {
   readonly extra_body?: { readonly [parameter: string]: Schema.Json }
+  /** This API, which is the default; see `OpenAi.ResponsesConfig` for the other one. */
+  readonly api?: "chat"
 }
 
 /**
@@ -51,7 +53,7 @@ export const codec: Wire.Codec<Config, Params> = {
   transformer: toCodecOpenAI,
   encode: (options, config, origin) =>
     Effect.gen(function* () {
-      const { extra_body, ...rest } = config
+      const { api: _, extra_body, ...rest } = config
       const messages = yield* Effect.forEach(options.prompt.content, (message) => encodeMessage(message, origin))
       const format = yield* Part.format(options, toCodecOpenAI)
       return {

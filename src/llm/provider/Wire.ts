@@ -21,6 +21,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Connection from "./Connection.ts"
 import * as DirectModel from "./directModel.ts"
@@ -63,8 +64,14 @@ export const languageModel = <Sdk, Config, Params>(options: {
   readonly config: Effect.Effect<Config & { readonly model: string }>
   /** Makes a request, and gives the response whose body nobody has read. */
   readonly open: (sdk: Sdk, params: Params, signal: AbortSignal) => PromiseLike<Connection.Opened>
+  /** Takes up a response that goes on without a connection, behind an event. */
+  readonly resume?: (
+    sdk: Sdk,
+    cursor: NonNullable<ResponseBuilder["cursor"]>,
+    signal: AbortSignal
+  ) => PromiseLike<Connection.Opened>
 }): Effect.Effect<LanguageModel.LanguageModel> => {
-  const { codec, connection, open } = options
+  const { codec, connection, open, resume } = options
   const { failureOf, profile, redact, server } = connection
   const pull = Effect.fnUntraced(function* (request: LanguageModel.ProviderOptions) {
     const origin = { provider: profile.name, server }
@@ -88,7 +95,16 @@ export const languageModel = <Sdk, Config, Params>(options: {
     })
     const reader = new ResponseReader({ response, decode: codec.decode, failureOf, redact })
     const incoming = yield* connection.open((sdk, signal) => open(sdk, params, signal))
-    return partsOf(incoming, reader, response, (part) => annotate(request, part))
+    const scope = yield* Effect.scope
+    const again: Again = () => {
+      const { cursor } = response
+      if (resume === undefined || cursor === undefined) return undefined
+      return Scope.provide(
+        connection.open((sdk, signal) => resume(sdk, cursor, signal)),
+        scope
+      )
+    }
+    return partsOf(incoming, reader, response, again, (part) => annotate(request, part))
   })
   const parts = (method: string) => {
     const failed = (reason: AiError.AiErrorReason) => AiError.make({ module: profile.name, method, reason })
@@ -167,25 +183,48 @@ const annotate = ({ span }: LanguageModel.ProviderOptions, part: Response.Stream
   }
 }
 
+/** How often a connection is lost, one time after another, before the response is. */
+const maxLosses = 5
+
+/** Opens the connection of a response that goes on without one. */
+type Again = () => Effect.Effect<Connection.Incoming, AiError.AiErrorReason> | undefined
+
 type Parts = Pull.Pull<NonEmptyReadonlyArray<Response.StreamPartEncoded>, AiError.AiErrorReason>
 
 /** Reads events and gives the parts they add, until the response is whole or has failed. */
 const partsOf = (
-  { heard, incomplete, isDocument, leave, read }: Connection.Incoming,
+  first: Connection.Incoming,
   reader: ResponseReader,
   response: ResponseBuilder,
+  again: Again,
   onPart: (part: Response.StreamPartEncoded) => void
 ): Parts => {
+  let incoming = first
+  let losses = 0
   let hasEnded = false
   let held: ReadonlyArray<Response.StreamPartEncoded> = []
   const end = (parts: ReadonlyArray<Response.StreamPartEncoded> = []): Parts => {
     hasEnded = true
     if (response.failure !== undefined) return give(parts)
-    if (response.reason !== undefined || (response.progress > 0 && (response.isComplete || isDocument))) {
+    if (response.reason !== undefined || (response.progress > 0 && (response.isComplete || incoming.isDocument))) {
       return give([...parts, ...reader.end()])
     }
-    response.fail(incomplete())
+    response.fail(incoming.incomplete())
     return give(parts)
+  }
+  /** The connection was lost: the response is taken up again, if it can be. */
+  const lost = (error: AiError.AiErrorReason): Parts => {
+    const reopened = losses < maxLosses && error.isRetryable ? again() : undefined
+    if (reopened === undefined) return Effect.fail(error)
+    const wait = Duration.seconds(2 ** losses++)
+    return Effect.matchEffect(Effect.delay(reopened, wait), {
+      onSuccess: (opened) => {
+        incoming = opened
+        reading = readingOf(opened)
+        return next
+      },
+      onFailure: lost
+    })
   }
   const give = (parts: ReadonlyArray<Response.StreamPartEncoded>): Parts => {
     // A call that is refused takes all with it that is given together with it: what came before is given before.
@@ -199,28 +238,38 @@ const partsOf = (
   const push = (events: ReadonlyArray<ServerSentEvent>) => {
     const before = response.progress
     const parts = reader.push(events)
-    if (response.progress > before) heard()
+    if (response.progress > before) {
+      losses = 0
+      incoming.heard()
+    }
     return parts
   }
-  const reading: Parts = read({
-    events: (events) => {
-      const wasFinished = response.isFinished
-      const parts = push(events)
-      if (response.isComplete && response.failure === undefined) return end(parts)
-      if (parts.length > 0 || response.failure !== undefined) return give(parts)
-      // What is left to come has less time.
-      return response.isFinished && !wasFinished ? next : undefined
-    },
-    end: (events) => end(push(events)),
-    broken: (reason) =>
-      response.isFinished
-        ? Effect.andThen(Effect.logDebug("the connection gave out after the whole response", reason), end())
-        : Effect.fail(reason)
-  })
+  const readingOf = ({ read }: Connection.Incoming): Parts =>
+    read({
+      events: (events) => {
+        const wasFinished = response.isFinished
+        const parts = push(events)
+        if (response.isComplete && response.failure === undefined) return end(parts)
+        if (parts.length > 0 || response.failure !== undefined) return give(parts)
+        // What is left to come has less time.
+        return response.isFinished && !wasFinished ? next : undefined
+      },
+      end: (events) => {
+        const parts = push(events)
+        if (response.isFinished || response.failure !== undefined || response.cursor === undefined) return end(parts)
+        reading = Effect.suspend(() => lost(incoming.incomplete()))
+        return give(parts)
+      },
+      broken: (reason) =>
+        response.isFinished
+          ? Effect.andThen(Effect.logDebug("the connection gave out after the whole response", reason), end())
+          : lost(reason)
+    })
+  let reading = readingOf(first)
   const next: Parts = Effect.suspend((): Parts => {
     if (held.length > 0) return give(held)
     if (response.failure !== undefined) return Effect.fail(response.failure)
-    if (hasEnded) return Effect.andThen(leave, Cause.done())
+    if (hasEnded) return Effect.andThen(incoming.leave, Cause.done())
     return response.isFinished ? patient(reading, end) : reading
   })
   return next

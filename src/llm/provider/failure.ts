@@ -179,7 +179,7 @@ const isError = (body: unknown): boolean => {
   if (!Predicate.isObject(body)) return false
   if ("error" in body && body.error) return true
   if ("object" in body && body.object === "error") return true
-  if ("type" in body && body.type === "error") return true
+  if ("type" in body && (body.type === "error" || body.type === "response.failed")) return true
   return !isOfProtocol(body) && wordsOf(body) !== undefined
 }
 
@@ -237,6 +237,7 @@ interface Body {
 const insideOf = (body: unknown): Body => {
   if (Array.isArray(body)) return insideOf(body[0])
   if (!Predicate.isObject(body)) return {}
+  if (Predicate.hasProperty(body, "response")) return insideOf(body.response)
   return Predicate.hasProperty(body, "error") && Predicate.isObject(body.error) ? (body.error as Body) : (body as Body)
 }
 

@@ -110,6 +110,8 @@ export class ResponseBuilder {
   isRefusal = false
   /** How often there was content, and not just the news that the provider is alive. */
   progress = 0
+  /** Where the response can be taken up again when the connection is lost, if it can. */
+  cursor: { readonly id: string; readonly after: number } | undefined = undefined
   usage: Usage = { inputTokens: {}, outputTokens: {} }
   private parts: Array<Response.StreamPartEncoded> = []
   private prose: Prose | undefined = undefined

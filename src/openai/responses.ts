@@ -1,0 +1,319 @@
+/**
+ * The protocol of OpenAI's Responses API.
+ *
+ * Source: https://platform.openai.com/docs/api-reference/responses.
+ *
+ * @since 0.1.0
+ */
+import type * as AiError from "effect/ai/AiError"
+import type * as LanguageModel from "effect/ai/LanguageModel"
+import { toCodecOpenAI } from "effect/ai/OpenAiStructuredOutput"
+import type * as Prompt from "effect/ai/Prompt"
+import type * as Response from "effect/ai/Response"
+import * as Effect from "effect/Effect"
+import type { OpenAI } from "openai"
+import * as Parameters from "../llm/provider/callParameters.ts"
+import * as Metadata from "../llm/provider/metadata.ts"
+import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
+import * as Part from "../llm/provider/wirePart.ts"
+import type * as Wire from "../llm/provider/Wire.ts"
+
+/**
+ * The body of a request, in the SDK's own type.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Params = OpenAI.Responses.ResponseCreateParamsStreaming
+
+/**
+ * Every parameter of the API but those that come from the prompt.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Config = Partial<Omit<Params, "input" | "stream">>
+
+/**
+ * The codec. An item that there is no part for (a search of OpenAI's own, for one) is an empty reasoning in its place,
+ * with the `item` in its metadata, and goes back as it is. So does what a model has thought, encrypted.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const codec: Wire.Codec<Config, Params> = {
+  transformer: toCodecOpenAI,
+  encode: (options, config, origin) =>
+    Effect.gen(function* () {
+      const { incrementalPrompt, previousResponseId, prompt } = options
+      const known = incrementalPrompt === undefined ? undefined : previousResponseId
+      const { content } = known === undefined || incrementalPrompt === undefined ? prompt : incrementalPrompt
+      const input = yield* Effect.forEach(content, (message) => encodeMessage(message, origin))
+      const format = yield* Part.format(options, toCodecOpenAI)
+      return {
+        ...(thinks(config) && { include: ["reasoning.encrypted_content"] }),
+        ...config,
+        ...(known !== undefined && { previous_response_id: known }),
+        ...encodeTools(yield* Part.tools(options, toCodecOpenAI), options.toolChoice, config),
+        ...(format && { text: { ...config.text, format: { type: "json_schema", ...format, strict: true } } }),
+        input: input.flat(),
+        stream: true
+      }
+    }),
+  describe: (params) => ({
+    model: params.model,
+    temperature: params.temperature,
+    topP: params.top_p,
+    maxTokens: params.max_output_tokens
+  }),
+  decode: (event, response) => decodeEvent(event as Event, response)
+}
+
+type Item = OpenAI.Responses.ResponseOutputItem
+type Input = OpenAI.Responses.ResponseInputItem
+
+/** An event, or a whole response from a server that does not stream. */
+type Event =
+  | OpenAI.Responses.ResponseStreamEvent
+  | (OpenAI.Responses.Response & { readonly type?: undefined; readonly sequence_number?: undefined })
+
+/** Models that do not think refuse to be asked for their thoughts. */
+const thinks = ({ model, reasoning }: Config): boolean =>
+  reasoning !== undefined || /^(o\d|gpt-[5-9])/.test(String(model))
+
+const decodeEvent = (event: Event, response: ResponseBuilder): void => {
+  if (response.cursor !== undefined && event.sequence_number !== undefined) {
+    response.cursor = { ...response.cursor, after: event.sequence_number }
+  }
+  switch (event.type) {
+    case "response.created":
+    case "response.in_progress":
+    case "response.queued":
+      return begin(event.response, event.sequence_number, response)
+    case "response.output_item.added":
+      return startItem(event.output_index, event.item, response)
+    case "response.output_text.delta":
+      if (event.logprobs?.length) response.list("logprobs", event.logprobs.map(Part.json))
+      return response.text(event.output_index, event.delta)
+    case "response.output_text.annotation.added":
+      return response.list("annotations", [Part.json(event.annotation as object)])
+    case "response.refusal.delta":
+      response.isRefusal = true
+      response.text(event.output_index, event.delta)
+      return response.annotate({ refusal: true })
+    case "response.reasoning_summary_part.added":
+      return event.summary_index > 0 ? response.reasoning(event.output_index, "\n\n") : undefined
+    case "response.reasoning_summary_text.delta":
+    case "response.reasoning_text.delta":
+      return response.reasoning(event.output_index, event.delta)
+    case "response.function_call_arguments.delta":
+      return response.params(event.output_index, event.delta)
+    case "response.output_item.done":
+      return endItem(event.output_index, event.item, response)
+    case "response.completed":
+    case "response.incomplete":
+      return finish(event.response, response)
+    case undefined:
+      return decodeWhole(event, response)
+  }
+}
+
+const begin = (said: OpenAI.Responses.Response, at: number, response: ResponseBuilder): void => {
+  response.begin({ id: said.id, model: said.model, created: (said.created_at ?? 0) * 1000 })
+  // Only such a response goes on when the connection is lost.
+  if (said.background === true && said.id) response.cursor = { id: said.id, after: at }
+}
+
+const decodeWhole = (said: OpenAI.Responses.Response, response: ResponseBuilder): void => {
+  if (!Array.isArray(said.output)) return
+  begin(said, 0, response)
+  for (const [index, item] of said.output.entries()) {
+    startItem(index, item, response)
+    if (item.type === "message") for (const part of item.content) decodeContent(index, part, response)
+    if (item.type === "reasoning") {
+      response.reasoning(index, item.summary.map(({ text }) => text).join("\n\n"))
+    }
+    endItem(index, item, response)
+  }
+  finish(said, response)
+}
+
+const decodeContent = (
+  index: number,
+  part: OpenAI.Responses.ResponseOutputText | OpenAI.Responses.ResponseOutputRefusal,
+  response: ResponseBuilder
+): void => {
+  response.text(index, part.type === "refusal" ? part.refusal : part.text)
+  if (part.type === "refusal") response.isRefusal = true
+}
+
+const startItem = (index: number, item: Item, response: ResponseBuilder): void => {
+  if (item.type === "reasoning") response.open("reasoning", index)
+  if (item.type === "function_call") response.call(index, { id: item.call_id, name: item.name })
+}
+
+/** The item is whole: what has to go back with it is known now. */
+const endItem = (index: number, item: Item, response: ResponseBuilder): void => {
+  switch (item.type) {
+    case "message":
+      if (response.openMetadata !== undefined) response.annotate({ item: itemOf({ id: item.id, phase: item.phase }) })
+      return response.close(index)
+    case "reasoning":
+      if (response.openMetadata === undefined) response.open("reasoning", index)
+      response.annotate({ item: itemOf(item) })
+      return response.close(index)
+    case "function_call":
+      if (response.callOf(index) === undefined) startItem(index, item, response)
+      if (response.callOf(index)?.json === "") response.params(index, item.arguments)
+      response.annotate({ item: itemOf({ id: item.id }) }, index)
+      return response.close(index)
+    default:
+      return response.opaque({ item: itemOf(item) })
+  }
+}
+
+/** Without what says nothing; what a state is called is not for requests. */
+const itemOf = (item: object): Metadata.Metadata => Metadata.unknownOf(item, knownOfItem) ?? {}
+
+const knownOfItem = new Set(["status"])
+
+const finish = (said: OpenAI.Responses.Response, response: ResponseBuilder): void => {
+  const { incomplete_details, usage } = said
+  if (usage) decodeUsage(usage, response)
+  response.note({ service_tier: said.service_tier ?? undefined, incomplete_details: Part.json(incomplete_details) })
+  response.finish(reasonOf(incomplete_details?.reason))
+  response.complete()
+}
+
+const reasonOf = (incomplete: string | undefined): Response.FinishReason => {
+  if (incomplete === undefined) return "stop"
+  return incomplete === "content_filter" ? "content-filter" : incomplete === "max_output_tokens" ? "length" : "other"
+}
+
+const decodeUsage = (usage: Partial<OpenAI.Responses.ResponseUsage>, response: ResponseBuilder): void => {
+  const input = Part.count(usage.input_tokens)
+  const output = Part.count(usage.output_tokens)
+  const cacheRead = Part.count(usage.input_tokens_details?.cached_tokens)
+  const reasoning = Part.count(usage.output_tokens_details?.reasoning_tokens)
+  response.usage = {
+    inputTokens: {
+      total: input,
+      cacheRead,
+      uncached: input === undefined ? undefined : Math.max(0, input - (cacheRead ?? 0))
+    },
+    outputTokens: {
+      total: output,
+      reasoning,
+      text: output === undefined ? undefined : Math.max(0, output - (reasoning ?? 0))
+    }
+  }
+}
+
+const encodeTools = (
+  tools: ReadonlyArray<Part.ToolDescription>,
+  choice: LanguageModel.ProviderOptions["toolChoice"],
+  config: Config
+): Partial<Params> => {
+  if (tools.length === 0) return {}
+  const encoded = tools.map(({ description, name, schema, strict }) => ({
+    type: "function" as const,
+    name,
+    parameters: schema,
+    strict: strict ?? false,
+    ...(description && { description })
+  }))
+  return { tools: [...(config.tools ?? []), ...encoded], tool_choice: config.tool_choice ?? encodeChoice(choice) }
+}
+
+const encodeChoice = (choice: LanguageModel.ProviderOptions["toolChoice"]): NonNullable<Params["tool_choice"]> => {
+  if (typeof choice === "string") return choice
+  // The tools are those of `oneOf` already.
+  return "tool" in choice ? { type: "function", name: choice.tool } : (choice.mode ?? "auto")
+}
+
+const encodeMessage = (
+  message: Prompt.Message,
+  origin: Metadata.Origin
+): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
+  switch (message.role) {
+    case "system":
+      return Effect.succeed([{ role: "system", content: message.content }])
+    case "user":
+      return Effect.map(
+        Effect.forEach(message.content, (part) => encodeUserPart(part, origin)),
+        (content) => [{ role: "user", content }]
+      )
+    case "assistant":
+      return Effect.map(
+        Effect.forEach(message.content, (part) => encodeSaid(part, origin)),
+        (items) => items.flat()
+      )
+    case "tool":
+      return Effect.map(
+        Effect.forEach(message.content, (part) => encodeResult(part)),
+        (items) => items.flat()
+      )
+  }
+}
+
+type Content = OpenAI.Responses.ResponseInputContent
+
+const encodeUserPart = (
+  part: Prompt.TextPart | Prompt.FilePart,
+  origin: Metadata.Origin
+): Effect.Effect<Content, AiError.AiErrorReason> => {
+  const extra = Metadata.ownOf(part.options, origin)
+  if (part.type === "text") return Effect.succeed({ type: "input_text", text: part.text, ...extra })
+  const file = Part.file(part)
+  const url = file.type === "url" ? file.url : `data:${file.mediaType};base64,${file.data}`
+  if (part.mediaType.startsWith("image/")) {
+    return Effect.succeed({ type: "input_image", image_url: url, detail: "auto", ...extra })
+  }
+  if (part.mediaType !== "application/pdf") {
+    return Effect.fail(Part.unsupported(`a file of type \`${part.mediaType}\``, "Responses"))
+  }
+  const named = { type: "input_file" as const, filename: part.fileName ?? "document.pdf" }
+  return Effect.succeed(
+    file.type === "url" ? { type: "input_file", file_url: url, ...extra } : { ...named, file_data: url, ...extra }
+  )
+}
+
+const encodeSaid = (
+  part: Prompt.AssistantMessagePart,
+  origin: Metadata.Origin
+): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
+  const item = Metadata.copyOf(Metadata.ownOf(part.options, origin), "item")
+  switch (part.type) {
+    case "text":
+      return Effect.succeed(part.text === "" ? [] : [saidText(part.text, item)])
+    case "reasoning":
+      // only what came from this very server means anything to it
+      return Effect.succeed(Object.keys(item).length === 0 ? [] : [item as never])
+    case "tool-call": {
+      if (part.providerExecuted) return Effect.succeed([])
+      const json = JSON.stringify(Parameters.toObject(part.params))
+      return Effect.succeed([{ type: "function_call", call_id: part.id, name: part.name, arguments: json, ...item }])
+    }
+    case "file":
+      return Effect.fail(Part.unsupported("a file of an assistant", "Responses"))
+    default:
+      return Effect.succeed([])
+  }
+}
+
+/** A message that the server knows has an id, and belongs to the thought before it. */
+const saidText = (text: string, item: Metadata.Metadata): Input =>
+  item["id"] === undefined
+    ? { role: "assistant", content: text }
+    : ({
+        type: "message",
+        role: "assistant",
+        status: "completed",
+        content: [{ type: "output_text", text, annotations: [] }],
+        ...item
+      } as never)
+
+const encodeResult = (part: Prompt.ToolMessagePart): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
+  if (part.type !== "tool-result" || part.providerExecuted) return Effect.succeed([])
+  return Effect.succeed([{ type: "function_call_output", call_id: part.id, output: Part.resultText(part) }])
+}
