@@ -389,7 +389,7 @@ export const layerEmbeddingModel = (
 const responsesModel = (
   { profile: { adapt: _, ...profile }, ...connection }: Connected,
   name: string,
-  { api, ...config }: ResponsesConfig
+  { api: _api, ...config }: ResponsesConfig
 ): Effect.Effect<LanguageModel.LanguageModel> =>
   Wire.languageModel({
     // How a profile changes requests of the other API is not for these.
