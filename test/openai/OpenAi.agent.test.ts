@@ -61,7 +61,7 @@ describe("OpenAi.agent", () => {
             responseId: "response-1",
             finishReason: "stop",
             usage: { inputTokens: 7, outputTokens: 3 },
-            metadata: { openai: { usage: { prompt_tokens: 7, completion_tokens: 3 } } }
+            metadata: {}
           }
         )
       })

@@ -13,13 +13,9 @@ import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Telemetry from "effect/ai/Telemetry"
-import * as Arr from "effect/Array"
-import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -27,8 +23,8 @@ import type * as Connection from "./Connection.ts"
 import * as DirectModel from "./directModel.ts"
 import type { Origin } from "./metadata.ts"
 import { ResponseBuilder } from "./responseBuilder.ts"
+import { ResponseParts } from "./responseParts.ts"
 import { type Decode, ResponseReader } from "./responseReader.ts"
-import type { ServerSentEvent } from "./serverSentEvents.ts"
 
 /**
  * A protocol: how a request is written, and what an event of the response adds.
@@ -51,13 +47,8 @@ export interface Codec<Config, Params> {
   readonly decode: Decode
 }
 
-/**
- * A LanguageModel over a connection.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const languageModel = <Sdk, Config, Params>(options: {
+/** What a model is made of. */
+interface ModelOptions<Sdk, Config, Params> {
   readonly connection: Connection.Connection<Sdk, Params>
   readonly codec: Codec<Config, Params>
   /** Asked before every request. */
@@ -70,7 +61,17 @@ export const languageModel = <Sdk, Config, Params>(options: {
     cursor: NonNullable<ResponseBuilder["cursor"]>,
     signal: AbortSignal
   ) => PromiseLike<Connection.Opened>
-}): Effect.Effect<LanguageModel.LanguageModel> => {
+}
+
+/**
+ * A LanguageModel over a connection.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const languageModel = <Sdk, Config, Params>(
+  options: ModelOptions<Sdk, Config, Params>
+): Effect.Effect<LanguageModel.LanguageModel> => {
   const { codec, connection, open, resume } = options
   const { failureOf, profile, redact, server } = connection
   const pull = Effect.fnUntraced(function* (request: LanguageModel.ProviderOptions) {
@@ -96,7 +97,7 @@ export const languageModel = <Sdk, Config, Params>(options: {
     const reader = new ResponseReader({ response, decode: codec.decode, failureOf, redact })
     const incoming = yield* connection.open((sdk, signal) => open(sdk, params, signal))
     const scope = yield* Effect.scope
-    const again: Again = () => {
+    const again = () => {
       const { cursor } = response
       if (resume === undefined || cursor === undefined) return undefined
       return Scope.provide(
@@ -104,7 +105,8 @@ export const languageModel = <Sdk, Config, Params>(options: {
         scope
       )
     }
-    return partsOf(incoming, reader, response, again, (part) => annotate(request, part))
+    const onPart = (part: Response.StreamPartEncoded) => annotate(request, part)
+    return new ResponseParts({ incoming, reader, response, again, onPart }).next
   })
   const parts = (method: string) => {
     const failed = (reason: AiError.AiErrorReason) => AiError.make({ module: profile.name, method, reason })
@@ -182,102 +184,6 @@ const annotate = ({ span }: LanguageModel.ProviderOptions, part: Response.Stream
     })
   }
 }
-
-/** How often a connection is lost, one time after another, before the response is. */
-const maxLosses = 5
-
-/** Opens the connection of a response that goes on without one. */
-type Again = () => Effect.Effect<Connection.Incoming, AiError.AiErrorReason> | undefined
-
-type Parts = Pull.Pull<NonEmptyReadonlyArray<Response.StreamPartEncoded>, AiError.AiErrorReason>
-
-/** Reads events and gives the parts they add, until the response is whole or has failed. */
-const partsOf = (
-  first: Connection.Incoming,
-  reader: ResponseReader,
-  response: ResponseBuilder,
-  again: Again,
-  onPart: (part: Response.StreamPartEncoded) => void
-): Parts => {
-  let incoming = first
-  let losses = 0
-  let hasEnded = false
-  let held: ReadonlyArray<Response.StreamPartEncoded> = []
-  const end = (parts: ReadonlyArray<Response.StreamPartEncoded> = []): Parts => {
-    hasEnded = true
-    if (response.failure !== undefined) return give(parts)
-    if (response.reason !== undefined || (response.progress > 0 && (response.isComplete || incoming.isDocument))) {
-      return give([...parts, ...reader.end()])
-    }
-    response.fail(incoming.incomplete())
-    return give(parts)
-  }
-  /** The connection was lost: the response is taken up again, if it can be. */
-  const lost = (error: AiError.AiErrorReason): Parts => {
-    const reopened = losses < maxLosses && error.isRetryable ? again() : undefined
-    if (reopened === undefined) return Effect.fail(error)
-    const wait = Duration.seconds(2 ** losses++)
-    return Effect.matchEffect(Effect.delay(reopened, wait), {
-      onSuccess: (opened) => {
-        incoming = opened
-        reading = readingOf(opened)
-        return next
-      },
-      onFailure: lost
-    })
-  }
-  const give = (parts: ReadonlyArray<Response.StreamPartEncoded>): Parts => {
-    // A call that is refused takes all with it that is given together with it: what came before is given before.
-    const call = parts.findIndex((part, index) => index > 0 && part.type === "tool-call")
-    held = call < 0 ? [] : parts.slice(call)
-    const given = call < 0 ? parts : parts.slice(0, call)
-    for (const part of given) onPart(part)
-    if (Arr.isReadonlyArrayNonEmpty(given)) return Effect.succeed(given)
-    return response.failure === undefined ? next : Effect.fail(response.failure)
-  }
-  const push = (events: ReadonlyArray<ServerSentEvent>) => {
-    const before = response.progress
-    const parts = reader.push(events)
-    if (response.progress > before) {
-      losses = 0
-      incoming.heard()
-    }
-    return parts
-  }
-  const readingOf = ({ read }: Connection.Incoming): Parts =>
-    read({
-      events: (events) => {
-        const wasFinished = response.isFinished
-        const parts = push(events)
-        if (response.isComplete && response.failure === undefined) return end(parts)
-        if (parts.length > 0 || response.failure !== undefined) return give(parts)
-        // What is left to come has less time.
-        return response.isFinished && !wasFinished ? next : undefined
-      },
-      end: (events) => {
-        const parts = push(events)
-        if (response.isFinished || response.failure !== undefined || response.cursor === undefined) return end(parts)
-        reading = Effect.suspend(() => lost(incoming.incomplete()))
-        return give(parts)
-      },
-      broken: (reason) =>
-        response.isFinished
-          ? Effect.andThen(Effect.logDebug("the connection gave out after the whole response", reason), end())
-          : lost(reason)
-    })
-  let reading = readingOf(first)
-  const next: Parts = Effect.suspend((): Parts => {
-    if (held.length > 0) return give(held)
-    if (response.failure !== undefined) return Effect.fail(response.failure)
-    if (hasEnded) return Effect.andThen(incoming.leave, Cause.done())
-    return response.isFinished ? patient(reading, end) : reading
-  })
-  return next
-}
-
-/** Once the model has finished, the usage and the end marker may take this long; without them the response is whole. */
-const patient = (parts: Parts, end: () => Parts): Parts =>
-  Effect.timeoutOrElse(parts, { duration: Duration.seconds(5), orElse: end })
 
 /** The ids of the calls that a prompt has. */
 const idsOf = (prompt: Prompt.Prompt): ReadonlySet<string> => {
