@@ -13,7 +13,9 @@ import type * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -132,21 +134,36 @@ const decodeAll = (
 /** What comes by the hundred is right as it was made; all else is looked at. */
 const decode = (part: Response.StreamPartEncoded, asked: Asked): Response.AnyPart | AiError.AiError => {
   switch (part.type) {
-    case "text-start":
     case "text-delta":
+    case "reasoning-delta":
+    case "tool-params-delta": {
+      // As `makePart` does, which copies what it is given: that costs more than all else that is done here.
+      const { delta, id, metadata = none, type } = part
+      return { [partId]: partId, type, id, delta, metadata }
+    }
+    case "text-start":
     case "text-end":
     case "reasoning-start":
-    case "reasoning-delta":
     case "reasoning-end":
-    case "tool-params-delta":
     case "tool-params-end":
       return Response.makePart(part.type, part as never) // the fields are those of its type
+    case "response-metadata": {
+      const { timestamp, ...said } = part
+      const time = timestamp === undefined ? undefined : Option.getOrUndefined(DateTime.make(timestamp))
+      if (time !== undefined) return Response.makePart("response-metadata", { ...said, timestamp: time })
+      break
+    }
     case "tool-call":
       if (asked.isDeferred) return decodeCall(part, asked)
   }
   const isOfTool = part.type === "tool-call" || part.type === "tool-result"
   return orError((isOfTool ? decoderOf(Toolkit.make(...asked.known)) : decodeOther)(part))
 }
+
+/** The mark of a part. */
+const partId = "~effect/ai/Response/Part"
+
+const none: Response.ProviderMetadata = Object.freeze({})
 
 /** A call as the model made it; one that the provider has run already nobody else checks. */
 const decodeCall = (
