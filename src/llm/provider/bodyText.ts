@@ -30,8 +30,9 @@ export interface Text {
 /**
  * So many bytes are read without giving way. What comes at once is often the whole of a response, and what is made of
  * its beginning should be with its readers before the rest of it, and the beginnings of other responses, are looked at.
+ * After that the steps are longer: what waits to be read is held in memory.
  */
-const step = 4096
+const steps = { first: 4096, later: 32_768 }
 
 /** The text of a body. What came is held as the bytes that it came as, until somebody asks for it. */
 export class BodyText implements Text {
@@ -39,6 +40,7 @@ export class BodyText implements Text {
   private at = 0
   /** Bytes that were read since it gave way. */
   private taken = 0
+  private step = steps.first
   private isOver = false
   private readonly decoder = new TextDecoder()
   private readonly reader: Reader
@@ -58,8 +60,9 @@ export class BodyText implements Text {
       { onSuccess: (read) => (this.take(read), next), onFailure: handlers.broken }
     )
     return Effect.suspend(() => {
-      if (this.taken < step) return next
+      if (this.taken < this.step) return next
       this.taken = 0
+      this.step = steps.later
       return Effect.andThen(Effect.yieldNow, next)
     })
   }
@@ -93,7 +96,7 @@ export class BodyText implements Text {
   /** What can be made of what is there. */
   private made<A, E>({ text }: Handlers<A, E>): Effect.Effect<A, E> | undefined {
     while (this.at < this.bytes.length) {
-      const bytes = this.bytes.subarray(this.at, this.at + step)
+      const bytes = this.bytes.subarray(this.at, this.at + this.step)
       this.at += bytes.length
       this.taken += bytes.length
       const made = text(this.decoder.decode(bytes, { stream: true }))
