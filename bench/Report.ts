@@ -93,7 +93,22 @@ export const section = (
   }
 }
 
-const file = new URL("RESULTS.md", import.meta.url)
+/** A line for each contestant that is compared with another: how many times what that takes. */
+export const ratios = (scenario: Scenario, all: ReadonlyArray<Result | Failure>): string => {
+  const results = all.filter((one) => "ms" in one)
+  return all
+    .flatMap((result) => {
+      const { contestant } = result
+      if ("why" in result) return [`${scenario.id}  ${contestant.name}: ${result.why}`]
+      const floor = Targets.named(results, contestant.floor ?? scenario.contestants[0]!.name)
+      if (floor === undefined || floor === result) return []
+      const ratio = number(result.ms.median / floor.ms.median)
+      return [`${scenario.id.padEnd(5)}  ${ratio.padStart(5)} ×  ${contestant.name}, to "${floor.contestant.name}"`]
+    })
+    .join("\n")
+}
+
+export const file: URL = new URL("RESULTS.md", import.meta.url)
 const begin = (key: string) => `<!-- ${key} -->\n`
 const end = "<!-- end -->\n"
 

@@ -5,9 +5,10 @@
  *     npm run bench:peers                  S1, S2, S3 and S13 with other agent libraries
  *     npm run bench -- --only S1,S3        some scenarios, whose sections alone are rewritten; S13 means S13.1 to S13.6
  *     npm run bench -- --rounds 3          5 by default, 3 with peers
- *     npm run bench -- --quick             a tenth of the size, one round, writes nothing
+ *     npm run bench -- --quick             a tenth of the size, one round: prints ratios alone and writes nothing
  */
 import { parseArgs } from "node:util"
+import * as Chart from "./Chart.ts"
 import * as Report from "./Report.ts"
 import * as Runner from "./Runner.ts"
 import * as Scenarios from "./Scenarios.ts"
@@ -34,9 +35,16 @@ const chosen = (name: string) => {
   if (found.length > 0) return found
   throw new Error(`\`--only\` must name ${candidates.map(({ id }) => id).join(", ")}, got \`${name}\``)
 }
-for (const scenario of values.only?.split(",").flatMap(chosen) ?? candidates) {
+const scenarios = values.only?.split(",").flatMap(chosen) ?? (values.quick ? Scenarios.quick(candidates) : candidates)
+for (const one of scenarios) {
+  const scenario = values.quick && !values.peers ? Scenarios.paired(one) : one
   const results = await Runner.run(scenario, { rounds, scale: values.quick ? 0.1 : 1, log: console.error })
+  if (values.quick) {
+    console.log(Report.ratios(scenario, results))
+    continue
+  }
   const section = Report.section(scenario, results, { command, rounds, peers: values.peers })
   console.log(section.text)
-  if (!values.quick) Report.write(section)
+  Report.write(section)
+  Chart.write()
 }

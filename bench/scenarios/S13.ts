@@ -54,7 +54,11 @@ const scenario = (setup: Setup): Scenario => {
       make("our model through bare `effect/ai`", "bare", async () => (await library()).bare),
       make(agent, "miniagents", async () => (await library()).agent)
     ],
-    peers: Peers.clients(setup.protocol).map(({ client, name }) => make(name, "peer", client)),
+    // at a fifth of the size, as they take so long
+    peers: Peers.clients(setup.protocol).map(({ client, name }) => ({
+      ...make(name, "peer", client),
+      size: Math.ceil(size / 5)
+    })),
     targets: targets(setup)
   }
 }

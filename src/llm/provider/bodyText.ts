@@ -28,11 +28,11 @@ export interface Text {
 }
 
 /**
- * So many bytes are read without giving way. What comes at once is often the whole of a response, and what is made of
- * its beginning should be with its readers before the rest of it, and the beginnings of other responses, are looked at.
- * After that the steps are longer: what waits to be read is held in memory.
+ * So many bytes are read without giving way, some 1 ms of work: whoever reads what is made of them, and the beginnings
+ * of other responses, should not have to wait for all that came at once. Shorter steps keep more responses under way at
+ * the same time, and with them all that has come of them, in memory.
  */
-const steps = { first: 4096, later: 32_768 }
+const step = 32_768
 
 /** The text of a body. What came is held as the bytes that it came as, until somebody asks for it. */
 export class BodyText implements Text {
@@ -40,7 +40,6 @@ export class BodyText implements Text {
   private at = 0
   /** Bytes that were read since it gave way. */
   private taken = 0
-  private step = steps.first
   private isOver = false
   private readonly decoder = new TextDecoder()
   private readonly reader: Reader
@@ -60,9 +59,8 @@ export class BodyText implements Text {
       { onSuccess: (read) => (this.take(read), next), onFailure: handlers.broken }
     )
     return Effect.suspend(() => {
-      if (this.taken < this.step) return next
+      if (this.taken < step) return next
       this.taken = 0
-      this.step = steps.later
       return Effect.andThen(Effect.yieldNow, next)
     })
   }
@@ -96,7 +94,7 @@ export class BodyText implements Text {
   /** What can be made of what is there. */
   private made<A, E>({ text }: Handlers<A, E>): Effect.Effect<A, E> | undefined {
     while (this.at < this.bytes.length) {
-      const bytes = this.bytes.subarray(this.at, this.at + this.step)
+      const bytes = this.bytes.subarray(this.at, this.at + step)
       this.at += bytes.length
       this.taken += bytes.length
       const made = text(this.decoder.decode(bytes, { stream: true }))
