@@ -118,6 +118,12 @@ Made by \`npm run bench\` and \`npm run bench:peers\`: each section says by whic
 sample, in interleaved rounds; a process first checks the count and order of what it reads at a small size, and checks
 again at full size. "time to floor" is the median as a multiple of the floor's, so small is good; "speed to fastest
 peer" is how many times as fast as the fastest other agent library, so large is good.
+
+S1 to S8, S11 and S12 run on models that are made up in the process: they show what the library adds, and nothing of what
+a model costs. S13 is end to end: real requests of the official SDKs over HTTP to a server on the loopback interface, in
+a process of its own, which sends bytes that it has ready; nothing of it is counted. Its time is the CPU time of the
+client, of all threads, and its floor is the SDK's own loop. Peers use their own clients of the same protocols.
+
 The JavaScript of the sources is kept from run to run (Node's compile cache), since a published package has no types to strip.
 
 ${begin("summary")}${end}`
