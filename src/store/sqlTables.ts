@@ -11,8 +11,8 @@ import type * as Pages from "../internal/pages.ts"
 import { Damage } from "./storeError.ts"
 import * as Rows from "./tables.ts"
 
-/** The version of the tables that this module makes. */
-const VERSION = 1
+/** The version of the tables that this module makes; 1 were those of histories alone. */
+const VERSION = 2
 
 const SCANNED_AT_ONCE = 256
 const KEY = 32
@@ -125,7 +125,7 @@ class SqlTables implements Rows.Tables {
         page ${bytes} NOT NULL, rest ${bytes} NOT NULL, sum TEXT NOT NULL, PRIMARY KEY (ref, version)
       ) ${table}`
     })
-    const loader = Migrator.fromRecord({ "1_store": create })
+    const loader = Migrator.fromRecord({ "2_store": create })
     return Migrator.make({})({ loader, table: `${this.name}migrations` }).pipe(
       Effect.provideService(SqlClient.SqlClient, sql),
       this.writing,

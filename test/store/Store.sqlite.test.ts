@@ -224,7 +224,7 @@ describe("a store in a file", () => {
       const opened = (filename: string) => Effect.flip(Effect.provide(Effect.void, file(filename)))
       assert.strictEqual(
         (yield* opened(filename)).message,
-        "Could not open tables in the store `miniagents_`: its tables are of version 7, and this library reads version 1: take the library they were made by"
+        "Could not open tables in the store `miniagents_`: its tables are of version 7, and this library reads version 2: take the library they were made by"
       )
     }).pipe(Effect.provide(Folder.layer))
   )
