@@ -701,7 +701,8 @@ export const toJson = (message: Message): Schema.JsonObject =>
 
 /** @internal Messages whose fields are JSON and hold no other message: they need no encoding. */
 export const isPlain = (message: Message): boolean => plainClasses.has(message.constructor)
-const plainClasses: ReadonlySet<unknown> = new Set([Text, User, System, Assistant, Failure, Data, Embedding])
+/** @internal */
+export const plainClasses: ReadonlySet<unknown> = new Set([Text, User, System, Assistant, Failure, Data, Embedding])
 
 /** The last full page of a list; it lives as long as the list does. */
 const lastPage = (list: ReadonlyArray<Message>): Page => {

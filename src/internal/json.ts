@@ -27,7 +27,10 @@ export const canonical = (value: Schema.Json): string => {
 }
 
 /** The sha256 (64 hex digits) of the canonical spelling. */
-export const hash = (value: Schema.Json): string => bytesToHex(sha256(utf8ToBytes(canonical(value))))
+export const hash = (value: Schema.Json): string => sha(canonical(value))
+
+/** The sha256 (64 hex digits) of a text in UTF-8. */
+export const sha = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)))
 
 /** Whether two values are the same JSON, in whatever order their keys are. */
 export const same = (a: unknown, b: unknown): boolean => {

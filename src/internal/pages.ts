@@ -43,6 +43,14 @@ export const toJson = ({ before, items, length }: Omit<Page, "hashKey">): Schema
   metadata: {}
 })
 
+/** The hash key of a page: the sha256 of the canonical spelling of its JSON, which keys spell themselves. */
+export const hashKey = ({ before, items, length }: Omit<Page, "hashKey">): string => {
+  const start = before === undefined ? "" : `"before__hash_key":"${before}",`
+  return Json.sha(
+    `{"_tag":"Page",${start}"items__hash_keys":["${items.join('","')}"],"length":${length},"metadata":{}}`
+  )
+}
+
 /** The list with more keys at its end, and the pages that became full. */
 export const append = (
   list: List,
@@ -55,9 +63,8 @@ export const append = (
   let start = 0
   for (; start + SIZE <= all.length; start += SIZE) {
     const page = { before, items: all.slice(start, start + SIZE), length: (length += SIZE) }
-    const hashKey = Json.hash(toJson(page))
-    pages.push({ ...page, hashKey })
-    before = hashKey
+    before = hashKey(page)
+    pages.push({ ...page, hashKey: before })
   }
   return { list: { page: before, rest: all.slice(start), length: list.length + keys.length }, pages }
 }

@@ -1,6 +1,4 @@
 /** Messages as rows: written to bodies and pages, and read back from them, every row checked against its key. */
-import { sha256 } from "@noble/hashes/sha2.js"
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
@@ -54,7 +52,7 @@ const writeOne = (message: Message.Message, objects: Map<string, ObjectRow>, pag
 /** The page that a message is, unless someone made one that is no page of 32. */
 const pageOf = ({ before, hashKey, items, length }: Message.Page): Pages.Page | undefined => {
   const page = { before: before?.hashKey, items: items.map(({ hashKey }) => hashKey), length, hashKey }
-  return items.length === Pages.SIZE && Json.hash(Pages.toJson(page)) === hashKey ? page : undefined
+  return items.length === Pages.SIZE && Pages.hashKey(page) === hashKey ? page : undefined
 }
 
 /** The canonical spelling of JSON without its large strings, and those, with their places. */
@@ -76,7 +74,7 @@ class Cut {
   private scalar(value: string | number | boolean | null): void {
     const text = JSON.stringify(value)
     if (text.length < LARGE) return void (this.body += text)
-    const key = hash(text)
+    const key = Json.sha(text)
     this.places.push(`${this.body.length}:${key}`)
     this.parts.set(key, text)
   }
@@ -90,8 +88,6 @@ class Cut {
     this.body += close
   }
 }
-
-const hash = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)))
 
 /** The places of the parts of a row, in order. */
 export const partsOf = ({ parts }: ObjectRow): ReadonlyArray<readonly [offset: number, key: string]> =>
@@ -136,14 +132,14 @@ const damaged = (row: string, problem: string) => new Damage({ reason: "damaged"
 
 /** What is wrong with the rows: each is compared with its key. */
 export const wrongPage = (page: Pages.Page): Damage | undefined =>
-  page.items.length === Pages.SIZE && Json.hash(Pages.toJson(page)) === page.hashKey
+  page.items.length === Pages.SIZE && Pages.hashKey(page) === page.hashKey
     ? undefined
     : damaged(`pages ${page.hashKey}`, changed)
 
 export const wrongObject = (row: ObjectRow, parts: ReadonlyMap<string, string>): Damage | undefined => {
   const text = whole(row, parts)
   if (text === undefined) return damaged(`objects ${row.key}`, "lacks a part of it")
-  return hash(text) === row.key ? undefined : damaged(`objects ${row.key}`, changed)
+  return Json.sha(text) === row.key ? undefined : damaged(`objects ${row.key}`, changed)
 }
 
 const changed = "was changed: its hash is not its key"
@@ -281,8 +277,10 @@ class Reading {
     const message = this.reader(key, body, json, fields)
     if (message === undefined) return false
     this.messages.set(key, message)
-    this.jsons.set(key, json)
-    this.decoded.set(json, message)
+    if (this.refers.size > 0) {
+      this.jsons.set(key, json)
+      this.decoded.set(json, message)
+    }
     return true
   }
 }

@@ -19,7 +19,8 @@ export const make = (
   const decoderOf = (tag: string) => {
     const found = known.get(tag)
     if (found !== undefined && !decoders.has(tag)) {
-      const schema = Schema.toCodecJson(found).pipe(
+      const plain = Schema.toCodecJson(found)
+      const holding = plain.pipe(
         Schema.middlewareDecoding((effect) =>
           effect.pipe(
             Effect.provideService(Message.CurrentClasses, known),
@@ -27,7 +28,8 @@ export const make = (
           )
         )
       )
-      decoders.set(tag, Schema.decodeUnknownExit(schema))
+      // what holds no other message is decoded many times as fast without a service
+      decoders.set(tag, Schema.decodeUnknownExit(Message.plainClasses.has(found) ? plain : holding))
     }
     return decoders.get(tag)
   }
