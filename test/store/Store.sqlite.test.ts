@@ -160,7 +160,7 @@ describe("a store in a file", () => {
         })
       )
       const said: Array<Message.Message> = []
-      for (let minute = 0; minute < 150; minute++) {
+      for (let minute = 0; minute < 45; minute++) {
         said.push(...texts(minute, minute + 1))
         const record = new Message.CallRecord({ agent: "a", parameters: {}, messages: said })
         yield* counting(Store.put([record]))
@@ -171,10 +171,10 @@ describe("a store in a file", () => {
       }
       assert.deepStrictEqual((yield* Store.verify).damaged, [])
       // a message, its record and now and then a page; and all of them when they are ten minutes old
-      assert.isBelow(rows, 150 * 2.1 + 15 * 150)
+      assert.isBelow(rows, 45 * 2.1 + 5 * 45)
       assert.strictEqual(
         (yield* sql`SELECT count(*) AS texts FROM miniagents_objects WHERE tag = 'User'`)[0]!["texts"],
-        150
+        45
       )
     }).pipe(Effect.provide(file(":memory:")))
   )
