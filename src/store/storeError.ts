@@ -76,7 +76,7 @@ export class ConversationError extends Schema.TaggedError<ConversationError>()("
   }
 }
 
-/** @internal What is wrong with a row. */
+/** What is wrong with a row. */
 export class Damage extends Schema.TaggedError<Damage>()("Damage", {
   reason: Schema.Literals(["damaged", "unreadable", "unsupported"]),
   row: Schema.String,
