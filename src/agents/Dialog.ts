@@ -21,7 +21,11 @@ export interface Options<User, Assistant> {
   /** Is sent what the assistant said and replies with what the assistant is to answer: see `User`. */
   readonly user: User
   readonly assistant: Assistant
-  /** Where the assistant is sent the messages that the dialog itself was sent: after the user's, unless said. */
+  /**
+   * Whether the assistant is sent the messages that the dialog itself was sent before those of the user or after them.
+   *
+   * @default "after"
+   */
   readonly prompt?: "before" | "after"
   readonly name?: string
 }

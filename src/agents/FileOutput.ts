@@ -23,7 +23,11 @@ import * as Chain from "./Chain.ts"
 export interface Options {
   /** The path; folders on the way are made. What was in the file is replaced. */
   readonly file: string
-  /** What stands between two messages: a blank line, unless said. */
+  /**
+   * What stands between two messages.
+   *
+   * @default a blank line
+   */
   readonly delimiter?: string
 }
 

@@ -11,7 +11,7 @@ import type * as Agent from "../Agent.ts"
 import type { Upstream } from "../InteractionContext.ts"
 import type * as Message from "../Message.ts"
 import * as Console from "./console.ts"
-import * as Tap from "../agents/Tap.ts"
+import * as PassThrough from "../agents/PassThrough.ts"
 
 /**
  * How messages are shown.
@@ -20,11 +20,23 @@ import * as Tap from "../agents/Tap.ts"
  * @category models
  */
 export interface Options {
-  /** The colour, as parameters of the escape sequence that sets it: `92;1` (bold green) unless said. */
+  /**
+   * The colour, as parameters of the escape sequence that sets it.
+   *
+   * @default "92;1", which is bold green
+   */
   readonly style?: string
-  /** Whether the speaker is named before each message: yes, unless said. */
+  /**
+   * Whether the speaker is named before each message.
+   *
+   * @default true
+   */
   readonly names?: boolean
-  /** Who speaks when a message does not say: `assistant`, unless said. */
+  /**
+   * Who speaks when a message does not say.
+   *
+   * @default "assistant"
+   */
   readonly defaultName?: string
 }
 
@@ -56,7 +68,7 @@ export interface Options {
  */
 export const make = (options: Options = {}): Agent.Agent<{}, Upstream | PlatformError, Stdio.Stdio> => {
   const { defaultName = "assistant", names = true, style = Console.green } = options
-  return Tap.make("ConsoleOutput", (promise) =>
+  return PassThrough.make("ConsoleOutput", (promise) =>
     Effect.gen(function* () {
       const paint = yield* Console.painter
       const visible = yield* Console.visible

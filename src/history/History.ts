@@ -14,7 +14,7 @@ import * as LlmMessage from "../llm/agents/LlmMessage.ts"
 import type * as Message from "../Message.ts"
 import type { MessagePromise } from "../MessagePromise.ts"
 import { saidBy } from "../agents/saidBy.ts"
-import * as Tap from "../agents/Tap.ts"
+import * as PassThrough from "../agents/PassThrough.ts"
 
 /**
  * Where messages are kept.
@@ -44,7 +44,7 @@ export interface History<out E = never> {
 export interface Branching<out E = never> extends History<E> {
   /** The messages before a point. */
   readonly messagesBefore: (at: number) => Effect.Effect<ReadonlyArray<Message.Message>, HistoryError>
-  /** Begins another branch at a point, the end unless said; no message is copied. */
+  /** Begins another branch at a point, by default at the end; no message is copied. */
   readonly fork: (options?: ForkOptions) => Effect.Effect<Branching<E>, HistoryError>
 }
 
@@ -55,9 +55,17 @@ export interface Branching<out E = never> extends History<E> {
  * @category models
  */
 export interface ForkOptions {
-  /** How many messages it begins with, all of them unless said. */
+  /**
+   * How many messages it begins with.
+   *
+   * @default all of them
+   */
   readonly at?: number
-  /** The name by which a history that outlives the program is opened again; an id that is new unless said. */
+  /**
+   * The name by which a history that outlives the program is opened again.
+   *
+   * @default a name that is new
+   */
   readonly branch?: string
 }
 
@@ -163,7 +171,7 @@ export const agent = <E>(name: string, history: History<E>, options: AgentOption
       Effect.flatMap((messages) => ctx.reply(messages))
     )
   return Agent.make(name, { parameters }, (ctx) =>
-    ctx.parameters.returnFullHistory === true ? replyWithAll(ctx) : Tap.run(ctx, keep)
+    ctx.parameters.returnFullHistory === true ? replyWithAll(ctx) : PassThrough.run(ctx, keep)
   ) as never // what `ctx.reply` adds is `Upstream`
 }
 

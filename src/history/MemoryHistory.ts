@@ -27,8 +27,11 @@ import * as History from "./History.ts"
  * @since 0.1.0
  * @category constructors
  */
-export const make = (messages: Iterable<Message.Message> = []): Effect.Effect<History.HistoryAgent> =>
-  Effect.map(makeHistory(messages), (history) => History.agent("MemoryHistory", history))
+export const make = (
+  messages: Iterable<Message.Message> = [],
+  options: History.AgentOptions = {}
+): Effect.Effect<History.HistoryAgent> =>
+  Effect.map(makeHistory(messages), (history) => History.agent("MemoryHistory", history, options))
 
 /**
  * The history behind the agent.

@@ -18,18 +18,20 @@ import * as History from "./History.ts"
  * @since 0.1.0
  * @category models
  */
-export interface Options {
+export interface Options extends History.AgentOptions {
   /** The name of the conversation, which begins when it is first opened. */
   readonly conversation: string
-  /** The branch of it, `main` unless said. Other branches begin with `fork`. */
+  /**
+   * The branch of it. Other branches begin with `fork`.
+   *
+   * @default "main"
+   */
   readonly branch?: string
   /**
    * The message classes, besides those of this library, that the conversation has. A message of another one is not kept;
    * one that another program kept is read with its tag and its fields.
    */
   readonly classes?: ReadonlyArray<Message.AnyClass>
-  /** Keep messages that are marked with `History.noHistory`, too. */
-  readonly ignoreMarks?: boolean
   /**
    * What the names of the tables begin with, as of `Store.layer`.
    *
@@ -98,9 +100,7 @@ export interface SqlHistory extends History.Branching<History.HistoryError> {
 export const make = (
   options: Options
 ): Effect.Effect<History.HistoryAgent<History.HistoryError>, History.HistoryError, SqlClient.SqlClient> =>
-  Effect.map(makeHistory(options), (history) =>
-    History.agent("SqlHistory", history, { ignoreMarks: options.ignoreMarks ?? false })
-  )
+  Effect.map(makeHistory(options), (history) => History.agent("SqlHistory", history, options))
 
 /**
  * The history behind the agent. It can be forked at any message, and read up to any; `History.agent` makes an agent of

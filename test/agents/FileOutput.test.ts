@@ -1,10 +1,10 @@
-/** Writing messages to a file, and taps. */
+/** Agents that pass on what they read: to a file, and to whatever is done with it. */
 
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, FileSystem, Schema, Sink, Stream } from "effect"
 import { systemError } from "effect/PlatformError"
 import { MessagePromise, MiniAgents } from "miniagents"
-import { FileOutput, Tap } from "miniagents/agents"
+import { FileOutput, PassThrough } from "miniagents/agents"
 import { Folder } from "./Folder.ts"
 
 class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
@@ -79,11 +79,11 @@ describe("FileOutput", () => {
   )
 })
 
-describe("Tap", () => {
+describe("PassThrough", () => {
   it.effect("fails with what is done with a message fails with, after the messages", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
-      const tap = Tap.make("Tap", (promise) =>
+      const tap = PassThrough.make("Count", (promise) =>
         Effect.flatMap(promise.message, (message) =>
           seen.push(String(message)) === 2 ? Effect.fail(new Broken()) : Effect.void
         )

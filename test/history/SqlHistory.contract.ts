@@ -47,6 +47,7 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
     make: begin,
     layer: Layer.provideMerge(clientLayer, shared),
     branching: begin,
+    makeWith: (classes) => Effect.suspend(() => open({ conversation: `conversation ${++conversations}`, classes })),
     reopen: Effect.suspend(() => open({ conversation: `conversation ${conversations}` }))
   })
 

@@ -14,6 +14,10 @@ import type { MessagePromise } from "../MessagePromise.ts"
  * Makes an agent that replies with what it is sent and does something with each message, one after the other, maybe
  * while it still streams. Its reply ends when all of that is done.
  *
+ * **When to use**
+ *
+ * In a chain, to show, keep or count what flows through it.
+ *
  * **Details**
  *
  * A failure of `each` is one of the agent. A message that fails is passed on at its place, where it is met by whoever
@@ -23,9 +27,9 @@ import type { MessagePromise } from "../MessagePromise.ts"
  *
  * ```ts
  * import { Console, Effect } from "effect"
- * import { Tap } from "miniagents/agents"
+ * import { PassThrough } from "miniagents/agents"
  *
- * const log = Tap.make("Log", (promise) =>
+ * const log = PassThrough.make("Log", (promise) =>
  *   Effect.flatMap(promise.message, (message) => Console.log(message.hashKey)))
  * ```
  *
@@ -38,7 +42,8 @@ export const make = <E, R>(
 ): Agent.Agent<{}, E | Upstream, R> => Agent.make(name, (ctx) => run(ctx, each)) as never // what `ctx.reply` adds is `Upstream`
 
 /**
- * What a tap does inside an agent: passes all messages on and does something with each.
+ * Passes on all the messages that an agent reads, and does something with each: what an agent of `make` does, for the
+ * body of another one.
  *
  * @since 0.1.0
  * @category combinators
