@@ -20,7 +20,7 @@ import * as Json from "./internal/json.ts"
 import { type Misfit, misfits } from "./internal/misfit.ts"
 import * as Pages from "./internal/pages.ts"
 import { traceOf } from "./internal/place.ts"
-import { reasonOf } from "./internal/reason.ts"
+import { keepDefect, reasonOf } from "./internal/reason.ts"
 import * as References from "./internal/references.ts"
 import * as UnknownFields from "./internal/unknownFields.ts"
 
@@ -503,7 +503,7 @@ export const fromCause = (
   }
   const error: unknown = Cause.squash(cause)
   const tag = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : "Error"
-  return new Failure({ content, error: String(tag), reason: reasonOf(error), trace })
+  return keepDefect(new Failure({ content, error: String(tag), reason: reasonOf(error), trace }), cause)
 }
 
 /**

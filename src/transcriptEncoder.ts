@@ -8,7 +8,8 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Log } from "./internal/log.ts"
-import { inside } from "./internal/promise.ts"
+import { inside, isPromise } from "./internal/promise.ts"
+import { defectOf } from "./internal/reason.ts"
 import type { Reader } from "./internal/rope.ts"
 import { readerOf } from "./internal/sequence.ts"
 import * as LlmMessage from "./llm/agents/LlmMessage.ts"
@@ -55,6 +56,8 @@ type TokensPull = Pull.Pull<Arr.NonEmptyReadonlyArray<string>, unknown>
 /** The message that is being encoded. */
 interface Current {
   readonly promise: MessagePromise.MessagePromise<unknown>
+  /** Whether its failure is a message. */
+  readonly recovers: boolean
   readonly scope: Scope.Closeable | undefined
   /** The tokens that are there, and how much of them was said. */
   tokens: ReadonlyArray<string>
@@ -135,10 +138,16 @@ class Encoder {
     return undefined
   }
 
-  private open(promise: MessagePromise.MessagePromise<unknown>, had: number): void {
+  private open(given: MessagePromise.MessagePromise<unknown>, had: number): void {
+    const { recovered, source } = inside(given)
+    const recovers = recovered === given && isPromise(source)
+    const promise = recovers ? source : given
     const { whole } = inside(promise)
+    const defect = whole === undefined ? undefined : defectOf(whole)
+    if (defect !== undefined) return this.openDefect(promise, (whole as Message.Failure).content, defect, had)
     this.current = {
       promise,
+      recovers,
       scope: whole !== undefined || promise instanceof Log ? undefined : Scope.forkUnsafe(this.scope),
       tokens: whole === undefined ? [] : tokensOf(promise, whole),
       index: 0,
@@ -150,6 +159,14 @@ class Encoder {
       to: 0,
       had
     }
+  }
+
+  /** Opens a message that a defect became: what it says of the defect must not leave. */
+  private openDefect(promise: Current["promise"], content: string, defect: Cause.Cause<unknown>, had: number): void {
+    const pull = Effect.failCause(defect)
+    const scope = undefined
+    const start = { tokens: [content], index: 0, offset: 0, half: "", said: [], to: 0 }
+    this.current = { promise, recovers: true, scope, pull, more: true, had, ...start }
   }
 
   /** Says more of the message under way; what has to be waited for, if anything. */
@@ -225,6 +242,7 @@ class Encoder {
       this.open(current.promise, reset)
       return this.close(current)
     }
+    if (current.recovers && !Cause.hasInterruptsOnly(cause)) return this.recover(current, cause)
     if (current.half !== "") this.say(current, current.half)
     const { at } = this
     this.leave()
@@ -239,6 +257,23 @@ class Encoder {
       this.close(current),
       Effect.map(said, (event) => this.emit(event))
     )
+  }
+
+  /** The failure as a message; of a defect it says no more than may leave the process. */
+  private recover(current: Current, cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    const content = current.said.join("") + current.half
+    if (Cause.hasFails(cause)) return this.sayFailure(current, Message.fromCause(cause, { content }))
+    return Effect.flatMap(this.failures.leave(cause), ({ error, id = "", reason, trace }) =>
+      this.sayFailure(current, new Message.Failure({ content, error, reason: `${reason} (${id})`, trace }))
+    )
+  }
+
+  private sayFailure(current: Current, failure: Message.Failure): Effect.Effect<void> {
+    current.more = false
+    current.tokens = [String(failure).slice(failure.content.length)]
+    current.index = current.offset = 0
+    for (let text = takeText(current); text !== ""; text = takeText(current)) this.say(current, text)
+    return this.finish(current, failure)
   }
 
   private close({ scope }: Current): Effect.Effect<void> {

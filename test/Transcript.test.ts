@@ -143,6 +143,26 @@ describe("Transcript.encode", () => {
     }).pipe(withRuntime)
   )
 
+  it.effect.each(["the agent", "its message"])("a defect of %s that became a message says no more than that", (where) =>
+    Effect.gen(function* () {
+      const die = Effect.die(new Error("postgres://me:secret@db"))
+      const tokens = Stream.concat(Stream.make("so far"), Stream.fromEffect(die))
+      const agent = Agent.make("Leaky", (ctx) =>
+        where === "the agent" ? die : Effect.flatMap(MessagePromise.fromStream(tokens), ctx.reply)
+      )
+      const replies = yield* agent.trigger([], {}, { errorsAsMessages: true })
+      const { lines, result: events } = yield* logged(Stream.runCollect(Transcript.encode(replies)))
+      assert.notInclude(JSON.stringify(events), "secret")
+      assert.include(lines.join(), "secret")
+      const [message] = yield* (yield* Transcript.decode(Stream.fromIterable(events))).messages
+      const content = where === "the agent" ? "" : "so far"
+      assert.deepInclude(JSON.parse(JSON.stringify(message)), { _tag: "Failure", content, error: "InternalError" })
+      const id = /internal error \((.*)\)/.exec(String(message))![1]!
+      assert.include(lines[0], id)
+      assert.strictEqual(events.at(-1)?._tag, "end")
+    }).pipe(withRuntime)
+  )
+
   it.effect("a position that is none is a defect that says so", () =>
     Effect.gen(function* () {
       const sequence = yield* MessageSequence.from("x")

@@ -1,4 +1,5 @@
 /** Why something failed, in words. */
+import * as Cause from "effect/Cause"
 import * as Json from "./json.ts"
 
 /** What an error says; the fields of one that says nothing. */
@@ -9,3 +10,14 @@ export const reasonOf = (error: unknown): string => {
   if (fields.length > 0) return fields.map(([key, value]) => `${key}: ${Json.preview(value)}`).join(", ")
   return "cause" in error && error.cause !== undefined ? reasonOf(error.cause) : "no reason was given"
 }
+
+const defects = new WeakMap<object, Cause.Cause<unknown>>()
+
+/** What is made of a cause, which is kept beside it if it is a defect: that must not leave the process. */
+export const keepDefect = <A extends object>(made: A, cause: Cause.Cause<unknown>): A => {
+  if (!Cause.hasFails(cause)) defects.set(made, cause)
+  return made
+}
+
+/** The defect that something was made of, if it was. */
+export const defectOf = (made: object): Cause.Cause<unknown> | undefined => defects.get(made)

@@ -39,7 +39,8 @@ const seen = (sequence: Sequence) =>
         const message = Exit.isSuccess(whole)
           ? { hashKey: whole.value.hashKey, fields: JSON.stringify(Message.serialize(whole.value)) }
           : endOf(whole)
-        return { tag: promise.known._tag, text, end: endOf(end), message }
+        const origin = promise.origin && `${promise.origin.path} ${promise.origin.agent}`
+        return { tag: promise.known._tag, origin, text, end: endOf(end), message }
       })
     )
     return { each, end: endOf(exit) }
@@ -77,10 +78,23 @@ const root = Program.programs({
   ends: ["ok", "ok", "ok", "fail", "die", "interrupt"],
   modes: ["reply", "replyOutOfOrder"]
 })
+const absorbing = Program.programs({
+  ends: ["ok", "ok", "fail", "interrupt"],
+  modes: ["reply", "replyOutOfOrder"],
+  errorsAsMessages: ["default", "yes"]
+})
 const Place = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 10_000 }))
 
 describe("law 18, Transcript", () => {
   law("what is made of a sequence's events, read while both fill up, equals the sequence", { root }, ({ root }) =>
+    Effect.gen(function* () {
+      const sequence = yield* new Program.Run().trigger(root)
+      const again = yield* Transcript.decode(Transcript.encode(sequence as never, { error: Program.Broken }), known)
+      assert.deepStrictEqual(yield* seen(again as Sequence), yield* seen(sequence))
+    }).pipe(Effect.provide(MiniAgents.layer()))
+  )
+
+  law("where failures are messages they come through as such", { root: absorbing }, ({ root }) =>
     Effect.gen(function* () {
       const sequence = yield* new Program.Run().trigger(root)
       const again = yield* Transcript.decode(Transcript.encode(sequence as never, { error: Program.Broken }), known)
