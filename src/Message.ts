@@ -210,6 +210,39 @@ export const Class =
 export const isMessage = (value: unknown): value is Message => Predicate.hasProperty(value, TypeId)
 
 /**
+ * The key under which a class says that its messages are asides.
+ *
+ * @see {@link isAside}
+ * @since 0.1.0
+ * @category type ids
+ */
+export const AsideId = "~miniagents/Message/Aside"
+
+/**
+ * Whether the messages of a class are asides: shown, but not said, and so not in the `text` of a sequence. A class says
+ * so with a getter, which is no part of the content.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Message } from "miniagents"
+ *
+ * class Progress extends Message.Class<Progress>()("Progress", { percent: Schema.Int }) {
+ *   get [Message.AsideId](): true {
+ *     return true
+ *   }
+ * }
+ * Message.isAside(new Progress({ percent: 50 })) // true
+ * ```
+ *
+ * @see `MessageSequence.aside` for any message, where it is put into a sequence
+ * @since 0.1.0
+ * @category guards
+ */
+export const isAside = (message: Message): boolean => AsideId in message
+
+/**
  * The schema of a field that can hold any message. Decoding one takes `Message.codec` with the classes it may be of.
  *
  * @since 0.1.0
@@ -255,19 +288,15 @@ export class System extends Class<System>()("System", { content: Schema.String }
  * @since 0.1.0
  * @category models
  */
-export const Usage: Schema.Struct<{
-  readonly inputTokens: Schema.optionalKey<Schema.Int>
-  readonly outputTokens: Schema.optionalKey<Schema.Int>
-  readonly cacheReadTokens: Schema.optionalKey<Schema.Int>
-  readonly cacheWriteTokens: Schema.optionalKey<Schema.Int>
-  readonly reasoningTokens: Schema.optionalKey<Schema.Int>
-}> = Schema.Struct({
+export const Usage: Schema.Struct<{ readonly [Name in Counted]: Schema.optionalKey<Schema.Int> }> = Schema.Struct({
   inputTokens: Schema.optionalKey(Schema.Int),
   outputTokens: Schema.optionalKey(Schema.Int),
   cacheReadTokens: Schema.optionalKey(Schema.Int),
   cacheWriteTokens: Schema.optionalKey(Schema.Int),
   reasoningTokens: Schema.optionalKey(Schema.Int)
 })
+
+type Counted = "inputTokens" | "outputTokens" | "cacheReadTokens" | "cacheWriteTokens" | "reasoningTokens"
 
 /**
  * @since 0.1.0
@@ -407,15 +436,17 @@ export type Builtin =
   | Page
 
 /**
- * What can be known of a message before its content: the tag of its class (`Text` unless said) and any of its fields
- * but the content.
+ * What can be known of a message before its content: the tag of its class (`Text` unless said), any of its fields but
+ * the content, and whether it is an aside.
  *
  * @since 0.1.0
  * @category models
  */
-export type Known = { readonly _tag?: "Text" | "User" | "System"; readonly metadata?: Metadata } | KnownAssistant
+export type Known =
+  | { readonly _tag?: "Text" | "User" | "System"; readonly metadata?: Metadata; readonly aside?: boolean }
+  | KnownAssistant
 
-type KnownAssistant = { readonly _tag: "Assistant" } & Partial<
+type KnownAssistant = { readonly _tag: "Assistant"; readonly aside?: boolean } & Partial<
   Pick<Assistant, "agent" | "model" | "step" | "finishReason" | "responseId" | "usage" | "options" | "metadata">
 >
 

@@ -24,7 +24,8 @@ export const TypeId: "~miniagents/MessageSequence" = Engine.TypeId
 
 /**
  * A Stream of message promises, flat whatever it was made of. `messages` waits for all of them to be whole, `text` is
- * their texts joined by a blank line, `single` is one streaming message made of them.
+ * the texts of what was said, joined by a blank line, `single` is one streaming message made of that. Asides (see
+ * `aside`) are shown but not said: they are in the stream and in `messages`, but not in `text` and `single`.
  *
  * Laws: **Order** (what was put in comes out in that order, nested inputs depth first), **Replay** (every reader sees
  * the same elements and the same end), **Errors in place** (a failure comes after all that was put in before it) and
@@ -118,12 +119,49 @@ export const CircularSequence = Engine.CircularSequence
 export const from = <const I extends MessageInput<unknown>>(
   input: I
 ): Effect.Effect<MessageSequence<ErrorOf<I>>, never, MiniAgents.MiniAgents> =>
+  made(input, "MessageSequence.from", (sequence: Engine.Sequence<ErrorOf<I>>) => sequence)
+
+/**
+ * Makes a sequence of any input, as `from` does, in which everything is an aside: shown, but not said. It is where it was
+ * put in the sequence, but not in its `text` and not in `single`, through any number of agents that hand it on.
+ *
+ * **When to use**
+ *
+ * For what an agent does on the way to its answer, which the reader wants to see and the next agent does not. The agents
+ * on models do so with their reasoning, the tools they call, and what was said inside of these.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Agent, MessageSequence } from "miniagents"
+ *
+ * const searcher = Agent.make("Searcher", Effect.fnUntraced(function*(ctx) {
+ *   yield* ctx.reply(yield* MessageSequence.aside("looking into three books"))
+ *   yield* ctx.reply("It is on page 7")
+ * }))
+ * const program = Effect.flatMap(searcher.trigger(), (replies) => replies.text) // "It is on page 7"
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const aside = <const I extends MessageInput<unknown>>(
+  input: I
+): Effect.Effect<MessageSequence<ErrorOf<I>>, never, MiniAgents.MiniAgents> =>
+  made(input, "MessageSequence.aside", (sequence: Engine.Sequence<ErrorOf<I>>) => Engine.asides(sequence))
+
+const made = <E>(
+  input: unknown,
+  operation: string,
+  use: (sequence: Engine.Sequence<E>) => MessageSequence<E>
+): Effect.Effect<MessageSequence<E>, never, MiniAgents.MiniAgents> =>
   Effect.withFiber((fiber) => {
     const runtime = MiniAgents.current(fiber)
     const owner = runtime.supervisor.ownerOf(fiber)
     const source = { runtime, owner, place: owner.place, fiber }
-    const sequence = toSequence(input, source, "MessageSequence.from")
+    const sequence = toSequence(input, source, operation)
     return sequence instanceof Message.InvalidMessage
       ? Effect.die(sequence)
-      : Effect.succeed(sequence as Engine.Sequence<ErrorOf<I>>) // the input's errors are the sequence's
+      : Effect.succeed(use(sequence as Engine.Sequence<E>)) // the input's errors are the sequence's
   })

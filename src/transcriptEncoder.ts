@@ -364,5 +364,6 @@ const knownOf = (
   const known: Record<string, Message.Metadata[string]> = { _tag: whole._tag }
   for (const name of knownFields) if (name in whole) known[name] = whole[name as never]
   if (Object.keys(whole.metadata).length > 0) known.metadata = whole.metadata
+  if (promise.known.aside === true) known.aside = true
   return known
 }

@@ -10,17 +10,20 @@ import type { StreamChannel } from "./streamable.ts"
 
 type Tokens<E> = Pull.Pull<Arr.NonEmptyReadonlyArray<string>, E>
 
+/** A message of which the tokens are read, and given unless it is silent. */
+export interface Spoken<E> {
+  readonly tokens: Stream.Stream<string, E>
+  readonly isSilent: boolean
+}
+
 /**
  * The tokens of one message after the other, with the delimiter between them. `Stream.flatMap` does the same, but weighs
  * as much as half of the core: it brings along all it needs to read several streams at once.
  */
-export const joinedTokens = <E>(
-  messages: Stream.Stream<Stream.Stream<string, E>, E>,
-  delimiter: string
-): StreamChannel<string, E> =>
+export const joinedTokens = <E>(messages: Stream.Stream<Spoken<E>, E>, delimiter: string): StreamChannel<string, E> =>
   Channel.fromTransform((_, scope) =>
     Effect.map(Channel.toPullScoped(messages.channel, scope), (more) => {
-      let waiting: ReadonlyArray<Stream.Stream<string, E>> = []
+      let waiting: ReadonlyArray<Spoken<E>> = []
       let index = 0
       let isFirst = true
       let tokens: Tokens<E> | undefined
@@ -33,7 +36,9 @@ export const joinedTokens = <E>(
             return next
           })
         }
-        tokens = open(waiting[index++]!)
+        const message = waiting[index++]!
+        tokens = open(message)
+        if (message.isSilent) return tokens
         if (isFirst) {
           isFirst = false
           return tokens
@@ -41,11 +46,12 @@ export const joinedTokens = <E>(
         return Effect.succeed([delimiter])
       })
       /** Reads a message when its first token is asked for, and what it holds is given back at its end. */
-      const open = (message: Stream.Stream<string, E>): Tokens<E> =>
+      const open = (message: Spoken<E>): Tokens<E> =>
         Effect.suspend(() => {
           const own = Scope.forkUnsafe(scope)
-          return Effect.flatMap(Channel.toPullScoped(message.channel, own), (pull) => {
-            tokens = Pull.catchDone(pull, () => {
+          return Effect.flatMap(Channel.toPullScoped(message.tokens.channel, own), (pull) => {
+            const silent: Tokens<E> = Effect.flatMap(pull, () => silent)
+            tokens = Pull.catchDone(message.isSilent ? silent : pull, () => {
               tokens = undefined
               return Effect.andThen(Scope.close(own, Exit.void), next)
             })

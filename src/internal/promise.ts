@@ -74,7 +74,7 @@ export class Whole extends Made {
 
   get known(): Message.KnownFields {
     const { content: _, ...fields } = this.whole as Message.Message & { readonly content?: unknown }
-    return fields
+    return Message.isAside(this.whole) ? { ...fields, aside: true } : fields
   }
 
   get recovered(): MessagePromise {
@@ -219,6 +219,30 @@ export class View<E> extends Made {
     const view = new View(source, reads)
     return (view.asMessage = view)
   }
+}
+
+/** Whether a promise is shown, but not said. */
+export const isAside = (promise: MessagePromise<unknown>): boolean =>
+  promise instanceof Whole ? Message.isAside(promise.whole) : promise.known.aside === true
+
+const asides = new WeakMap<MessagePromise<unknown>, MessagePromise<unknown>>()
+
+/** The same promise as an aside: one and the same for every reader. */
+export const asAside = <E>(promise: MessagePromise<E>): MessagePromise<E> => {
+  if (isAside(promise)) return promise
+  let aside = asides.get(promise) as MessagePromise<E> | undefined // made of this promise
+  if (aside === undefined) {
+    const { channel, known, message } = promise
+    const watch = () => (inside(promise).watched === promise ? view : asAside(inside(promise).watched))
+    const view: MessagePromise<E> = new View<E>(promise, {
+      known: { ...known, aside: true },
+      tokens: channel as StreamChannel<string, E>,
+      message,
+      watch
+    })
+    asides.set(promise, (aside = view))
+  }
+  return aside
 }
 
 export const pushAll = (

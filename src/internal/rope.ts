@@ -37,6 +37,8 @@ export type Turns = (lane: number, give: () => void) => Effect.Effect<void> | un
 
 export class Rope<A> extends Log<A | Rope<A>> {
   recover: Recover<A> | undefined = undefined
+  /** What each element in here is given as. Doing it twice is doing it once. */
+  mark: ((element: A) => A) | undefined = undefined
   turns: Turns | undefined = undefined
   private failures: Map<Rope<A>, A | undefined> | undefined = undefined
   private lanes: Lanes<A> | undefined = undefined
@@ -89,11 +91,12 @@ export class Rope<A> extends Log<A | Rope<A>> {
     const lanes = this.lanes!
     lanes.added.appendAll(parts)
     for (const part of parts) {
-      if (!isRope(part)) this.append(this.recover === undefined ? part : this.recover.element(part))
+      if (!isRope(part)) this.append(given(part, this))
       else {
         const lane = new Rope<A>()
         lane.recover = this.recover
         lane.nests = true
+        lane.mark = this.mark
         lane.append(part)
         lane.end(Exit.void)
         this.follow(lane, new Reader(lane, "all"), fork)
@@ -196,6 +199,8 @@ interface Frame<A> {
   readonly base: number
   /** What the nearest rope that turns failures into elements, from here down to the root, does with an element. */
   readonly recover: Recover<A> | undefined
+  /** What an element is given as, from here down to the root. */
+  readonly mark: ((element: A) => A) | undefined
 }
 
 /**
@@ -246,7 +251,7 @@ export class Reader<A> {
           items[frame.index - 1] = nested
           this.frame = this.enter(nested, frame)
         } else {
-          out.push(frame.recover === undefined ? part : frame.recover.element(part))
+          out.push(given(part, frame))
           this.count++
         }
       } else if (rope.exit === undefined) {
@@ -273,6 +278,7 @@ export class Reader<A> {
     moved.movedFrom = root.rope
     moved.nests = root.rope.nests
     moved.recover = root.rope.recover
+    moved.mark = root.rope.mark
     moved.items = root.rope.items
     if (this.blocked === root.rope) this.blocked = moved
     root.rope.wake()
@@ -282,7 +288,8 @@ export class Reader<A> {
 
   private enter(rope: Rope<A>, parent: Frame<A> | undefined): Frame<A> {
     const recover = rope.recover ?? parent?.recover
-    return { rope, index: 0, merged: rope.isMerged, merges: 0, parent, base: this.count, recover }
+    const mark = rope.mark ?? parent?.mark
+    return { rope, index: 0, merged: rope.isMerged, merges: 0, parent, base: this.count, recover, mark }
   }
 
   /** Leaves a rope that ended; true when that ends the whole. */
@@ -324,6 +331,12 @@ export class Reader<A> {
   }
 }
 
+/** An element as it is given to readers. */
+export const given = <A>(part: A, { mark, recover }: Pick<Rope<A>, "mark" | "recover">): A => {
+  const element = recover === undefined ? part : recover.element(part)
+  return mark === undefined ? element : mark(element)
+}
+
 const isRope = <A>(part: A | Rope<A>): part is Rope<A> => part instanceof Rope
 
 /** The nearest frame below that turns this failure into an element; an interruption stays one. */
@@ -338,6 +351,7 @@ const recovering = <A>(frame: Frame<A>, cause: Cause.Cause<unknown>): Frame<A> |
 const shortcut = <A>(rope: Rope<A>): Rope<A> => {
   let current = rope
   while (current.exit?._tag === "Success" && current.recover === undefined && current.merges === 0) {
+    if (current.mark !== undefined) break
     const [only] = current.items
     if (current.items.length !== 1 || !(only instanceof Rope)) break
     current = only

@@ -14,8 +14,8 @@ import type { MessageSequence, Part, SingleOptions } from "../MessageSequence.ts
 import type { Source } from "./input.ts"
 import { joinedTokens, withoutNewlines } from "./joinedTokens.ts"
 import { type Place, shownOf, traced } from "./place.ts"
-import { inside, isPromise, View, Whole } from "./promise.ts"
-import { type Observes, Reader, Rope } from "./rope.ts"
+import { asAside, inside, isAside, isPromise, View, Whole } from "./promise.ts"
+import { given, type Observes, Reader, Rope } from "./rope.ts"
 import type { RuntimeImpl } from "./runtime.ts"
 import { ended, makeStreamable, type StreamChannel } from "./streamable.ts"
 import { Task } from "./task.ts"
@@ -66,7 +66,7 @@ export class Sequence<E = unknown> extends Rope<Promise> {
   }
 
   get text(): Effect.Effect<string, E> {
-    return joined(this.messages)
+    return joined(collect(this, "all", true))
   }
 
   get parts(): Stream.Stream<Part<E>, E> {
@@ -143,12 +143,14 @@ export class Sequence<E = unknown> extends Rope<Promise> {
   }
 }
 
-/** A sequence whose failures are taken as messages, although it does not do so itself. */
-class Recovering extends Sequence {
+/** A sequence inside of one that takes failures as messages, or all that is in it as asides, and so takes them too. */
+class Within extends Sequence {
   private readonly sequence: Sequence
 
-  constructor(sequence: Sequence) {
-    super(true, sequence.place)
+  constructor(sequence: Sequence, around: Sequence) {
+    super(false, sequence.place)
+    this.recover = sequence.recover ?? around.recover
+    this.mark = sequence.mark ?? around.mark
     this.sequence = sequence
     this.add([sequence])
     this.end(Exit.void)
@@ -158,10 +160,13 @@ class Recovering extends Sequence {
     return this.sequence.added
   }
 
-  /** What the sequence ended with, if that was a failure. */
-  get failure(): Promise | undefined {
-    const { exit } = this.sequence
-    return exit?._tag !== "Failure" || Cause.hasInterruptsOnly(exit.cause) ? undefined : this.failureOf(this.sequence)
+  /** What stands for the failure that the sequence ended with, if it did: nothing, where that is in it already. */
+  get failure(): ReadonlyArray<Promise> | undefined {
+    const { exit, recover } = this.sequence
+    if (this.recover === undefined || recover !== undefined) return undefined
+    if (exit?._tag !== "Failure" || Cause.hasInterruptsOnly(exit.cause)) return undefined
+    const failure = this.failureOf(this.sequence)
+    return failure === undefined ? [] : [failure]
   }
 }
 
@@ -183,7 +188,7 @@ class Watched<E> {
   }
 
   get text(): Effect.Effect<string, E> {
-    return joined(this.messages)
+    return joined(collect(this.sequence, "none", true))
   }
 
   get parts(): Stream.Stream<Part<E>, E> {
@@ -193,6 +198,16 @@ class Watched<E> {
   single(options?: SingleOptions): MessagePromise<E> {
     return singleOf(this, this.sequence, options)
   }
+}
+
+/** The same sequence with all that is in it as asides. */
+export const asides = <E>(sequence: Sequence<E>): Sequence<E> => {
+  const marked = new Sequence<E>(false, sequence.place)
+  marked.mark = asAside
+  sequence.shared = true
+  marked.addParts([sequence])
+  marked.end(Exit.void)
+  return marked
 }
 
 /** What is read of a sequence, in whichever way it is seen. */
@@ -257,7 +272,12 @@ const blankLine = "\n\n"
 const joined = <E>(messages: Effect.Effect<ReadonlyArray<Message.Message>, E>): Effect.Effect<string, E> =>
   Effect.map(messages, (messages) => messages.map(String).join(blankLine))
 
-const collect = <E>(sequence: Sequence<E>, observes: Observes): Effect.Effect<ReadonlyArray<Message.Message>, E> =>
+/** The messages of a sequence, or those that are said: what is an aside is waited for all the same. */
+const collect = <E>(
+  sequence: Sequence<E>,
+  observes: Observes,
+  said = false
+): Effect.Effect<ReadonlyArray<Message.Message>, E> =>
   Effect.suspend(() => {
     const reader = new Reader(sequence, observes)
     const messages: Array<Message.Message> = []
@@ -271,7 +291,7 @@ const collect = <E>(sequence: Sequence<E>, observes: Observes): Effect.Effect<Re
             const { message } = observes === "all" ? promise : promise.watched
             return Effect.flatMap(message as Effect.Effect<Message.Message, E>, push) // a promise of this sequence
           }
-          messages.push(promise.whole)
+          add(promise, promise.whole)
         }
         chunk = reader.read()
         next = 0
@@ -281,8 +301,11 @@ const collect = <E>(sequence: Sequence<E>, observes: Observes): Effect.Effect<Re
         return Exit.isSuccess(exit) ? Effect.succeed(messages) : (exit as Exit.Exit<never, E>)
       }
     })
+    const add = (promise: Promise, message: Message.Message) => {
+      if (!said || !(isAside(promise) || Message.isAside(message))) messages.push(message)
+    }
     const push = (message: Message.Message) => {
-      messages.push(message)
+      add(chunk[next]!, message)
       next++
       return step
     }
@@ -321,11 +344,12 @@ const partsOf = <E>(sequence: Sequence<E>, observes: Observes): Chunks<Part<E>, 
         return Effect.succeed(parts as ReadonlyArray<unknown> as Arr.NonEmptyReadonlyArray<Part<E>>)
       }
       if (exit === undefined) return Effect.flatMap(sequence.added.changed, () => pull)
-      const failure = sequence instanceof Recovering ? sequence.failure : undefined
+      const failure = sequence instanceof Within ? sequence.failure : undefined
       if (failure !== undefined) {
-        if (over) return Cause.done()
+        const [promise] = failure
+        if (over || promise === undefined) return Cause.done()
         over = true
-        return Effect.succeed([failure as Part<E>]) // it cannot fail
+        return Effect.succeed([promise as Part<E>]) // it cannot fail
       }
       if (observes === "all" && Exit.isFailure(exit)) sequence.failureRead()
       return ended(exit)
@@ -336,11 +360,12 @@ const partsOf = <E>(sequence: Sequence<E>, observes: Observes): Chunks<Part<E>, 
 /** A part, with its failure taken as a message where the sequence takes it so. */
 const partOf = (part: Promise | Rope<Promise>, around: Sequence, observes: Observes): Part<unknown> => {
   if (!(part instanceof Rope)) {
-    const promise = around.recover === undefined ? part : around.recover.element(part)
+    const promise = given(part, around)
     return observes === "none" ? inside(promise).watched : promise
   }
   let nested = part as Sequence // all ropes of promises that are parts are sequences
-  if (around.recover !== undefined && nested.recover === undefined) nested = new Recovering(nested)
+  const recovers = around.recover !== undefined && nested.recover === undefined
+  if (recovers || (around.mark !== undefined && nested.mark === undefined)) nested = new Within(nested, around)
   if (observes === "none") return nested.watched
   nested.shared = true
   return nested
@@ -348,7 +373,11 @@ const partOf = (part: Promise | Rope<Promise>, around: Sequence, observes: Obser
 
 const singleOf = <E>(self: MessageSequence<E>, source: Sequence<E>, options: SingleOptions = {}): MessagePromise<E> => {
   const { delimiter = blankLine, known = {}, mergeMetadata = false, originals = false, trimStart = false } = options
-  const tokens = joinedTokens(trimStart ? Stream.map(self, withoutNewlines) : self, delimiter)
+  const spoken = Stream.map(self, (promise) => ({
+    tokens: trimStart ? withoutNewlines(promise) : promise,
+    isSilent: isAside(promise)
+  }))
+  const tokens = joinedTokens(spoken, delimiter)
   const join = (messages: ReadonlyArray<Message.Message>) => {
     const texts = messages.map(String)
     const content = (trimStart ? texts.map((text) => text.replace(/^[\r\n]+/, "")) : texts).join(delimiter)
@@ -361,7 +390,7 @@ const singleOf = <E>(self: MessageSequence<E>, source: Sequence<E>, options: Sin
   const view: MessagePromise<E> = new View<E>(source, {
     known: originals ? { _tag: "Joined" } : { _tag: "Text", ...known },
     tokens,
-    message: Effect.map(self.messages, join),
+    message: Effect.map(collect(source, self === source ? "all" : "none", true), join),
     watch: () => (self === source ? singleOf(source.watched, source, options) : view)
   })
   return view

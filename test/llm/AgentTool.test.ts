@@ -3,7 +3,7 @@ import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Schema, Stream } from "effect"
 import type { AiError, LanguageModel } from "effect/ai"
 import { Tool, Toolkit } from "effect/ai"
-import type { InteractionContext, Message } from "miniagents"
+import type { InteractionContext, Message, MessageSequence } from "miniagents"
 import { Agent, MessagePromise, MiniAgents } from "miniagents"
 import type { Budget } from "miniagents/llm"
 import { AgentTool, LlmAgent, LlmMessage } from "miniagents/llm"
@@ -32,6 +32,12 @@ const provide = (turns: ReadonlyArray<ScriptedModel.Turn>) =>
   Effect.provide([MiniAgents.layer(), ScriptedModel.layer(turns)])
 
 const brief = (message: Message.Message) => `${message._tag}: ${message}`
+/** All that is in the replies, also what was said inside of a tool. */
+const all = <E, R>(replies: Effect.Effect<MessageSequence.MessageSequence<E>, never, R>) =>
+  Effect.map(
+    Effect.flatMap(replies, (replies) => replies.messages),
+    (messages) => messages.map(String).join("\n")
+  )
 const requests = Effect.flatMap(ScriptedModel.ScriptedModel, (script) => script.requests)
 
 describe("AgentTool", () => {
@@ -206,8 +212,9 @@ describe("AgentTool", () => {
       const live = kit.toLayer({ ...AgentTool.handlers(tool), GetTime: () => Effect.succeed("noon") })
       const agent = LlmAgent.make("A", { toolkit: kit })
       const replies = yield* agent.trigger("go").pipe(Effect.provide(live), Effect.provide(found))
-      assert.include(yield* replies.text, "noon")
-      assert.include(yield* replies.text, "a page about x")
+      assert.include(yield* all(Effect.succeed(replies)), "noon")
+      assert.include(yield* all(Effect.succeed(replies)), "a page about x")
+      assert.strictEqual(yield* replies.text, "ok")
     }).pipe(provide([turn(toolCall("Search", { query: "x" }), toolCall("GetTime", {})), turn(text("ok"))]))
   )
 
@@ -227,7 +234,7 @@ describe("AgentTool", () => {
         Agent.Agent<LlmAgent.Parameters, unknown, LanguageModel.LanguageModel | Writer | MiniAgents.MiniAgents>
       >()
       const replies = yield* agent.trigger("go").pipe(Effect.provide(live))
-      assert.include(yield* replies.text, "a dry text")
+      assert.include(yield* all(Effect.succeed(replies)), "a dry text")
     }).pipe(provide([turn(toolCall("Writer", { tone: "dry" })), turn(text("ok"))]))
   )
 
@@ -235,7 +242,7 @@ describe("AgentTool", () => {
     Effect.gen(function* () {
       const webSearch = Agent.make("Web Search (fast)", (ctx) => ctx.reply("found"))
       const agent = LlmAgent.make("A", { toolkit: AgentTool.toolkit(AgentTool.make(webSearch)) })
-      assert.include(yield* (yield* agent.trigger("go")).text, "found")
+      assert.include(yield* all(agent.trigger("go")), "found")
       assert.deepStrictEqual((yield* requests)[0]?.tools, ["Web_Search_fast_"])
     }).pipe(provide([turn(toolCall("Web_Search_fast_", { message: "q" })), turn(text("ok"))]))
   )
@@ -266,7 +273,45 @@ describe("AgentTool", () => {
     Effect.gen(function* () {
       const tool = AgentTool.make(Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))).annotate(Tool.Title, "An echo")
       const agent = LlmAgent.make("A", { toolkit: AgentTool.toolkit(tool) })
-      assert.include(yield* (yield* agent.trigger("go")).text, "hello")
+      assert.include(yield* all(agent.trigger("go")), "hello")
     }).pipe(provide([turn(toolCall("Echo", { message: "hello" })), turn(text("ok"))]))
+  )
+
+  it.effect("is no part of the answer, at any depth, nor is what is called and thought on the way", () =>
+    Effect.gen(function* () {
+      const deep = Agent.make("Deep", (ctx) => ctx.reply("at the bottom"))
+      const middle = LlmAgent.make("Middle", { toolkit: AgentTool.toolkit(AgentTool.make(deep)), system: "middle" })
+      const outer = LlmAgent.make("Outer", { toolkit: AgentTool.toolkit(AgentTool.make(middle)) })
+      const relay = Agent.make(
+        "Relay",
+        Effect.fnUntraced(function* (ctx) {
+          yield* ctx.reply(["first", yield* outer.trigger("go")])
+        })
+      )
+      const replies = yield* relay.trigger()
+      assert.strictEqual(yield* replies.text, "first\n\nwait\n\nthe answer")
+      assert.strictEqual(yield* replies.single().message.pipe(Effect.map(String)), yield* replies.text)
+      assert.strictEqual(yield* Stream.mkString(replies.single()), yield* replies.text)
+      assert.deepStrictEqual(
+        (yield* replies.messages).map((message) => message._tag),
+        [
+          ...["Text", "Reasoning", "Assistant", "ToolCall"],
+          ...["ToolCall", "Text", "ToolResult", "Assistant"],
+          ...["ToolResult", "Assistant"]
+        ]
+      )
+      const known = yield* Stream.runCollect(Stream.map(replies, (promise) => promise.known.aside === true))
+      assert.deepStrictEqual(known, [false, true, false, true, true, true, true, true, true, false])
+      // what the model above is told is what the agent said itself
+      const [told] = (yield* replies.messages).filter((message) => message instanceof LlmMessage.ToolResult).slice(-1)
+      assert.strictEqual(String(told), "from below")
+    }).pipe(
+      provide([
+        when(turn(toolCall("Deep", { message: "x" })), (request) => request.text.endsWith("user: y")),
+        when(turn(text("from below")), (request) => request.text.startsWith("system: middle")),
+        turn(ScriptedModel.reasoning("hm"), text("wait"), toolCall("Middle", { message: "y" })),
+        turn(text("the answer"))
+      ])
+    )
   )
 })

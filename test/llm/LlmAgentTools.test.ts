@@ -251,7 +251,7 @@ describe("LlmAgent with tools", () => {
         Agent.Agent<LlmAgent.Parameters, unknown, LanguageModel.LanguageModel | User | Tool.Handler<"WhoAmI">>
       >()
       const replies = yield* agent.trigger("go").pipe(Effect.provideService(User, "Ann"), Effect.provide(live))
-      assert.include(yield* replies.text, "Ann")
+      assert.include((yield* replies.messages).map(String), "Ann")
     }).pipe(Effect.provide([MiniAgents.layer(), ScriptedModel.layer([turn(toolCall("WhoAmI", {})), turn(text("ok"))])]))
   )
 })

@@ -15,7 +15,6 @@ import type { Upstream } from "../../InteractionContext.ts"
 import type * as MessageSequence from "../../MessageSequence.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import * as Message from "../../Message.ts"
-import { outermost, Reasoning, ToolCall, ToolResult } from "./LlmMessage.ts"
 import { CurrentCall } from "./toolCalls.ts"
 import * as ToolName from "./toolName.ts"
 
@@ -181,17 +180,8 @@ const call = (agent: Agent.Agent<{}, unknown, unknown>, given: object, mode: Too
     running?.show(replies)
     const said = yield* Effect.tapCause(replies.messages, () => Effect.sync(() => running?.failureIsShown()))
     const failure = errorsAsMessages ? said.find((message) => message instanceof Message.Failure) : undefined
-    return failure === undefined ? textOf(said) : yield* Effect.fail(String(failure))
+    return failure === undefined ? yield* replies.text : yield* Effect.fail(String(failure))
   })
-
-/** What the model is told: what the agent said itself, without what its own tools said on the way. */
-const textOf = (messages: ReadonlyArray<Message.Message>): string =>
-  outermost(messages)
-    .filter(
-      (message) => !(message instanceof ToolCall || message instanceof ToolResult || message instanceof Reasoning)
-    )
-    .map(String)
-    .join("\n\n")
 
 const MessageOnly = Schema.Struct({ message: Schema.String.annotate({ description: "What to say to the agent" }) })
 

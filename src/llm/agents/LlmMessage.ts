@@ -23,7 +23,11 @@ const said = {
  * @since 0.1.0
  * @category models
  */
-export class Reasoning extends Message.Class<Reasoning>()("Reasoning", { content: Schema.String, ...said }) {}
+export class Reasoning extends Message.Class<Reasoning>()("Reasoning", { content: Schema.String, ...said }) {
+  get [Message.AsideId](): true {
+    return true
+  }
+}
 
 /**
  * A call of a tool by a model: the id that its result refers to, unique in the conversation, the name of the tool, its
@@ -45,6 +49,10 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
   providerExecuted: Schema.optionalKey(Schema.Boolean),
   ...said
 }) {
+  get [Message.AsideId](): true {
+    return true
+  }
+
   override toString(): string {
     return `${this.name}(${JSON.stringify(this.parameters)})`
   }
@@ -66,6 +74,10 @@ export class ToolResult extends Message.Class<ToolResult>()("ToolResult", {
   providerExecuted: Schema.optionalKey(Schema.Boolean),
   ...said
 }) {
+  get [Message.AsideId](): true {
+    return true
+  }
+
   override toString(): string {
     return typeof this.result === "string" ? this.result : JSON.stringify(this.result)
   }
@@ -81,7 +93,11 @@ export class ResponsePart extends Message.Class<ResponsePart>()("ResponsePart", 
   part: Schema.Json,
   agent: Schema.optionalKey(Schema.String),
   model: Schema.optionalKey(Schema.String)
-}) {}
+}) {
+  get [Message.AsideId](): true {
+    return true
+  }
+}
 
 /**
  * The classes of this module, for `Message.codec`.

@@ -10,6 +10,7 @@ import type * as Response from "effect/ai/Response"
 import { jsonOf } from "../../internal/lossless.ts"
 import * as Message from "../../Message.ts"
 import type { MessageInput } from "../../MessageInput.ts"
+import * as MessageSequence from "../../MessageSequence.ts"
 import type { Filled } from "../../internal/promise.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import { usageOf } from "../model/usage.ts"
@@ -190,7 +191,8 @@ export class ResponseMessages {
     if (found !== undefined && !found.ended && !found.over) return found
     for (const other of this.blocks.values()) if (other.over) this.end(other)
     const { known, step } = this
-    const message = this.speaker.open({ _tag: kind === "text" ? "Assistant" : "Reasoning", ...known, step })
+    const is = kind === "text" ? { _tag: "Assistant" } : { _tag: "Reasoning", aside: true }
+    const message = this.speaker.open({ ...is, ...known, step })
     const block: Block = { kind, id, message, ended: false, over: false, options: {}, whole: undefined }
     this.blocks.set(key, block)
     this.said.push(block)
@@ -234,7 +236,8 @@ export class ResponseMessages {
     const slot = new Slot()
     this.calls.push({ part, message, slot })
     this.said.push({ whole: message })
-    this.replies.push(Effect.flatMap(slot.input, (input) => this.speaker.reply([message, input])))
+    const inside = Effect.flatMap(slot.input, (input) => MessageSequence.aside(input))
+    this.replies.push(Effect.flatMap(inside, (inside) => this.speaker.reply([message, inside])))
   }
 
   /** An id that no call in the conversation has: some providers count calls anew in each response. */
