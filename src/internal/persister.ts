@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import * as Message from "../Message.ts"
 import type { Call, MessagePromise, MessageSequence, Observer } from "../Observer.ts"
 import type { CallEntry, Hook, Options } from "../Persistence.ts"
+import { reasonOf } from "./reason.ts"
 
 /** The persistence hook failed; `Persistence.PersistError` is its public name. */
 export class PersistError extends Schema.TaggedError<PersistError>()("PersistError", {
@@ -18,7 +19,7 @@ export class PersistError extends Schema.TaggedError<PersistError>()("PersistErr
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `The persistence hook failed, ${this.waiting} messages wait to be persisted: ${String(this.cause)}`
+    return `The persistence hook failed, ${this.waiting} messages wait to be persisted: ${reasonOf(this.cause)}`
   }
 }
 

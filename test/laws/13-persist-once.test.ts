@@ -503,6 +503,29 @@ describe("Law 13, Persist once", () => {
       )
       assert.strictEqual(text, "x")
       assert.isTrue(logs.some((line) => line.includes("must return an Effect")))
+      const error = yield* CleanRuntime.run(Effect.flip(Persistence.persist([Message.text("x")])), {
+        onPersistMessages: promised
+      })
+      assert.include(error.message, "must return an Effect")
     })
+  )
+
+  it.effect(
+    "Law 13, Persist once: what another runtime never ends is recorded as far as it came when this one closes",
+    () =>
+      Effect.gen(function* () {
+        const hook = new Hook()
+        const endless = yield* MessageSequence.from(Stream.concat(Stream.make("first"), Stream.never))
+        const deaf = Agent.make("Deaf", (ctx) => ctx.reply("said"))
+        const text = yield* Effect.flatMap(deaf.trigger(endless), (replies) => replies.text).pipe(
+          Effect.tap(CleanRuntime.turns()),
+          (program) => run(program, hook)
+        )
+        assert.strictEqual(text, "said")
+        const [call] = hook.kept.filter((message) => message instanceof Message.CallRecord)
+        assert.deepStrictEqual(call?.messages.map(String), ["first"])
+        const [reply] = hook.kept.filter((message) => message instanceof Message.ReplyRecord)
+        assert.deepStrictEqual([reply?.ending, reply?.replies.map(String)], ["success", ["said"]])
+      }).pipe((program) => CleanRuntime.abandon(program))
   )
 })

@@ -203,4 +203,29 @@ describe("Law 17, No ring", () => {
       )
     }).pipe((program) => CleanRuntime.abandon(program))
   )
+
+  it.effect("Law 17, No ring: a call is not stuck while anything else can still go on with what it waits for", () =>
+    Effect.gen(function* () {
+      const replies: Array<Sequence> = []
+      const ready = yield* Deferred.make<void>()
+      const waits = Agent.make("Waits", (ctx) =>
+        Effect.gen(function* () {
+          yield* Deferred.await(ready)
+          yield* Effect.exit(replies[1]!.messages)
+          yield* ctx.reply("never")
+        })
+      )
+      const merges = Agent.make("Merges", (ctx) =>
+        Effect.gen(function* () {
+          yield* ctx.replyOutOfOrder([replies[0] as MessageSequence.MessageSequence])
+          yield* ctx.replyOutOfOrder([Stream.never])
+        })
+      )
+      replies.push(yield* waits.trigger())
+      replies.push(yield* merges.trigger())
+      yield* Deferred.succeed(ready, undefined)
+      yield* CleanRuntime.turns()
+      assert.deepStrictEqual(yield* MiniAgents.blocked, [])
+    }).pipe((program) => CleanRuntime.abandon(program))
+  )
 })
