@@ -49,7 +49,7 @@ describe("LlmLogger", () => {
       assert.strictEqual(
         content,
         [
-          "Poet <- Outer\n",
+          "Outer/0:Poet\n",
           '```json\n{\n  "agent": "Poet",\n  "model": "gpt/4:x",\n  "step": 1,\n  "responseFormat": "text",\n  "parameters": {}\n}\n```\n',
           `system\n${line}\n> Rhyme\n`,
           `user\n${line}\n> A poem\n> with two lines\n`,

@@ -141,7 +141,7 @@ describe("examples with models", { timeout: 60_000 }, () => {
       for (const [i, name] of names.entries()) {
         assert.match(name, /^\d{8}_\d{6}__\d{3}__qwen3-8b__[0-9a-f]{6}\.md$/)
         const log = readFileSync(join(logs, name), "utf8")
-        assert.match(log, /^OpenAI_Agent <- /)
+        assert.match(log, /^Dialog\/0:Loop\//)
         assert.include(log, `system\n${"=".repeat(40)}\n> ${job}\n`)
         assert.include(log, `assistant / qwen3:8b\n${"=".repeat(40)}\n> ${answers[i]?.replaceAll("\n", "\n> ")}\n`)
         assert.include(log, '"outputTokens": 12')

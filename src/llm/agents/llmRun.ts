@@ -216,7 +216,7 @@ const open = (ctx: InteractionContext, asked: Asked) =>
     const reservation = yield* Budget.reserve({ agent, model, depth: ctx.trace.length, inputTokens })
     const { system: _, ...parameters } = ctx.parameters as { readonly system?: unknown } // it stands in the prompt
     const tools = Object.values(asked.toolkit?.tools ?? {})
-    const logged = LlmLogger.openAll({ ...asked, agent, trace: ctx.trace, parameters: jsonOf(parameters), tools })
+    const logged = LlmLogger.openAll({ ...asked, agent, path: ctx.path, parameters: jsonOf(parameters), tools })
     const entry = yield* Effect.onError(logged, () => Effect.sync(() => reservation?.settle()))
     return {
       take: (parts: ReadonlyArray<Response.AnyPart>) => {

@@ -27,7 +27,7 @@ import { jsonOf } from "../../internal/lossless.ts"
 import { usageOf } from "./usage.ts"
 
 /**
- * A request to be logged: the agents from the one that asks to the outermost, the model if it is known, which step of
+ * A request to be logged: the agent that asks and the path of its call, the model if it is known, which step of
  * its agent's run it is, from 1, the parameters that the agent was called with, the tools, and the prompt.
  *
  * @since 0.1.0
@@ -35,7 +35,8 @@ import { usageOf } from "./usage.ts"
  */
 export interface Request {
   readonly agent: string
-  readonly trace: ReadonlyArray<string>
+  /** Where the call stands in the tree of calls, such as `Outer/0:Poet`. */
+  readonly path: string
   readonly model: string | undefined
   readonly step: number
   readonly responseFormat: "text" | "json"
@@ -220,9 +221,9 @@ const heading = (title: string) => `\n${oneLine(title)}\n${"=".repeat(40)}\n> `
 
 const block = (value: unknown) => `\`\`\`json\n${JSON.stringify(jsonOf(value), null, 2)}\n\`\`\`\n`
 
-const beginOf = ({ agent, model, parameters, prompt, responseFormat, step, tools, trace }: Request): string =>
+const beginOf = ({ agent, model, parameters, path, prompt, responseFormat, step, tools }: Request): string =>
   [
-    `${oneLine(trace.join(" <- "))}\n\n`,
+    `${oneLine(path)}\n\n`,
     block({ agent, model, step, responseFormat, parameters, ...(tools.length > 0 && { tools: tools.map(toolOf) }) }),
     ...prompt.content.map((message) => `${heading(message.role)}${quoted(contentOf(message))}\n`)
   ].join("")
