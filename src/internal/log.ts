@@ -79,11 +79,10 @@ export class Log<A> {
     const waiters = this.waiters
     if (waiters === undefined) return
     this.waiters = undefined
+    // who is woken can go on, although it has not run yet
+    for (const { task } of waiters) if (task !== undefined) task.waiting = undefined
     waiters[0].dispatcher.scheduleTask(() => {
-      for (const { resume, task } of waiters) {
-        if (task !== undefined) task.waiting = undefined
-        resume(Effect.void)
-      }
+      for (const waiter of waiters) waiter.resume(Effect.void)
     }, 0)
   }
 

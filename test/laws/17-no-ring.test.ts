@@ -228,4 +228,39 @@ describe("Law 17, No ring", () => {
       assert.deepStrictEqual(yield* MiniAgents.blocked, [])
     }).pipe((program) => CleanRuntime.abandon(program))
   )
+
+  law(
+    "Law 17, No ring: a call that was just given something is not stuck",
+    { calls: Schema.Literals([1, 2, 3]) },
+    ({ calls }) =>
+      Effect.gen(function* () {
+        for (let i = 0; i < calls; i++) {
+          const replies: Array<Sequence> = []
+          const ready = yield* Deferred.make<void>()
+          const first = Agent.make("First", (ctx) =>
+            Effect.andThen(
+              Deferred.await(ready),
+              Effect.andThen(
+                Stream.runDrain(Stream.take(replies[1] as MessageSequence.MessageSequence, 1)),
+                ctx.reply("seen")
+              )
+            )
+          )
+          const second = Agent.make("Second", (ctx) =>
+            Effect.gen(function* () {
+              yield* CleanRuntime.turns(20)
+              yield* ctx.reply("something")
+              yield* Effect.exit(replies[0]!.messages)
+            })
+          )
+          replies.push(yield* first.trigger())
+          replies.push(yield* second.trigger())
+          yield* Deferred.succeed(ready, undefined)
+          while ((yield* MiniAgents.running) > 0) {
+            assert.deepStrictEqual(yield* MiniAgents.blocked, [])
+            yield* Effect.yieldNow
+          }
+        }
+      }).pipe(CleanRuntime.run)
+  )
 })
