@@ -188,15 +188,8 @@ export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelPa
  */
 export const fromParameters = ({
   config,
-  maxTokens,
-  model: name,
-  temperature
-}: Parameters): AiModel.Model<"anthropic", LanguageModel.LanguageModel, Client> =>
-  model(name, {
-    ...config,
-    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
-    ...(temperature !== undefined && { temperature }) // some models take it, though the SDK's types no longer say so
-  })
+  model: name
+}: Parameters): AiModel.Model<"anthropic", LanguageModel.LanguageModel, Client> => model(name, config)
 
 /**
  * An agent that speaks with a model of Anthropic's. The model and all that the API takes are parameters: given by a

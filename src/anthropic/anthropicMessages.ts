@@ -14,6 +14,7 @@ import type * as Response from "effect/ai/Response"
 import * as Effect from "effect/Effect"
 import * as Parameters from "../llm/provider/callParameters.ts"
 import * as Metadata from "../llm/provider/metadata.ts"
+import * as ModelSettings from "../llm/provider/ModelSettings.ts"
 import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import type * as Wire from "../llm/provider/Wire.ts"
@@ -33,7 +34,10 @@ export type Params = Anthropic.MessageCreateParamsStreaming
  * @since 0.1.0
  * @category models
  */
-export type Config = Partial<Omit<Params, "messages" | "stream">>
+export type Config = Partial<Omit<Params, "messages" | "stream">> & {
+  /** Whether a response may call one tool at most, where `tool_choice` does not say. */
+  readonly disable_parallel_tool_use?: boolean
+}
 
 /**
  * The codec. A block that there is no part for (of a tool that Anthropic runs, for one) is an empty reasoning in its
@@ -44,14 +48,35 @@ export type Config = Partial<Omit<Params, "messages" | "stream">>
  */
 export const codec: Wire.Codec<Config, Params> = {
   transformer: toCodecAnthropic,
+  settle: (config, settings) => {
+    const { maxTokens, parallelToolCalls, responseFormat, seed, stop, temperature, topP } = settings
+    if (seed !== undefined) return Effect.fail(ModelSettings.refuse("seed", "Messages", "leave it out"))
+    const schema = responseFormat?.type === "json" ? responseFormat.schema : undefined
+    if (responseFormat?.type === "json" && schema === undefined) {
+      return Effect.fail(ModelSettings.refuse("responseFormat", "Messages", "give it a `schema`"))
+    }
+    return Effect.succeed({
+      ...config,
+      ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+      ...(stop !== undefined && { stop_sequences: [...stop] }),
+      ...(schema !== undefined && {
+        output_config: { ...config.output_config, format: { type: "json_schema" as const, schema } }
+      }),
+      ...(parallelToolCalls !== undefined && { disable_parallel_tool_use: !parallelToolCalls }),
+      // some models take these, though the SDK's types no longer say so
+      ...(temperature !== undefined && { temperature }),
+      ...(topP !== undefined && { top_p: topP })
+    })
+  },
   encode: (options, config, origin) =>
     Effect.gen(function* () {
       const { content } = options.prompt
       const format = yield* Part.format(options, toCodecAnthropic)
+      const { disable_parallel_tool_use: _, ...rest } = config
       const system = [...systemOf(config), ...content.flatMap((message) => encodeSystem(message, origin))]
       return {
         max_tokens: 4096,
-        ...config,
+        ...rest,
         ...encodeTools(yield* Part.tools(options, toCodecAnthropic), options.toolChoice, config),
         ...(format && {
           output_config: { ...config.output_config, format: { type: "json_schema", schema: format.schema } }
@@ -247,7 +272,13 @@ const encodeTools = (
     ...(description && { description }),
     ...(strict !== undefined && { strict })
   }))
-  return { tools: [...(config.tools ?? []), ...encoded], tool_choice: config.tool_choice ?? encodeChoice(choice) }
+  const chosen = config.tool_choice ?? encodeChoice(choice)
+  const { disable_parallel_tool_use } = config
+  const tool_choice =
+    disable_parallel_tool_use === undefined || chosen.type === "none"
+      ? chosen
+      : { disable_parallel_tool_use, ...chosen }
+  return { tools: [...(config.tools ?? []), ...encoded], tool_choice }
 }
 
 const encodeChoice = (choice: LanguageModel.ProviderOptions["toolChoice"]): Anthropic.ToolChoice => {

@@ -231,8 +231,7 @@ export const model = (
 export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelParameters.fields()
 
 /**
- * The model that an agent's parameters ask for. `maxTokens` is sent as `max_completion_tokens` to OpenAI, and under its
- * older name, `max_tokens`, to any other server, as those know no other.
+ * The model that an agent's parameters ask for, to be given to `LlmAgent.makeWith`.
  *
  * **Example** (An agent with tools whose callers choose the model)
  *
@@ -253,17 +252,10 @@ export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelPa
  * @since 0.1.0
  * @category constructors
  */
-export const fromParameters = (parameters: Parameters): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> =>
-  AiModel.make(
-    "openai",
-    parameters.model,
-    Layer.effect(
-      LanguageModel.LanguageModel,
-      Effect.flatMap(Client, (connection) =>
-        languageModel(connection, parameters.model, configOf(parameters, connection.url))
-      )
-    )
-  )
+export const fromParameters = ({
+  config,
+  model: name
+}: Parameters): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> => model(name, config)
 
 /**
  * An agent that speaks with a model of OpenAI's, or of the server that the client connects to. The model and all that
@@ -289,7 +281,8 @@ export const fromParameters = (parameters: Parameters): AiModel.Model<"openai", 
  *     system: "You are a helpful assistant.",
  *     maxTokens: 50,
  *     temperature: 0.7,
- *     config: { top_p: 0.9, seed: 7 }
+ *     topP: 0.9,
+ *     config: { reasoning_effort: "low" }
  *   })
  *   return yield* replies.text
  * }).pipe(Effect.provide([MiniAgents.layer(), OpenAi.layerConfig()]))
@@ -401,16 +394,6 @@ const responsesModel = (
     resume: (sdk, { after, id }, signal) =>
       sdk.responses.retrieve(id, { stream: true, starting_after: after }, { signal }).asResponse()
   })
-
-const configOf = ({ config = {}, maxTokens, temperature }: Parameters, url: string): Config => {
-  const given = temperature === undefined ? config : { ...config, temperature }
-  if (maxTokens === undefined) return given
-  const { max_completion_tokens: _, max_tokens: __, ...rest } = given
-  return isOpenAi(url) ? { ...rest, max_completion_tokens: maxTokens } : { ...rest, max_tokens: maxTokens }
-}
-
-/** Whether a server wants the newer name of the limit, which models that think do not do without. */
-const isOpenAi = (url: string): boolean => /^https?:\/\/([^/]+\.)?openai(\.azure)?\.com(:\d+)?(\/|$)/i.test(url)
 
 const embed = (
   connection: Connected,

@@ -17,6 +17,7 @@ import type * as Schema from "effect/Schema"
 import type { OpenAI } from "openai"
 import * as Parameters from "../llm/provider/callParameters.ts"
 import * as Metadata from "../llm/provider/metadata.ts"
+import type * as ModelSettings from "../llm/provider/ModelSettings.ts"
 import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import type * as Wire from "../llm/provider/Wire.ts"
@@ -51,9 +52,11 @@ export type Config = Partial<Omit<Params, "messages" | "n" | "stream">> & {
  */
 export const codec: Wire.Codec<Config, Params> = {
   transformer: toCodecOpenAI,
+  settle: (config, settings, url) => Effect.succeed({ ...limited(config, settings, url), ...settled(settings) }),
   encode: (options, config, origin) =>
     Effect.gen(function* () {
-      const { api: _, extra_body, ...rest } = config
+      // the API refuses what is said of the calls of tools where there are none
+      const { api: _, extra_body, parallel_tool_calls: __, ...rest } = config
       const messages = yield* Effect.forEach(options.prompt.content, (message) => encodeMessage(message, origin))
       const format = yield* Part.format(options, toCodecOpenAI)
       return {
@@ -77,6 +80,35 @@ export const codec: Wire.Codec<Config, Params> = {
     stopSequences: typeof params.stop === "string" ? [params.stop] : params.stop
   }),
   decode: (event, response) => decodeChunk(event as Chunk, response)
+}
+
+/** The limit under the name that the server knows: OpenAI's models that think do not take the older one. */
+const limited = (config: Config, { maxTokens }: ModelSettings.Settings, url: string): Config => {
+  if (maxTokens === undefined) return config
+  const { max_completion_tokens: _, max_tokens: __, ...rest } = config
+  return isOpenAi(url) ? { ...rest, max_completion_tokens: maxTokens } : { ...rest, max_tokens: maxTokens }
+}
+
+const isOpenAi = (url: string): boolean => /^https?:\/\/([^/]+\.)?openai(\.azure)?\.com(:\d+)?(\/|$)/i.test(url)
+
+const settled = (settings: ModelSettings.Settings): Config => {
+  const { parallelToolCalls, responseFormat, seed, stop, temperature, topP } = settings
+  return {
+    ...(temperature !== undefined && { temperature }),
+    ...(topP !== undefined && { top_p: topP }),
+    ...(stop !== undefined && { stop: [...stop] }),
+    ...(seed !== undefined && { seed }),
+    ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
+    ...(responseFormat !== undefined && { response_format: formatOf(responseFormat) })
+  }
+}
+
+const formatOf = (format: ModelSettings.ResponseFormat): NonNullable<Params["response_format"]> => {
+  if (format.type === "text") return format
+  const { objectName = "Output", schema } = format
+  return schema === undefined
+    ? { type: "json_object" }
+    : { type: "json_schema", json_schema: { name: Part.objectName(objectName), schema } }
 }
 
 type Message = OpenAI.Chat.ChatCompletionMessageParam
@@ -341,7 +373,12 @@ const encodeTools = (
     type: "function" as const,
     function: { name, parameters: schema, ...(description && { description }), ...(strict !== undefined && { strict }) }
   }))
-  return { tools: [...(config.tools ?? []), ...encoded], tool_choice: config.tool_choice ?? encodeChoice(choice) }
+  const { parallel_tool_calls } = config
+  return {
+    tools: [...(config.tools ?? []), ...encoded],
+    tool_choice: config.tool_choice ?? encodeChoice(choice),
+    ...(parallel_tool_calls !== undefined && { parallel_tool_calls })
+  }
 }
 
 const encodeChoice = (

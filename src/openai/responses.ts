@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import type { OpenAI } from "openai"
 import * as Parameters from "../llm/provider/callParameters.ts"
 import * as Metadata from "../llm/provider/metadata.ts"
+import * as ModelSettings from "../llm/provider/ModelSettings.ts"
 import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import type * as Wire from "../llm/provider/Wire.ts"
@@ -43,6 +44,20 @@ export type Config = Partial<Omit<Params, "input" | "stream">>
  */
 export const codec: Wire.Codec<Config, Params> = {
   transformer: toCodecOpenAI,
+  settle: (config, settings) => {
+    const { maxTokens, parallelToolCalls, responseFormat, seed, stop, temperature, topP } = settings
+    const advice = 'leave it out, or take `api: "chat"`'
+    if (seed !== undefined) return Effect.fail(ModelSettings.refuse("seed", "Responses", advice))
+    if (stop !== undefined) return Effect.fail(ModelSettings.refuse("stop", "Responses", advice))
+    return Effect.succeed({
+      ...config,
+      ...(temperature !== undefined && { temperature }),
+      ...(topP !== undefined && { top_p: topP }),
+      ...(maxTokens !== undefined && { max_output_tokens: maxTokens }),
+      ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
+      ...(responseFormat !== undefined && { text: { ...config.text, format: formatOf(responseFormat) } })
+    })
+  },
   encode: (options, config, origin) =>
     Effect.gen(function* () {
       const { incrementalPrompt, previousResponseId, prompt } = options
@@ -67,6 +82,14 @@ export const codec: Wire.Codec<Config, Params> = {
     maxTokens: params.max_output_tokens
   }),
   decode: (event, response) => decodeEvent(event as Event, response)
+}
+
+const formatOf = (format: ModelSettings.ResponseFormat): OpenAI.Responses.ResponseFormatTextConfig => {
+  if (format.type === "text") return format
+  const { objectName = "Output", schema } = format
+  return schema === undefined
+    ? { type: "json_object" }
+    : { type: "json_schema", name: Part.objectName(objectName), schema }
 }
 
 type Item = OpenAI.Responses.ResponseOutputItem

@@ -158,7 +158,7 @@ export class Cassette extends Context.Service<Cassette, Recordings>()("miniagent
  * **Details**
  *
  * Requests are told apart by the provider and the name of the model, the prompt, the tools, the schema and the kind of
- * call, and by what `OpenAi.withConfig` and `Anthropic.withConfig` change. A request that is asked again gets the next of
+ * call, and by what `OpenAi.withConfig`, `Anthropic.withConfig` and the settings of a call change. A request that is asked again gets the next of
  * its recordings. Tools are no part of a recording: a replayed call runs its tool.
  *
  * In `strict` mode the Layer is built, but not asked. What it wants from the configuration and ends in `KEY`, `TOKEN` or
@@ -227,7 +227,7 @@ const wrap = (deck: Deck, context: Context.Context<never>): Effect.Effect<Contex
  * ends so; none is imported for it, as a test need not have the SDK of any.
  */
 const changes: Effect.Effect<object> = Effect.contextWith((context) => {
-  const given = Array.from(context.mapUnsafe).filter(([key]) => /^miniagents\/\w+\/CurrentConfig$/.test(key))
+  const given = Array.from(context.mapUnsafe).filter(([key]) => /^miniagents\/\w+\/Current(Config|Settings)$/.test(key))
   const config = Object.assign({}, ...given.map(([, config]) => config as object)) as object
   return Effect.succeed(Object.keys(config).length === 0 ? {} : { config })
 })

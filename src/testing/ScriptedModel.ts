@@ -18,6 +18,7 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
+import * as ModelSettings from "../llm/provider/ModelSettings.ts"
 import * as Parts from "./script.ts"
 
 /**
@@ -57,6 +58,8 @@ export interface Request {
   readonly tools: ReadonlyArray<string>
   readonly toolChoice: LanguageModel.ToolChoice<string>
   readonly responseFormat: "text" | "json"
+  /** What was asked of this request beside its prompt: temperature, stop texts and the like. */
+  readonly settings: ModelSettings.Settings
 }
 
 /**
@@ -139,8 +142,8 @@ export const make = (turns: ReadonlyArray<Turn>, options: Options = {}): Effect.
   const { name = "scripted" } = options
   const left = new Map(turns.map((turn, i) => [i + 1, turn])) // by number: one and the same turn can stand there twice
   const requests: Array<Request> = []
-  const take = (provider: LanguageModel.ProviderOptions) => {
-    const request = requestOf(provider)
+  const take = (provider: LanguageModel.ProviderOptions, settings: ModelSettings.Settings) => {
+    const request = { ...requestOf(provider), settings }
     requests.push(request)
     const [number, turn] = [...left].find(([, turn]) => turn.when(request)) ?? []
     if (number !== undefined && turn?.always === false) left.delete(number)
@@ -153,7 +156,8 @@ export const make = (turns: ReadonlyArray<Turn>, options: Options = {}): Effect.
     if (numbers.length === 0) return Effect.void
     return Effect.fail(new ScriptNotUsedUp({ model: name, requests: requests.length, left: numbers }))
   })
-  const streamText = (provider: LanguageModel.ProviderOptions) => Stream.suspend(() => take(provider))
+  const streamText = (provider: LanguageModel.ProviderOptions) =>
+    Stream.unwrap(Effect.map(ModelSettings.CurrentSettings, (settings) => take(provider, settings)))
   return Effect.map(
     LanguageModel.make({ streamText, generateText: (provider) => Parts.collect(streamText(provider)) }),
     (model) => ({ model, verify, requests: Effect.sync(() => [...requests]) })
@@ -320,7 +324,7 @@ export const fail = (reason: AiError.AiErrorReason): Step => ({
  */
 export const malformed = (part: Schema.Json): Step => ({ _tag: "Malformed", part })
 
-const requestOf = ({ prompt, responseFormat, toolChoice, tools }: LanguageModel.ProviderOptions): Request => ({
+const requestOf = ({ prompt, responseFormat, toolChoice, tools }: LanguageModel.ProviderOptions) => ({
   prompt,
   text: prompt.content.map((message) => `${message.role}: ${textOf(message)}`).join("\n"),
   tools: tools.map((tool) => tool.name),

@@ -25,7 +25,7 @@ import type { Response } from "effect/ai"
 import { TestClock, TestConsole } from "effect/testing"
 import { MiniAgents } from "miniagents"
 import { Anthropic } from "miniagents/anthropic"
-import { LlmAgent, Race } from "miniagents/llm"
+import { LlmAgent, ModelSettings, Race } from "miniagents/llm"
 import { OpenAi } from "miniagents/openai"
 import { Cassette, ScriptedModel } from "miniagents/testing"
 import * as Example from "../../examples/32-cassette.ts"
@@ -371,7 +371,8 @@ describe("Cassette", () => {
         LanguageModel.generateObject({ prompt: "a", schema: Schema.Struct({ n: Schema.Int }) }),
         LanguageModel.generateObject({ prompt: "a", schema: Schema.Struct({ n: Schema.Finite }) }),
         OpenAi.withConfig(say("a"), { temperature: 1 }),
-        Anthropic.withConfig(say("a"), { max_tokens: 1 })
+        Anthropic.withConfig(say("a"), { max_tokens: 1 }),
+        ModelSettings.withSettings(say("a"), { seed: 1 })
       ]
       yield* Effect.all(asking, { discard: true }).pipe(through(layer, auto))
       const renamed = Layer.provideMerge(Layer.succeed(Model.ModelName, "m2"), layer)

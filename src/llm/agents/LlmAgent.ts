@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import type * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import * as Tool from "effect/ai/Tool"
@@ -15,6 +16,7 @@ import type * as Toolkit from "effect/ai/Toolkit"
 import * as Agent from "../../Agent.ts"
 import type { InteractionContext, Upstream } from "../../InteractionContext.ts"
 import type { BudgetExceeded } from "../model/Budget.ts"
+import * as ModelSettings from "../provider/ModelSettings.ts"
 import * as LlmRun from "./llmRun.ts"
 import * as StructuredOutput from "./structuredOutput.ts"
 import type * as ToolCalls from "./toolCalls.ts"
@@ -46,15 +48,43 @@ export interface Options<
 }
 
 /**
- * The parameters of an agent, each for one call.
+ * The parameters of an agent, each for one call; a fork gives some of them for all of its calls.
+ *
+ * **Gotchas**
+ *
+ * An agent whose `toolChoice` is `"required"` calls tools in every request, until there are `TooManySteps`. Say
+ * `firstToolChoice: "required"` for one that has to look something up before it answers.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmAgent } from "miniagents/llm"
+ *
+ * const poet = LlmAgent.make("Poet")
+ * const sober = poet.fork({ name: "Sober", parameters: { temperature: 0, maxTokens: 100 } })
+ * const program = Effect.flatMap(sober.trigger("A line about rivers", { stop: ["\n"] }), (replies) => replies.text)
+ * ```
  *
  * @since 0.1.0
  * @category models
  */
-export interface Parameters {
+export interface Parameters extends ModelSettings.Settings {
   /** What the model is told first, instead of the agent's own text. */
   readonly system?: string
+  /** Which tools the model may or must call; `"auto"` unless given. */
+  readonly toolChoice?: ToolChoice
+  /** The same for the first request of a call alone. */
+  readonly firstToolChoice?: ToolChoice
 }
+
+/**
+ * Which tools a model may or must call, as `effect/ai` says it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ToolChoice = LanguageModel.ToolChoice<string>
 
 /**
  * A model that was not done after as many requests as it was allowed, and wants to call more tools.
@@ -172,7 +202,7 @@ export interface WithOptions<
   ModelE = never,
   ModelR = never
 > extends Omit<Options<Tools, ToolsE, ToolsR>, "model"> {
-  /** The fields of its parameters, besides `system`. */
+  /** The fields of its parameters, besides those that all agents on models have. */
   readonly parameters: Fields
   /** The model for the parameters of a call. */
   readonly model: (
@@ -211,7 +241,7 @@ export const makeWith = <
   name: string,
   options: WithOptions<Fields, Tools, ToolsE, ToolsR, ModelE, ModelR>
 ): Agent.Agent<
-  Schema.Struct<Fields>["Type"] & Parameters,
+  Schema.Struct<Fields>["Type"] & Omit<Parameters, keyof Fields>,
   Errors<Tools, ToolsE, ModelE>,
   Services<Tools, ToolsR, ModelR>
 > =>
@@ -247,7 +277,8 @@ export interface ObjectOptions<
  * **Details**
  *
  * With a `toolkit` the model first uses its tools, as those of `make` do and just as visibly; when it calls no more, it
- * is asked for the object, which is the last message. The object is checked as a whole, so that it comes at once.
+ * is asked for the object, which is the last message. The object is checked as a whole, so that it comes at once. Its
+ * schema is the format of the response, whatever `responseFormat` a call gives.
  *
  * **Example**
  *
@@ -300,14 +331,37 @@ const build = (
   const body = (ctx: InteractionContext<Parameters>) => {
     const tools = Effect.flatMap(Effect.isEffect(toolkit) ? toolkit : Effect.succeed(toolkit), toolkitOf)
     const tooManySteps = () => new TooManySteps({ agent: ctx.agent.name, maxSteps })
-    const whole = Effect.flatMap(tools, (toolkit) => run(ctx, { system, toolkit, maxSteps, tooManySteps }))
+    const { firstToolChoice, toolChoice } = ctx.parameters
+    const choices = {
+      ...(toolChoice !== undefined && { toolChoice }),
+      ...(firstToolChoice !== undefined && { firstToolChoice })
+    }
+    // what is a parameter of this agent's own is for its model
+    const settings = ModelSettings.pick(Struct.omit(ctx.parameters as Record<string, unknown>, Object.keys(fields)))
+    const spec = { system, toolkit: undefined, choices, settings, maxSteps, tooManySteps }
+    const whole = Effect.flatMap(tools, (toolkit) => run(ctx, { ...spec, toolkit }))
     return Effect.asVoid(provide(whole, ctx.parameters))
   }
   return Agent.make(name, definition(options, fields), body as never)
 }
 
+const ToolChoiceField = Schema.Union([
+  Schema.Literals(["auto", "none", "required"]),
+  Schema.Struct({ tool: Schema.String }),
+  Schema.Struct({
+    mode: Schema.optionalKey(Schema.Literals(["auto", "required"])),
+    oneOf: Schema.NonEmptyArray(Schema.String)
+  })
+])
+
 const definition = (options: { readonly description?: string }, fields: Schema.Struct.Fields) => ({
-  parameters: { ...fields, system: Schema.optionalKey(Schema.String) },
+  parameters: {
+    ...ModelSettings.fields,
+    toolChoice: Schema.optionalKey(ToolChoiceField),
+    firstToolChoice: Schema.optionalKey(ToolChoiceField),
+    ...fields,
+    system: Schema.optionalKey(Schema.String)
+  },
   ...(options.description === undefined ? {} : { description: options.description })
 })
 

@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import type * as Stream from "effect/Stream"
-import type * as AiError from "effect/ai/AiError"
+import * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
@@ -19,6 +19,7 @@ import { filled } from "../../internal/promise.ts"
 import * as Budget from "../model/Budget.ts"
 import * as LlmLogger from "../model/LlmLogger.ts"
 import * as PromptLength from "../model/promptLength.ts"
+import * as ModelSettings from "../provider/ModelSettings.ts"
 import { ToolCall } from "./LlmMessage.ts"
 import * as LlmPrompt from "./LlmPrompt.ts"
 import { ResponseMessages } from "./responseMessages.ts"
@@ -26,6 +27,9 @@ import * as ToolCalls from "./toolCalls.ts"
 
 /** What a run is made of, besides the call. */
 export interface Spec {
+  /** What each request is asked with. */
+  readonly settings: ModelSettings.Settings
+  readonly choices: Choices
   readonly system: string | undefined
   readonly toolkit: ToolCalls.Toolkit | undefined
   readonly maxSteps: number
@@ -33,8 +37,16 @@ export interface Spec {
   readonly tooManySteps: () => unknown
 }
 
+/** Which tools may or must be called, in the first request and in the others. */
+export interface Choices {
+  readonly toolChoice?: LanguageModel.ToolChoice<string>
+  readonly firstToolChoice?: LanguageModel.ToolChoice<string>
+}
+
 /** What one request is made of. */
 interface Request {
+  readonly settings: ModelSettings.Settings
+  readonly toolChoice: LanguageModel.ToolChoice<string> | undefined
   readonly model: LanguageModel.LanguageModel
   readonly name: string | undefined
   readonly toolkit: ToolCalls.Toolkit | undefined
@@ -85,12 +97,14 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
   Effect.gen(function* () {
     const model = yield* LanguageModel.LanguageModel
     const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
-    const { toolkit } = spec
+    const { choices, settings, toolkit } = spec
+    yield* checkChoices(choices, toolkit)
     const [agent, trace] = [ctx.agent.name, ctx.trace]
     const talk = yield* conversation(ctx, spec.system)
     for (let step = 1; ; step++) {
       const { prompt } = talk
-      const response = yield* request(ctx, { model, name, toolkit, prompt, step, ids: talk.ids })
+      const toolChoice = (step === 1 ? choices.firstToolChoice : undefined) ?? choices.toolChoice
+      const response = yield* request(ctx, { model, name, toolkit, toolChoice, settings, prompt, step, ids: talk.ids })
       const { calls, messages } = response
       const reason = response.finish?.reason ?? "stop"
       const done: Done = { prompt, step }
@@ -111,12 +125,33 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     }
   })
 
+/** Providers refuse a choice of what is not there, each with words of its own. */
+const checkChoices = (
+  choices: Choices,
+  toolkit: ToolCalls.Toolkit | undefined
+): Effect.Effect<void, AiError.AiError> => {
+  const names = Object.keys(toolkit?.tools ?? {})
+  for (const parameter of ["toolChoice", "firstToolChoice"] as const) {
+    const { [parameter]: choice } = choices
+    if (choice === undefined || choice === "auto" || choice === "none") continue
+    const chosen = choice === "required" ? [] : "tool" in choice ? [choice.tool] : choice.oneOf
+    const missing = chosen.find((name) => !names.includes(name))
+    if (names.length > 0 && missing === undefined) continue
+    const has = names.length === 0 ? "no tools" : `the tools ${names.map((name) => `\`${name}\``).join(", ")}`
+    const description = `\`${parameter}\` is \`${JSON.stringify(choice)}\`, and the agent has ${has}`
+    const reason = new AiError.InvalidRequestError({ parameter, description })
+    return AiError.make({ module: "LlmAgent", method: "streamText", reason })
+  }
+  return Effect.void
+}
+
 /** Reasons of a response that is all there: its calls can be made. */
 const complete: ReadonlySet<string> = new Set(["stop", "tool-calls", "pause"])
 
 /** One request, its response as messages. */
-const request = (ctx: InteractionContext, { ids, model, name, prompt, step, toolkit }: Request) =>
+const request = (ctx: InteractionContext, asked: Request) =>
   Effect.withFiber((fiber) => {
+    const { ids, model, name, prompt, settings, step, toolChoice, toolkit } = asked
     const messages = new ResponseMessages({
       reply: (input) => ctx.reply(input as never), // what it fails with, the agent's type says
       open: (known) => filled(fiber, known),
@@ -126,10 +161,10 @@ const request = (ctx: InteractionContext, { ids, model, name, prompt, step, tool
       ids
     })
     const read = (watched: Watched | undefined) =>
-      forEachChunk(stream(model, prompt, toolkit), (chunk) => {
+      forEachChunk(stream(model, prompt, toolkit, toolChoice), (chunk) => {
         watched?.take(chunk)
         return messages.take(chunk)
-      })
+      }).pipe(withSettings(settings))
     let failure: Cause.Cause<unknown> = Cause.empty
     const end = (exit: Exit.Exit<unknown, unknown>) =>
       Exit.isSuccess(exit)
@@ -163,7 +198,8 @@ const forEachChunk = <A, E, E2, R, R2>(
 const stream = (
   model: LanguageModel.LanguageModel,
   prompt: Prompt.Prompt,
-  toolkit: ToolCalls.Toolkit | undefined
+  toolkit: ToolCalls.Toolkit | undefined,
+  toolChoice: LanguageModel.ToolChoice<string> | undefined
 ): Stream.Stream<Response.AnyPart, AiError.AiError> => {
   // the tools' types stand in the type of the agent, which the overloads of `streamText` cannot see here
   const asked = model as unknown as {
@@ -172,9 +208,21 @@ const stream = (
   return asked.streamText(
     toolkit === undefined
       ? { prompt }
-      : { prompt, toolkit, disableToolCallResolution: true, toolCallValidation: "deferred" }
+      : {
+          prompt,
+          toolkit,
+          ...(toolChoice !== undefined && { toolChoice }),
+          disableToolCallResolution: true,
+          toolCallValidation: "deferred"
+        }
   )
 }
+
+/** The settings of an agent, for its requests and for nothing that its tools call. */
+export const withSettings =
+  (settings: ModelSettings.Settings) =>
+  <A, E, R>(ask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Object.keys(settings).length === 0 ? ask : ModelSettings.withSettings(ask, settings)
 
 interface Asked {
   readonly model: string | undefined

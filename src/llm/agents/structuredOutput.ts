@@ -25,12 +25,13 @@ interface ObjectResponse {
 export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec: Spec) =>
   Effect.gen(function* () {
     const { schema, system, toolkit } = spec
+    const settings = Struct.omit(spec.settings, ["responseFormat"])
     const model = yield* LanguageModel.LanguageModel
     const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
     const prepared: LlmRun.Done | undefined =
       toolkit === undefined
         ? { prompt: (yield* LlmRun.conversation(ctx, system)).prompt, step: 0 }
-        : yield* LlmRun.run(ctx, spec)
+        : yield* LlmRun.run(ctx, { ...spec, settings })
     if (prepared === undefined) return
     const { prompt, step } = prepared
     const output = outputOf(schema)
@@ -40,7 +41,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     ).generateObject({ prompt, schema: output.schema, objectName: output.name })
     const asked = { model: name, prompt, step: step + 1, toolkit: undefined, responseFormat: "json" } as const
     const response = yield* LlmRun.watch(ctx, asked, (watched) =>
-      Effect.tap(ask, ({ content }) => Effect.sync(() => watched?.take(content)))
+      Effect.tap(LlmRun.withSettings(settings)(ask), ({ content }) => Effect.sync(() => watched?.take(content)))
     )
     yield* ctx.reply(
       yield* output.toMessage(response.value, { agent: ctx.agent.name, ...(name === undefined ? {} : { model: name }) })

@@ -22,6 +22,7 @@ import * as Stream from "effect/Stream"
 import type * as Connection from "./Connection.ts"
 import * as DirectModel from "./directModel.ts"
 import type { Origin } from "./metadata.ts"
+import * as ModelSettings from "./ModelSettings.ts"
 import { ResponseBuilder } from "./responseBuilder.ts"
 import { ResponseParts } from "./responseParts.ts"
 import { type Decode, ResponseReader } from "./responseReader.ts"
@@ -35,6 +36,15 @@ import { type Decode, ResponseReader } from "./responseReader.ts"
 export interface Codec<Config, Params> {
   /** Fits schemas of tools and of structured output to what the provider takes. */
   readonly transformer: LanguageModel.CodecTransformer
+  /**
+   * The configuration of a request with what was asked of this request alone, under the names that the server at an
+   * address knows.
+   */
+  readonly settle: (
+    config: Config,
+    settings: ModelSettings.Settings,
+    url: string
+  ) => Effect.Effect<Config, AiError.AiErrorReason>
   /** Writes the body of a request. What came from the origin goes back to it, and to no other. */
   readonly encode: (
     options: LanguageModel.ProviderOptions,
@@ -76,7 +86,9 @@ export const languageModel = <Sdk, Config, Params>(
   const { failureOf, profile, redact, server } = connection
   const pull = Effect.fnUntraced(function* (request: LanguageModel.ProviderOptions) {
     const origin = { provider: profile.name, server }
-    const encoded = yield* codec.encode(request, yield* options.config, origin)
+    const { model, ...config } = yield* options.config
+    const settled = yield* codec.settle(config as Config, yield* ModelSettings.CurrentSettings, connection.url)
+    const encoded = yield* codec.encode(request, { ...settled, model }, origin)
     const params = profile.adapt === undefined ? encoded : profile.adapt(encoded)
     Telemetry.addGenAIAnnotations(request.span, {
       provider: { name: profile.name },

@@ -6,17 +6,14 @@
 import * as Schema from "effect/Schema"
 
 /**
- * Which model answers, within which limits; `config` has whatever else the provider's API takes, in the type of its
- * SDK. What is given beside `config` goes over what is in it.
+ * Which model answers; `config` has whatever the provider's API takes, in the type of its SDK. What an agent is given
+ * beside it (`ModelSettings`) goes over what is in it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Parameters<Config> {
   readonly model: string
-  /** How many tokens the response may have at most. */
-  readonly maxTokens?: number
-  readonly temperature?: number
   /** The other parameters of the API. Given with a trigger it stands in the place of the one that a fork was given. */
   readonly config?: Config
 }
@@ -29,8 +26,6 @@ export interface Parameters<Config> {
  */
 export type Fields<Config> = {
   readonly model: Schema.String
-  readonly maxTokens: Schema.optionalKey<Schema.Int>
-  readonly temperature: Schema.optionalKey<Schema.Finite>
   readonly config: Schema.optionalKey<Schema.Codec<Config>>
 }
 
@@ -42,8 +37,6 @@ export type Fields<Config> = {
  */
 export const fields = <Config>(): Fields<Config> => ({
   model: Schema.String.check(Schema.isNonEmpty({ message: nameOne })).annotateKey({ messageMissingKey: nameOne }),
-  maxTokens: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
-  temperature: Schema.optionalKey(Schema.Finite),
   // its type is the SDK's, and the API checks it
   config: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json) as unknown as Schema.Codec<Config>)
 })

@@ -120,10 +120,17 @@ export const format = (
   if (responseFormat.type === "text") return Effect.undefined
   return Effect.map(
     supported(() => transformer(responseFormat.schema as Schema.Codec<unknown, unknown>).jsonSchema),
-    // OpenAI takes no other characters, and 64 of them.
-    (schema) => ({ name: responseFormat.objectName.replace(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64), schema })
+    (schema) => ({ name: objectName(responseFormat.objectName), schema })
   )
 }
+
+/**
+ * The name of a kind of object, in characters that OpenAI takes, and 64 of them at most.
+ *
+ * @since 0.1.0
+ * @category converting
+ */
+export const objectName = (name: string): string => name.replace(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64)
 
 const supported = <A>(schema: () => A): Effect.Effect<A, AiError.UnsupportedSchemaError> =>
   Effect.try({
