@@ -38,6 +38,7 @@ const ranks: Readonly<Record<string, number>> = {
   "llm/": 6,
   "openai/": 6,
   "anthropic/": 6,
+  "providers/": 6,
   "store/": 6,
   "models/": 7,
   "runs/": 7,

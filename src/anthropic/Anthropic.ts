@@ -21,21 +21,15 @@
  *
  * @since 0.1.0
  */
-import type { Anthropic, ClientOptions } from "@anthropic-ai/sdk"
-import * as LanguageModel from "effect/ai/LanguageModel"
-import * as AiModel from "effect/ai/Model"
-import type { ConfigError } from "effect/Config"
+import type { Anthropic as Sdk, ClientOptions } from "@anthropic-ai/sdk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
-import * as Layer from "effect/Layer"
 import { missing } from "../internal/optional.ts"
-import type * as Agent from "../Agent.ts"
 import * as AnthropicMessages from "./anthropicMessages.ts"
 import * as Connection from "../llm/provider/Connection.ts"
-import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as LlmPrompt from "../llm/agents/LlmPrompt.ts"
-import * as ModelParameters from "../llm/provider/modelParameters.ts"
+import type * as ModelParameters from "../llm/provider/modelParameters.ts"
+import * as Provider from "../llm/Provider.ts"
 import * as Wire from "../llm/provider/Wire.ts"
 
 /**
@@ -81,7 +75,7 @@ export type Profile = Connection.Profile<AnthropicMessages.Params>
  * @since 0.1.0
  * @category models
  */
-export type Connected = Connection.Connection<Anthropic, AnthropicMessages.Params>
+export type Connected = Connection.Connection<Sdk, AnthropicMessages.Params>
 
 /**
  * The client.
@@ -92,26 +86,34 @@ export type Connected = Connection.Connection<Anthropic, AnthropicMessages.Param
 export class Client extends Context.Service<Client, Connected>()("miniagents/Anthropic") {}
 
 /**
- * What goes over the configuration of a model for the requests made within; see `Anthropic.withConfig`.
- *
- * @since 0.1.0
- * @category references
- */
-export const CurrentConfig: Context.Reference<Config> = Context.Reference("miniagents/Anthropic/CurrentConfig", {
-  defaultValue: (): Config => ({})
-})
-
-/**
  * Anthropic itself.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const profile: Profile = {
+export const profile: Profile & { readonly name: "anthropic" } = {
   name: "anthropic",
   baseUrl: "https://api.anthropic.com",
   keyVariable: "ANTHROPIC_API_KEY",
   baseUrlVariable: "ANTHROPIC_BASE_URL"
+}
+
+/**
+ * How Anthropic is spoken to, and whatever else speaks its protocol, for `Provider.define`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const protocol: Provider.Protocol<Sdk, AnthropicMessages.Params, Config, Options> = {
+  connect: (options, profile) => make(options, profile),
+  languageModel: (connection, name, config, current) =>
+    Wire.languageModel({
+      connection,
+      codec: AnthropicMessages.codec,
+      config: Effect.map(current, (current) => ({ model: name, ...config, ...current })),
+      open: (sdk, params, signal) => sdk.messages.create(params, { signal }).asResponse()
+    }),
+  rule: LlmPrompt.anthropic
 }
 
 /**
@@ -139,22 +141,40 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
   })
 
 /**
+ * A provider whose servers speak this protocol.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Compatible<Name extends string, Self = Provider.Client<Name>> = Provider.Provider<
+  Name,
+  Self,
+  Sdk,
+  AnthropicMessages.Params,
+  Config,
+  Options,
+  Config
+>
+
+type Anthropic = Compatible<"anthropic", Client>
+
+const provider: Anthropic = Provider.define({ title: "Anthropic", profile, protocol, client: Client })
+
+/**
+ * What goes over the configuration of a model for the requests made within; see `Anthropic.withConfig`.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const CurrentConfig: Anthropic["CurrentConfig"] = provider.CurrentConfig
+
+/**
  * Makes a LanguageModel over a client.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const languageModel = (
-  connection: Connected,
-  name: string,
-  config: Config = {}
-): Effect.Effect<LanguageModel.LanguageModel> =>
-  Wire.languageModel({
-    connection,
-    codec: AnthropicMessages.codec,
-    config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...current })),
-    open: (sdk, params, signal) => sdk.messages.create(params, { signal }).asResponse()
-  })
+export const languageModel: Anthropic["languageModel"] = provider.languageModel
 
 /**
  * A language model of Anthropic's as an `effect/ai` Model.
@@ -162,15 +182,7 @@ export const languageModel = (
  * @since 0.1.0
  * @category constructors
  */
-export const model = (name: string, config?: Config): AiModel.Model<"anthropic", LanguageModel.LanguageModel, Client> =>
-  AiModel.make(
-    "anthropic",
-    name,
-    Layer.effect(
-      LanguageModel.LanguageModel,
-      Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
-    )
-  )
+export const model: Anthropic["model"] = provider.model
 
 /**
  * The fields of `Parameters`, for an agent of one's own; see `Anthropic.fromParameters`.
@@ -178,7 +190,7 @@ export const model = (name: string, config?: Config): AiModel.Model<"anthropic",
  * @since 0.1.0
  * @category schemas
  */
-export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelParameters.fields()
+export const parameters: Anthropic["parameters"] = provider.parameters
 
 /**
  * The model that an agent's parameters ask for, to be given to `LlmAgent.makeWith`.
@@ -186,10 +198,7 @@ export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelPa
  * @since 0.1.0
  * @category constructors
  */
-export const fromParameters = ({
-  config,
-  model: name
-}: Parameters): AiModel.Model<"anthropic", LanguageModel.LanguageModel, Client> => model(name, config)
+export const fromParameters: Anthropic["fromParameters"] = provider.fromParameters
 
 /**
  * An agent that speaks with a model of Anthropic's. The model and all that the API takes are parameters: given by a
@@ -224,14 +233,7 @@ export const fromParameters = ({
  * @since 0.1.0
  * @category constructors
  */
-export const agent: Agent.Agent<Parameters & LlmAgent.Parameters, LlmAgent.Errors<{}>, Client> = LlmAgent.makeWith(
-  "Anthropic_Agent",
-  {
-    description: "Answers with a model of Anthropic's",
-    parameters,
-    model: (parameters) => Layer.merge(fromParameters(parameters), layerRule)
-  }
-)
+export const agent: Anthropic["agent"] = provider.agent
 
 /**
  * Runs an effect whose requests have these parameters over those of the model; `model` is one of them.
@@ -239,12 +241,7 @@ export const agent: Agent.Agent<Parameters & LlmAgent.Parameters, LlmAgent.Error
  * @since 0.1.0
  * @category combinators
  */
-export const withConfig: {
-  (config: Config): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, config: Config): Effect.Effect<A, E, R>
-} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, config: Config): Effect.Effect<A, E, R> =>
-  Effect.updateService(self, CurrentConfig, (current) => ({ ...current, ...config }))
-)
+export const withConfig: Anthropic["withConfig"] = provider.withConfig
 
 /**
  * The client, from options. No environment variable is read for a key or an address.
@@ -252,7 +249,7 @@ export const withConfig: {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Client> => Layer.effect(Client, make(options))
+export const layer: Anthropic["layer"] = provider.layer
 
 /**
  * The client, with the key from `ANTHROPIC_API_KEY` and the address from `ANTHROPIC_BASE_URL`. The key may be missing
@@ -261,11 +258,7 @@ export const layer = (options?: Options): Layer.Layer<Client> => Layer.effect(Cl
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Layer.Layer<Client, ConfigError> =>
-  Layer.effect(
-    Client,
-    Effect.flatMap(Connection.environment(profile), (environment) => make({ ...options, ...environment }))
-  )
+export const layerConfig: Anthropic["layerConfig"] = provider.layerConfig
 
 /**
  * The LanguageModel service as a Layer, with its name and its provider's, which logs and recordings show.
@@ -274,19 +267,4 @@ export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Laye
  * @since 0.1.0
  * @category layers
  */
-export const layerLanguageModel = (
-  name: string,
-  config?: Config
-): Layer.Layer<LanguageModel.LanguageModel | AiModel.ModelName | AiModel.ProviderName, never, Client> =>
-  model(name, config)
-
-/** What the caller has set has the last word. */
-const layerRule: Layer.Layer<never> = Layer.effect(
-  LlmPrompt.CurrentRule,
-  Effect.map(
-    LlmPrompt.CurrentRule,
-    (rule): LlmPrompt.Rule =>
-      (prompt) =>
-        rule(LlmPrompt.anthropic(prompt))
-  )
-)
+export const layerLanguageModel: Anthropic["layerLanguageModel"] = provider.layerLanguageModel

@@ -43,24 +43,21 @@
  */
 import * as AiError from "effect/ai/AiError"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
-import * as LanguageModel from "effect/ai/LanguageModel"
+import type * as LanguageModel from "effect/ai/LanguageModel"
 import * as AiModel from "effect/ai/Model"
 import * as Telemetry from "effect/ai/Telemetry"
-import type { ConfigError } from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { ClientOptions, OpenAI } from "openai"
 import { missing } from "../internal/optional.ts"
-import type * as Agent from "../Agent.ts"
 import * as ChatCompletions from "./chatCompletions.ts"
 import * as Connection from "../llm/provider/Connection.ts"
 import * as Embeddings from "../llm/provider/embeddings.ts"
-import * as LlmAgent from "../llm/agents/LlmAgent.ts"
-import * as ModelParameters from "../llm/provider/modelParameters.ts"
+import type * as ModelParameters from "../llm/provider/modelParameters.ts"
 import * as Part from "../llm/provider/wirePart.ts"
+import * as Provider from "../llm/Provider.ts"
 import * as Wire from "../llm/provider/Wire.ts"
 import * as Responses from "./responses.ts"
 
@@ -134,22 +131,12 @@ export type Connected = Connection.Connection<OpenAI, ChatCompletions.Params>
 export class Client extends Context.Service<Client, Connected>()("miniagents/OpenAi") {}
 
 /**
- * What goes over the configuration of a model for the requests made within; see `OpenAi.withConfig`.
- *
- * @since 0.1.0
- * @category references
- */
-export const CurrentConfig: Context.Reference<Config> = Context.Reference("miniagents/OpenAi/CurrentConfig", {
-  defaultValue: (): Config => ({})
-})
-
-/**
  * OpenAI itself.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const profile: Profile = {
+export const profile: Profile & { readonly name: "openai" } = {
   name: "openai",
   baseUrl: "https://api.openai.com/v1",
   keyVariable: "OPENAI_API_KEY",
@@ -157,8 +144,47 @@ export const profile: Profile = {
 }
 
 /**
+ * How OpenAI is spoken to, and by the same protocol every server that is compatible with it: what `Provider.define`
+ * makes their modules of. It speaks Chat Completions, as all of them do, unless a configuration says
+ * `api: "responses"`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const protocol: Provider.Protocol<OpenAI, ChatCompletions.Params, Config, Options, Config | ResponsesConfig> = {
+  connect: (options, profile) => make(options, profile),
+  languageModel: (connection, name, config = {}, current) =>
+    config.api === "responses"
+      ? responsesModel(connection, name, config, current)
+      : Wire.languageModel({
+          connection,
+          codec: ChatCompletions.codec,
+          config: Effect.map(current, (current) => ({ model: name, ...config, ...current })),
+          open: (sdk, params, signal) => sdk.chat.completions.create(params, { signal }).asResponse()
+        })
+}
+
+/**
+ * A provider whose servers speak this protocol.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Compatible<Name extends string, Self = Provider.Client<Name>> = Provider.Provider<
+  Name,
+  Self,
+  OpenAI,
+  ChatCompletions.Params,
+  Config,
+  Options,
+  Config | ResponsesConfig
+>
+
+/**
  * Makes a client. Dies if the package `openai` is not installed. With a profile of its own it is the client of another
- * provider, whose module needs a service, a layer and a model over `OpenAi.languageModel`, and nothing else.
+ * provider.
+ *
+ * @see {@link Provider.define} for all that the module of another provider has
  *
  * @since 0.1.0
  * @category constructors
@@ -182,6 +208,18 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
       })
   })
 
+type OpenAi = Compatible<"openai", Client>
+
+const provider: OpenAi = Provider.define({ title: "OpenAI", profile, protocol, client: Client })
+
+/**
+ * What goes over the configuration of a model for the requests made within; see `OpenAi.withConfig`.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const CurrentConfig: OpenAi["CurrentConfig"] = provider.CurrentConfig
+
 /**
  * Makes a LanguageModel over a client. It speaks Chat Completions, as every compatible server does, unless the
  * configuration says `api: "responses"`.
@@ -189,19 +227,7 @@ export const make = (options: Options = {}, provider: Profile = profile): Effect
  * @since 0.1.0
  * @category constructors
  */
-export const languageModel = (
-  connection: Connected,
-  name: string,
-  config: Config | ResponsesConfig = {}
-): Effect.Effect<LanguageModel.LanguageModel> => {
-  if (config.api === "responses") return responsesModel(connection, name, config)
-  return Wire.languageModel({
-    connection,
-    codec: ChatCompletions.codec,
-    config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...current })),
-    open: (sdk, params, signal) => sdk.chat.completions.create(params, { signal }).asResponse()
-  })
-}
+export const languageModel: OpenAi["languageModel"] = provider.languageModel
 
 /**
  * A language model of OpenAI's, or of the server that the client connects to, as an `effect/ai` Model.
@@ -209,18 +235,7 @@ export const languageModel = (
  * @since 0.1.0
  * @category constructors
  */
-export const model = (
-  name: string,
-  config?: Config | ResponsesConfig
-): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> =>
-  AiModel.make(
-    "openai",
-    name,
-    Layer.effect(
-      LanguageModel.LanguageModel,
-      Effect.flatMap(Client, (connection) => languageModel(connection, name, config))
-    )
-  )
+export const model: OpenAi["model"] = provider.model
 
 /**
  * The fields of `Parameters`, for an agent of one's own; see `OpenAi.fromParameters`.
@@ -228,7 +243,7 @@ export const model = (
  * @since 0.1.0
  * @category schemas
  */
-export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelParameters.fields()
+export const parameters: OpenAi["parameters"] = provider.parameters
 
 /**
  * The model that an agent's parameters ask for, to be given to `LlmAgent.makeWith`.
@@ -252,10 +267,7 @@ export const parameters: ModelParameters.Fields<Omit<Config, "model">> = ModelPa
  * @since 0.1.0
  * @category constructors
  */
-export const fromParameters = ({
-  config,
-  model: name
-}: Parameters): AiModel.Model<"openai", LanguageModel.LanguageModel, Client> => model(name, config)
+export const fromParameters: OpenAi["fromParameters"] = provider.fromParameters
 
 /**
  * An agent that speaks with a model of OpenAI's, or of the server that the client connects to. The model and all that
@@ -291,10 +303,7 @@ export const fromParameters = ({
  * @since 0.1.0
  * @category constructors
  */
-export const agent: Agent.Agent<Parameters & LlmAgent.Parameters, LlmAgent.Errors<{}>, Client> = LlmAgent.makeWith(
-  "OpenAI_Agent",
-  { description: "Answers with a model that speaks OpenAI's protocol", parameters, model: fromParameters }
-)
+export const agent: OpenAi["agent"] = provider.agent
 
 /**
  * A model for embeddings, as an `effect/ai` Model. It also provides the number of dimensions it is asked for.
@@ -321,12 +330,7 @@ export const embeddingModel = (
  * @since 0.1.0
  * @category combinators
  */
-export const withConfig: {
-  (config: Config): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, config: Config): Effect.Effect<A, E, R>
-} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, config: Config): Effect.Effect<A, E, R> =>
-  Effect.updateService(self, CurrentConfig, (current) => ({ ...current, ...config }))
-)
+export const withConfig: OpenAi["withConfig"] = provider.withConfig
 
 /**
  * The client, from options. No environment variable is read for a key or an address.
@@ -334,7 +338,7 @@ export const withConfig: {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<Client> => Layer.effect(Client, make(options))
+export const layer: OpenAi["layer"] = provider.layer
 
 /**
  * The client, with the key from `OPENAI_API_KEY` and the address from `OPENAI_BASE_URL`. The key may be missing when
@@ -343,11 +347,7 @@ export const layer = (options?: Options): Layer.Layer<Client> => Layer.effect(Cl
  * @since 0.1.0
  * @category layers
  */
-export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Layer.Layer<Client, ConfigError> =>
-  Layer.effect(
-    Client,
-    Effect.flatMap(Connection.environment(profile), (environment) => make({ ...options, ...environment }))
-  )
+export const layerConfig: OpenAi["layerConfig"] = provider.layerConfig
 
 /**
  * The LanguageModel service as a Layer, with its name and its provider's, which logs and recordings show.
@@ -356,11 +356,7 @@ export const layerConfig = (options?: Omit<Options, "apiKey" | "baseUrl">): Laye
  * @since 0.1.0
  * @category layers
  */
-export const layerLanguageModel = (
-  name: string,
-  config?: Config | ResponsesConfig
-): Layer.Layer<LanguageModel.LanguageModel | AiModel.ModelName | AiModel.ProviderName, never, Client> =>
-  model(name, config)
+export const layerLanguageModel: OpenAi["layerLanguageModel"] = provider.layerLanguageModel
 
 /**
  * The EmbeddingModel service alone.
@@ -382,14 +378,15 @@ export const layerEmbeddingModel = (
 const responsesModel = (
   { profile: { adapt: _, ...profile }, ...connection }: Connected,
   name: string,
-  { api: _api, ...config }: ResponsesConfig
+  { api: _api, ...config }: ResponsesConfig,
+  current: Effect.Effect<Config>
 ): Effect.Effect<LanguageModel.LanguageModel> =>
   Wire.languageModel({
     // How a profile changes requests of the other API is not for these.
     connection: { ...connection, profile },
     codec: Responses.codec,
     // whoever sets parameters within knows which API is spoken
-    config: Effect.map(CurrentConfig, (current) => ({ model: name, ...config, ...(current as object) })),
+    config: Effect.map(current, (current) => ({ model: name, ...config, ...(current as object) })),
     open: (sdk, params, signal) => sdk.responses.create(params, { signal }).asResponse(),
     resume: (sdk, { after, id }, signal) =>
       sdk.responses.retrieve(id, { stream: true, starting_after: after }, { signal }).asResponse()

@@ -3,11 +3,11 @@ import { Duration, Effect, Layer, Redacted } from "effect"
 import { AiError } from "effect/ai"
 import { Anthropic } from "miniagents/anthropic"
 import { OpenAi } from "miniagents/openai"
+import { Mistral } from "miniagents/providers"
 import { Cassette, ScriptedModel } from "miniagents/testing"
 import { Folder } from "../agents/Folder.ts"
 import * as AnthropicWire from "../anthropic/Anthropic.wire.ts"
 import * as Loopback from "./Loopback.ts"
-import * as Mistral from "../openai/Mistral.ts"
 import * as Contract from "./Model.contract.ts"
 import * as OpenAiWire from "../openai/OpenAi.wire.ts"
 import type { Said, Wire } from "./Wire.contract.ts"
@@ -52,7 +52,7 @@ Contract.suite({
 })
 
 Contract.suite({
-  name: "a provider of one's own",
+  name: "a provider made by `Provider.define`",
   layer: (turns) => {
     const overloaded = `data: ${JSON.stringify({ error: { message: "overloaded", code: 503 } })}\n\n`
     return Effect.map(serve(handlerOf(OpenAiWire, overloaded), turns), ({ url }) =>

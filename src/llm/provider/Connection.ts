@@ -30,11 +30,18 @@ import { type ServerSentEvent, ServerSentEvents } from "./serverSentEvents.ts"
 export interface Profile<in out Params> {
   /** The name in spans (`gen_ai.provider.name`), in errors, and of the metadata on response parts. */
   readonly name: string
+  /** The address, or the empty text where everyone has one of their own. */
   readonly baseUrl: string
   /** The environment variable that `layerConfig` reads the key from. */
   readonly keyVariable: string
   /** The environment variable that `layerConfig` reads another address from. */
   readonly baseUrlVariable: string
+  /** Whether the provider's own address takes requests without a key. */
+  readonly isKeyOptional?: boolean
+  /** The header for the key, where it is not the one that the SDK sends. */
+  readonly keyHeader?: string
+  /** The base URL of the address that a variable or an option has, where people write it in another form. */
+  readonly toBaseUrl?: (address: string) => string
   /** The last word on a request, for servers that refuse a parameter or want one more. */
   readonly adapt?: (params: Params) => Params
 }
@@ -183,8 +190,15 @@ export const make = <Sdk, Module, Params>(options: {
       Effect.catch(({ cause }) => Effect.die(notInstalled(options.package, cause)))
     )
     const key = options.options.apiKey && Redacted.value(options.options.apiKey)
-    const baseURL = options.options.baseUrl || profile.baseUrl
-    const defaultHeaders = { ...(key ? {} : { Authorization: null }), ...options.headers }
+    const { keyHeader, toBaseUrl = (address) => address } = profile
+    const baseURL = options.options.baseUrl ? toBaseUrl(options.options.baseUrl) : profile.baseUrl
+    // An SDK would take its own in its place, and the key with it.
+    if (baseURL === "") return yield* Effect.die(new Error(`\`${profile.name}\` has no address: give a \`baseUrl\``))
+    const defaultHeaders = {
+      ...(key && keyHeader === undefined ? {} : { Authorization: null }),
+      ...(key && keyHeader !== undefined && { [keyHeader]: key }),
+      ...options.headers
+    }
     return wrap(options.client(module, { ...quiet, baseURL, apiKey: key || "none", defaultHeaders }), profile, {
       ...options.options,
       baseUrl: baseURL,
@@ -194,7 +208,8 @@ export const make = <Sdk, Module, Params>(options: {
   })
 
 /**
- * The key and the address from the environment. The key may be missing when there is an address.
+ * The key and the address from the environment. The key may be missing when there is an address, or where the provider
+ * takes requests without one.
  *
  * @since 0.1.0
  * @category constructors
@@ -203,13 +218,18 @@ export const environment = <Params>(
   profile: Profile<Params>
 ): Effect.Effect<Pick<Options, "apiKey" | "baseUrl">, Config.ConfigError> =>
   Effect.gen(function* () {
-    const baseUrl = yield* Config.map(Config.withDefault(Config.String(profile.baseUrlVariable), ""), String.trim)
-    const key = Config.schema(Key, profile.keyVariable)
-    return { baseUrl, apiKey: yield* baseUrl === "" ? key : Config.orElse(key, () => Config.succeed(undefined)) }
+    const { baseUrlVariable, isKeyOptional = false, keyVariable } = profile
+    const address = Config.map(Config.withDefault(Config.String(baseUrlVariable), ""), String.trim)
+    const baseUrl = yield* profile.baseUrl === "" ? Config.schema(Address, baseUrlVariable) : address
+    const key = Config.schema(Key, keyVariable)
+    const optionalKey = Config.orElse(key, () => Config.succeed(undefined))
+    return { baseUrl, apiKey: yield* baseUrl === "" && !isKeyOptional ? key : optionalKey }
   })
 
 /** Keys are pasted with line ends, and set to the empty text where there is none. */
 const Key = Schema.Redacted(Schema.Trim.check(Schema.isNonEmpty()))
+
+const Address = Schema.Trim.check(Schema.isNonEmpty())
 
 const quiet = { logLevel: "off", maxRetries: 0, timeout: 2_147_483_647 } as const
 

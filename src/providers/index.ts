@@ -1,0 +1,6 @@
+export * as Azure from "./Azure.ts"
+export * as DeepSeek from "./DeepSeek.ts"
+export * as Gemini from "./Gemini.ts"
+export * as Mistral from "./Mistral.ts"
+export * as Ollama from "./Ollama.ts"
+export * as OpenRouter from "./OpenRouter.ts"
