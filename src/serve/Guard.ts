@@ -69,10 +69,29 @@ export class Guard extends Context.Service<Guard, Service>()("miniagents/serve/G
  * @category services
  */
 export interface Service {
-  /** Guards all routes of a router; more than once is once. */
-  readonly install: (router: HttpRouter.HttpRouter) => Effect.Effect<void>
+  /**
+   * Guards all routes of a router; more than once is once. `spoken` is the path below which a protocol is spoken, and how
+   * that says that it refuses a request.
+   */
+  readonly install: (router: HttpRouter.HttpRouter, spoken?: Spoken) => Effect.Effect<void>
   readonly bodyTimeout: Duration.Duration
   readonly heartbeat: Duration.Duration
+}
+
+/**
+ * Where a protocol is spoken, and how it refuses a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Spoken {
+  readonly path: string
+  readonly refuse: (
+    status: number,
+    code: string,
+    message: string,
+    headers?: { readonly [name: string]: string }
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse>
 }
 
 /**
@@ -108,34 +127,40 @@ const make = (options: Options): Service => {
   const { hosts, maxBody, origins = [], token } = options
   const wanted = token === undefined ? undefined : digest(Redacted.value(token))
   const size = maxBody === undefined ? ByteSize.mebibytes(1) : ByteSize.fromInputUnsafe(maxBody)
+  const spoken: Array<Spoken> = []
   const middleware = (app: Handler): Handler =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const { authorization, host = "", origin } = request.headers
+      const refuse = spoken.find(({ path }) => isBelow(path, request.url))?.refuse ?? refusal
       if (!(hosts === undefined ? loopback.test(host) : hosts.includes(host.toLowerCase()))) {
-        return refusal(421, "bad_host", "This host is not served here")
+        return refuse(421, "bad_host", "This host is not served here")
       }
       const foreign = origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`
-      if (foreign && !origins.includes(origin)) return refusal(403, "bad_origin", "Pages of this origin may not call")
+      if (foreign && !origins.includes(origin)) return refuse(403, "bad_origin", "Pages of this origin may not call")
       const cors = foreign ? { "access-control-allow-origin": origin, "access-control-expose-headers": "run-id" } : {}
-      if (request.method === "OPTIONS") return Effect.succeed(preflight(cors))
+      if (request.method === "OPTIONS") return Effect.succeed(preflight(request.headers, cors))
       const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
       if (wanted !== undefined && !same(digest(given), wanted)) {
         return Effect.map(
-          refusal(401, "unauthorized", "A bearer token is needed"),
+          refuse(401, "unauthorized", "A bearer token is needed"),
           withHeaders({ ...cors, "www-authenticate": "Bearer" })
         )
       }
-      if (request.method === "POST" && !isJson.test(request.headers["content-type"] ?? "")) {
-        return Effect.map(refusal(415, "bad_content_type", "Send JSON, as `application/json`"), withHeaders(cors))
+      if (request.method === "POST" && !isJson.test(request.headers["content-type"] ?? "") && !isEmpty(request)) {
+        return Effect.map(refuse(415, "bad_content_type", "Send JSON, as `application/json`"), withHeaders(cors))
       }
       if (Number(request.headers["content-length"] ?? 0) > Number(size)) {
-        return Effect.map(refusal(413, "too_large", "The body of the request is too large"), withHeaders(cors))
+        return Effect.map(refuse(413, "too_large", "The body of the request is too large"), withHeaders(cors))
       }
       const guarded = Effect.provideService(app, HttpIncomingMessage.MaxBodySize, size)
       return foreign ? Effect.map(guarded, withHeaders(cors)) : guarded
     })
   return {
-    install: (router) => router.addGlobalMiddleware(middleware as never) as Effect.Effect<void>, // it adds no errors
+    install: (router, where) => {
+      if (where !== undefined) spoken.push(where)
+      spoken.sort((one, other) => other.path.length - one.path.length) // the innermost path is asked first
+      return router.addGlobalMiddleware(middleware as never) as Effect.Effect<void> // it adds no errors
+    },
     bodyTimeout: Duration.fromInputUnsafe(options.bodyTimeout ?? "10 seconds"),
     heartbeat: Duration.fromInputUnsafe(options.heartbeat ?? "15 seconds")
   }
@@ -144,15 +169,26 @@ const make = (options: Options): Service => {
 const loopback = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
 const isJson = /^application\/([\w.-]+\+)?json\s*(;|$)/i
 
+/** A browser that sends no body names its origin all the same. */
+const isEmpty = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
+  headers["content-type"] === undefined &&
+  headers["transfer-encoding"] === undefined &&
+  Number(headers["content-length"] ?? 0) === 0
+
+const isBelow = (path: string, url: string): boolean =>
+  url.startsWith(path) && (url.length === path.length || path.endsWith("/") || /[/?:#]/.test(url[path.length]))
+
 const withHeaders = (headers: { readonly [name: string]: string }) => HttpServerResponse.setHeaders(headers)
 
-const preflight = (cors: { readonly [name: string]: string }) =>
+const preflight = (asked: { readonly [name: string]: string | undefined }, cors: { readonly [name: string]: string }) =>
   HttpServerResponse.empty({
     status: 204,
     headers: {
       ...cors,
       "access-control-allow-methods": "GET, POST, DELETE",
-      "access-control-allow-headers": "authorization, content-type, last-event-id",
+      // clients have headers of their own, and which origins may send them is known
+      "access-control-allow-headers":
+        asked["access-control-request-headers"] ?? "authorization, content-type, last-event-id",
       "access-control-max-age": "600"
     }
   })

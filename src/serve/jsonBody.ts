@@ -6,17 +6,19 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { refusal } from "./refusal.ts"
+import { type Refuse, refusal } from "./refusal.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
-/** Fails with the response that refuses it. An empty body is an empty object. */
+/** Fails with the response that refuses it, as the protocol says that. An empty body is an empty object. */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
-  timeout: Duration.Duration
-): Effect.Effect<Schema.Json, Response, Scope.Scope> =>
+  timeout: Duration.Duration,
+  say: Refuse = refusal
+): Effect.Effect<Schema.Json, Response, Scope.Scope> => {
+  const refuse: Fail = (status, code, message) => Effect.flip(say(status, code, message))
   // interrupting the reading would cut the connection before there is an answer, so the request's scope does it
-  Effect.flatMap(Effect.forkScoped(request.arrayBuffer), Fiber.join).pipe(
+  return Effect.flatMap(Effect.forkScoped(request.arrayBuffer), Fiber.join).pipe(
     Effect.catch((error) => {
       const { reason } = error
       const large = reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
@@ -28,10 +30,13 @@ export const read = (
       duration: timeout,
       orElse: () => refuse(408, "slow_body", "The body of the request took too long to come")
     }),
-    Effect.flatMap((bytes) => parse(new Uint8Array(bytes)))
+    Effect.flatMap((bytes) => parse(new Uint8Array(bytes), refuse))
   )
+}
 
-const parse = (bytes: Uint8Array): Effect.Effect<Schema.Json, Response> =>
+type Fail = (status: number, code: string, message: string) => Effect.Effect<never, Response>
+
+const parse = (bytes: Uint8Array, refuse: Fail): Effect.Effect<Schema.Json, Response> =>
   Effect.suspend(() => {
     if (bytes.length === 0) return Effect.succeed({})
     if (isDeep(bytes))
@@ -61,5 +66,3 @@ const isDeep = (bytes: Uint8Array): boolean => {
   }
   return false
 }
-
-const refuse = (status: number, code: string, message: string) => Effect.flip(refusal(status, code, message))

@@ -1,9 +1,12 @@
 import { request } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Agent } from "miniagents"
-import { type Guard, Native } from "miniagents/serve"
+import { Guard, Native } from "miniagents/serve"
 import { serve } from "./Server.ts"
 
 const routes = Native.layer(
@@ -108,6 +111,12 @@ const cases: ReadonlyArray<Case> = [
     status: 200
   },
   {
+    title: "a request without a body needs no type",
+    headers: { "content-length": "0" },
+    body: "",
+    status: 200
+  },
+  {
     title: "a browser that asks before it calls is answered",
     guard: { origins: ["https://good.example"], token },
     method: "OPTIONS",
@@ -127,6 +136,26 @@ describe("Guard", () => {
       const { origin } = each.headers ?? {}
       if (answer.status < 300) assert.strictEqual(answer.headers["access-control-allow-origin"], origin)
       assert.notInclude(answer.text, "the long token")
+    })
+  )
+
+  it.live("a protocol refuses in its own words below its path, and nowhere else", () =>
+    Effect.gen(function* () {
+      const spoken = HttpRouter.use((router) =>
+        Effect.flatMap(Guard.Guard, ({ install }) =>
+          install(router, {
+            path: "/own",
+            refuse: (status, code) => Effect.succeed(HttpServerResponse.jsonUnsafe({ said: code }, { status }))
+          })
+        )
+      )
+      const { url } = yield* serve(Layer.mergeAll(routes, spoken), { guard: { token } })
+      const bodies = yield* Effect.forEach(["/own", "/own/x", "/own?x", "/owner", "/echo"], (path) =>
+        Effect.map(send(`${url}${path}`, { title: "", status: 401 }), ({ text }) =>
+          Object.keys(JSON.parse(text)).join()
+        )
+      )
+      assert.deepStrictEqual(bodies, ["said", "said", "said", "error", "error"])
     })
   )
 
