@@ -1,5 +1,6 @@
 export * as AgentTool from "./agents/AgentTool.ts"
 export * as Approval from "./agents/Approval.ts"
+export * as ClientTools from "./agents/ClientTools.ts"
 export * as LlmAgent from "./agents/LlmAgent.ts"
 export * as LlmMessage from "./agents/LlmMessage.ts"
 export * as LlmPrompt from "./agents/LlmPrompt.ts"

@@ -32,7 +32,8 @@ export class Reasoning extends Message.Class<Reasoning>()("Reasoning", { content
 /**
  * A call of a tool by a model: the id that its result refers to, unique in the conversation, the name of the tool, its
  * parameters as the model gave them (a string where they are no JSON), who called, and in which step (request) of its
- * run, from 1. `options` is what the provider wants back with the call, under the provider's name.
+ * run, from 1. `options` is what the provider wants back with the call, under the provider's name. `clientExecuted` is a
+ * call that whoever called the agent is to run (`ClientTools`), `providerExecuted` one that the provider has run.
  *
  * **Details**
  *
@@ -47,6 +48,7 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
   name: Schema.String,
   parameters: Schema.Json,
   providerExecuted: Schema.optionalKey(Schema.Boolean),
+  clientExecuted: Schema.optionalKey(Schema.Boolean),
   ...said
 }) {
   get [Message.AsideId](): true {

@@ -20,6 +20,7 @@ import * as Budget from "../model/Budget.ts"
 import * as LlmLogger from "../model/LlmLogger.ts"
 import * as PromptLength from "../model/promptLength.ts"
 import * as ModelSettings from "../provider/ModelSettings.ts"
+import * as ClientTools from "./ClientTools.ts"
 import { ToolCall } from "./LlmMessage.ts"
 import * as LlmPrompt from "./LlmPrompt.ts"
 import { ResponseMessages } from "./responseMessages.ts"
@@ -50,6 +51,7 @@ interface Request {
   readonly model: LanguageModel.LanguageModel
   readonly name: string | undefined
   readonly toolkit: ToolCalls.Toolkit | undefined
+  readonly clientTools: ReadonlySet<string>
   readonly prompt: Prompt.Prompt
   readonly step: number
   readonly ids: Set<string>
@@ -92,19 +94,30 @@ export interface Done {
   readonly step: number
 }
 
-/** Asks until the model is done; gives nothing where what went wrong stands at its place in the replies. */
+/** Asks until the model is done; gives nothing where what went wrong stands at its place, or the caller is to go on. */
 export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec: Spec) =>
   Effect.gen(function* () {
     const model = yield* LanguageModel.LanguageModel
     const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
-    const { choices, settings, toolkit } = spec
+    const { choices, settings } = spec
+    const { clientTools, toolkit } = yield* withClientTools(spec.toolkit)
     yield* checkChoices(choices, toolkit)
     const [agent, trace] = [ctx.agent.name, ctx.trace]
     const talk = yield* conversation(ctx, spec.system)
     for (let step = 1; ; step++) {
       const { prompt } = talk
       const toolChoice = (step === 1 ? choices.firstToolChoice : undefined) ?? choices.toolChoice
-      const response = yield* request(ctx, { model, name, toolkit, toolChoice, settings, prompt, step, ids: talk.ids })
+      const response = yield* request(ctx, {
+        model,
+        name,
+        toolkit,
+        toolChoice,
+        settings,
+        clientTools,
+        prompt,
+        step,
+        ids: talk.ids
+      })
       const { calls, messages } = response
       const reason = response.finish?.reason ?? "stop"
       const done: Done = { prompt, step }
@@ -113,14 +126,16 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
         return done
       }
       // An agent without tools never asks twice, and says so in its type.
+      if (calls.length === 0 && response.callsClient) return undefined
       if (calls.length === 0 && (reason !== "pause" || toolkit === undefined)) return done
-      if (step >= spec.maxSteps) {
+      if (step >= spec.maxSteps && !response.callsClient) {
         for (const call of calls) call.slot.end()
         return yield* Effect.fail(spec.tooManySteps())
       }
       const tools = toolkit ?? { tools: {}, handle: () => Effect.never }
       const results = yield* ToolCalls.run(tools, calls, { agent, trace, prompt })
       if (results === undefined) return undefined
+      if (response.callsClient) return undefined
       talk.said.push(...messages, ...results)
     }
   })
@@ -145,19 +160,35 @@ const checkChoices = (
   return Effect.void
 }
 
+/** The tools that the model is told of, those among them that the caller runs by name. */
+const withClientTools = (own: ToolCalls.Toolkit | undefined) =>
+  Effect.gen(function* () {
+    const isTool = (yield* ToolCalls.CurrentCall) !== undefined
+    const clients = isTool ? [] : yield* ClientTools.CurrentClientTools
+    const added = clients.filter(({ name }) => !Object.hasOwn(own?.tools ?? {}, name))
+    if (added.length === 0) return { toolkit: own, clientTools: new Set<string>() }
+    const tools = Object.fromEntries(added.map((tool) => [tool.name, ClientTools.toTool(tool)]))
+    const handle = (...call: Parameters<ToolCalls.Toolkit["handle"]>) => own?.handle(...call) ?? Effect.never
+    return {
+      toolkit: { tools: { ...own?.tools, ...tools }, handle },
+      clientTools: new Set(added.map(({ name }) => name))
+    }
+  })
+
 /** Reasons of a response that is all there: its calls can be made. */
 const complete: ReadonlySet<string> = new Set(["stop", "tool-calls", "pause"])
 
 /** One request, its response as messages. */
 const request = (ctx: InteractionContext, asked: Request) =>
   Effect.withFiber((fiber) => {
-    const { ids, model, name, prompt, settings, step, toolChoice, toolkit } = asked
+    const { clientTools, ids, model, name, prompt, settings, step, toolChoice, toolkit } = asked
     const messages = new ResponseMessages({
       reply: (input) => ctx.reply(input as never), // what it fails with, the agent's type says
       open: (known) => filled(fiber, known),
       agent: ctx.agent.name,
       model: name,
       step,
+      clientTools,
       ids
     })
     const read = (watched: Watched | undefined) =>

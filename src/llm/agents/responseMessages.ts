@@ -22,6 +22,8 @@ export interface Speaker {
   readonly agent: string
   readonly model: string | undefined
   readonly step: number
+  /** The names of the tools that the caller runs. */
+  readonly clientTools: ReadonlySet<string>
   /** The ids of the calls in the conversation, to which those of this response are added. */
   readonly ids: Set<string>
   /** Makes a message to be filled. */
@@ -78,6 +80,8 @@ interface Block {
  */
 export class ResponseMessages {
   readonly calls: Array<Called> = []
+  /** Whether a tool was called that the caller runs. */
+  callsClient = false
   finish: Response.FinishPart | undefined = undefined
   model: string | undefined
   private responseId: string | undefined = undefined
@@ -123,7 +127,7 @@ export class ResponseMessages {
   /** The response has ended. */
   close(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
     for (const block of this.blocks.values()) this.end(block)
-    if (this.lastText !== undefined || this.calls.length > 0) return Effect.void
+    if (this.lastText !== undefined || this.calls.length > 0 || this.callsClient) return Effect.void
     return this.speaker.reply(this.assistant("", true))
   }
 
@@ -222,6 +226,7 @@ export class ResponseMessages {
   }
 
   private call(part: Response.ToolCallPart<string, unknown>): void {
+    const clientExecuted = !part.providerExecuted && this.speaker.clientTools.has(part.name)
     const message = new ToolCall({
       // providers know the calls that they run by their own ids
       id: part.providerExecuted ? part.id : this.freeId(part.id),
@@ -230,9 +235,11 @@ export class ResponseMessages {
       ...this.known,
       step: this.step,
       ...(part.providerExecuted ? { providerExecuted: true } : {}),
+      ...(clientExecuted ? { clientExecuted } : {}),
       ...optionsOf(part.metadata)
     })
-    if (part.providerExecuted) return this.add(message)
+    this.callsClient ||= clientExecuted
+    if (part.providerExecuted || clientExecuted) return this.add(message)
     const slot = new Slot()
     this.calls.push({ part, message, slot })
     this.said.push({ whole: message })
