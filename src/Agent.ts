@@ -4,29 +4,19 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
-import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
-import * as Tracer from "effect/Tracer"
 import type * as Types from "effect/Types"
 import type * as AgentCall from "./AgentCall.ts"
-import * as InteractionContext from "./InteractionContext.ts"
-import { Call } from "./internal/call.ts"
-import { toSequence } from "./internal/input.ts"
-import { describe, misfits } from "./internal/misfit.ts"
-import { OpenCall } from "./internal/openCall.ts"
-import { Sequence } from "./internal/sequence.ts"
-import { CurrentTask } from "./internal/task.ts"
+import type * as InteractionContext from "./InteractionContext.ts"
+import * as Engine from "./internal/agent.ts"
 import type * as Message from "./Message.ts"
-import type { ErrorOf, MessageInput } from "./MessageInput.ts"
+import type * as MessageInput from "./MessageInput.ts"
 import type * as MessageSequence from "./MessageSequence.ts"
-import * as MiniAgents from "./MiniAgents.ts"
+import type * as MiniAgents from "./MiniAgents.ts"
 
 /**
  * The type id of agents.
@@ -34,7 +24,7 @@ import * as MiniAgents from "./MiniAgents.ts"
  * @since 0.1.0
  * @category type ids
  */
-export const TypeId = "~miniagents/Agent"
+export const TypeId = Engine.TypeId
 
 /**
  * An agent: `P` are its parameters, `E` is what its replies can fail with (the errors of its body and of everything it
@@ -58,9 +48,13 @@ export interface Agent<P, E, R> extends InteractionContext.AgentInfo {
   /** The schema of the parameters. */
   readonly parameters: Schema.Struct<Schema.Struct.Fields>
   /** Calls the agent with all of its input at once, and gives its replies. */
-  readonly trigger: <const I extends MessageInput<unknown> = never, const O extends CallOptions = {}>(
+  readonly trigger: <const I extends MessageInput.MessageInput<unknown> = never, const O extends CallOptions = {}>(
     ...args: {} extends P ? [messages?: I, parameters?: P, options?: O] : [messages: I, parameters: P, options?: O]
-  ) => Effect.Effect<MessageSequence.MessageSequence<RepliesError<E, ErrorOf<I>, O>>, never, MiniAgents.MiniAgents | R>
+  ) => Effect.Effect<
+    MessageSequence.MessageSequence<RepliesError<E, MessageInput.ErrorOf<I>, O>>,
+    never,
+    MiniAgents.MiniAgents | R
+  >
   /** Calls the agent and keeps the call open. `I` is what the input still to be sent may fail with: nothing, unless said. */
   readonly call: <I = never, const O extends CallOptions = {}>(
     ...args: {} extends P ? [parameters?: P, options?: O] : [parameters: P, options?: O]
@@ -70,6 +64,54 @@ export interface Agent<P, E, R> extends InteractionContext.AgentInfo {
     options?: ForkOptions<Q>
   ) => Agent<Types.Simplify<Omit<P, keyof Q> & Partial<Pick<P, keyof Q & keyof P>>>, E, R>
 }
+
+/**
+ * Any agent, whatever its parameters, errors and requirements.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Any extends InteractionContext.AgentInfo {
+  readonly [TypeId]: typeof TypeId
+}
+
+/**
+ * The parameters of an agent.
+ *
+ * @since 0.1.0
+ * @category type helpers
+ */
+export type ParametersOf<A> = PartsOf<A>[0]
+
+/**
+ * What an agent can fail with, `Upstream` included.
+ *
+ * @since 0.1.0
+ * @category type helpers
+ */
+export type ErrorOf<A> = PartsOf<A>[1]
+
+/**
+ * What the agents among these values require, beside the runtime.
+ *
+ * @since 0.1.0
+ * @category type helpers
+ */
+export type ServicesOf<A> = Exclude<PartsOf<A>[2], MiniAgents.MiniAgents>
+
+type PartsOf<A> = A extends { readonly toLayer: (body: infer Body) => unknown }
+  ? PartsOfService<A, Body>
+  : A extends Agent<infer P, infer E, infer R>
+    ? [P, E, R]
+    : never
+
+// To compare a service with an agent, member by member, takes the compiler too long. Its `fork` gives an agent with the
+// same errors and requirements, and its bodies are given the parameters.
+type PartsOfService<A, Body> = A extends { readonly fork: (...args: never) => Agent<infer _, infer E, infer R> }
+  ? Body extends (ctx: InteractionContext.InteractionContext<infer P>) => unknown
+    ? [P, E, R]
+    : never
+  : never
 
 /**
  * What one call does differently from the runtime's defaults.
@@ -137,21 +179,7 @@ export type RealServices<R> = R extends InteractionContext.Replies<infer _> | In
   ? never
   : R
 
-/**
- * Parameters that do not fit an agent's schema. The call they were given to ends with this as a defect; its body does
- * not run.
- *
- * @since 0.1.0
- * @category errors
- */
-export class InvalidParameters extends Schema.TaggedError<InvalidParameters>()("InvalidParameters", {
-  agent: Schema.String,
-  reason: Schema.String
-}) {
-  override get message(): string {
-    return `\`${this.agent}\` was called with parameters that do not fit: ${this.reason}`
-  }
-}
+export { InvalidParameters } from "./internal/agent.ts"
 
 /**
  * Two services with the same agent name: the Layer of one stands where the other is called.
@@ -216,7 +244,7 @@ export const make: {
   ...rest: [InteractionContext.Body] | [Options<Schema.Struct.Fields>, InteractionContext.Body]
 ): Agent<{}, never, never> => {
   const [options, body] = rest.length === 1 ? [{}, rest[0]] : rest
-  return new AgentImpl(definition(name, options), Effect.succeed(body))
+  return Engine.define(name, options, Effect.succeed(body))
 }
 
 /**
@@ -257,11 +285,11 @@ export const Service =
     const body = Effect.flatMap(Key, (found) =>
       found.service === Key ? Effect.succeed(found.body) : Effect.die(new DuplicateName({ agent: name }))
     )
-    const agent: object = new AgentImpl(definition(name, options), body)
+    const agent: object = Engine.define(name, options, body)
     const toLayer = (implementation: InteractionContext.Body) =>
       Layer.effect(
         Key,
-        Effect.contextWith((context) => Effect.succeed({ service: Key, body: within(implementation, context) }))
+        Effect.contextWith((context) => Effect.succeed({ service: Key, body: Engine.within(implementation, context) }))
       )
     const { error = Schema.Never, messages = [] } = options
     const members = { ...agent, toLayer, error, messages }
@@ -358,113 +386,3 @@ export interface Implementation {
   readonly service: unknown
   readonly body: InteractionContext.Body
 }
-
-interface Definition extends InteractionContext.AgentInfo {
-  readonly parameters: Schema.Struct<Schema.Struct.Fields>
-  readonly given: object
-  readonly takesNothing: boolean
-  readonly encode: (parameters: unknown) => Schema.Json
-  readonly check: (parameters: unknown) => Exit.Exit<unknown, Schema.SchemaError>
-}
-
-class AgentImpl implements Agent<{}, never, never> {
-  declare readonly [TypeId]: typeof TypeId
-  readonly name: string
-  readonly description: string | undefined
-  readonly parameters: Schema.Struct<Schema.Struct.Fields>
-  readonly trigger: Agent<{}, never, never>["trigger"]
-  readonly call: Agent<{}, never, never>["call"]
-  readonly fork: Agent<{}, never, never>["fork"]
-
-  constructor(self: Definition, body: Effect.Effect<InteractionContext.Body, never, unknown>) {
-    this.name = self.name
-    this.description = self.description
-    this.parameters = optional(self.parameters, self.given)
-    this.trigger = (input?: unknown, parameters?: object, options?: CallOptions) =>
-      Effect.withFiber((fiber) => {
-        const { call, start } = open(self, body, fiber, parameters, options, notSent)
-        start(toSequence(input, { ...call.source, owner: call }, `${self.name}.trigger`))
-        return Effect.succeed(call.replies as Sequence<never>)
-      })
-    this.call = (parameters?: object, options?: CallOptions) =>
-      Effect.withFiber((fiber) => {
-        const { call, start } = open(self, body, fiber, parameters, options)
-        start(call.input)
-        return Effect.succeed(new OpenCall(call, call.supervisor.openedBy(fiber)) as never) // its errors are in the type of `call`
-      })
-    this.fork = ({ description = self.description, name = self.name, parameters = {} } = {}) =>
-      new AgentImpl({ ...self, name, description, given: { ...self.given, ...parameters } }, body) as never
-  }
-}
-Object.defineProperty(AgentImpl.prototype, TypeId, { value: TypeId })
-
-const definition = (name: string, options: Options<Schema.Struct.Fields>): Definition => {
-  const parameters = Schema.Struct(options.parameters ?? {})
-  const check = Schema.decodeUnknownExit(Schema.toType(parameters), { onExcessProperty: "error", errors: "all" })
-  const codec = Schema.toCodecJson(parameters as unknown as Schema.Codec<unknown>)
-  const encode = (given: unknown) => Schema.encodeUnknownSync(codec)(given)
-  const takesNothing = Object.keys(parameters.fields).length === 0
-  return { name, description: options.description, parameters, given: {}, takesNothing, check, encode }
-}
-
-const nothingGiven = Exit.succeed(Object.freeze({}))
-
-/** Stands for an input until there is one, or for good if that can be none. */
-const notSent = new Sequence(false, undefined)
-
-/** A call that is to start, once it is clear what it was sent. */
-const open = (
-  self: Definition,
-  body: Effect.Effect<InteractionContext.Body, never, unknown>,
-  fiber: Fiber.Fiber<unknown, unknown>,
-  given: object | undefined,
-  options: CallOptions = {},
-  input?: Sequence
-) => {
-  const runtime = MiniAgents.current(fiber)
-  const owner = runtime.supervisor.ownerOf(fiber)
-  const source = { runtime, owner, place: owner.place, fiber }
-  const checked =
-    given === undefined && self.takesNothing
-      ? nothingGiven
-      : self.check(given === undefined ? self.given : { ...self.given, ...given })
-  const parameters = Exit.isSuccess(checked) ? checked.value : given
-  const { errorsAsMessages = runtime.errorsAsMessages, startSoon = runtime.startSoon } = options
-  const call = new Call(self, parameters, source, errorsAsMessages, input)
-  const start = (input: Sequence | Message.InvalidMessage): void => {
-    if (!(input instanceof Sequence)) return call.refuse(input)
-    call.input = input
-    if (Exit.isFailure(checked)) return call.refuse(invalidParameters(self, given, checked.cause))
-    call.prepare(body)
-    if (runtime.watchers.any) call.observe(self.encode)
-    runtime.watchDeadlocks(fiber.context)
-    if (startSoon) call.startSoon(fiber)
-    else call.replies.start = () => call.startUnsafe()
-  }
-  return { call, start }
-}
-
-/** A schema in which the fields that are given already need not be given. */
-const optional = (parameters: Schema.Struct<Schema.Struct.Fields>, given: object) =>
-  Schema.Struct(
-    Record.map(parameters.fields, (field, key) =>
-      Predicate.hasProperty(given, key) ? Schema.optionalKey(field) : field
-    )
-  )
-
-const invalidParameters = ({ name }: Definition, given: unknown, cause: Cause.Cause<Schema.SchemaError>) => {
-  const { issue } = Cause.squash(cause) as Schema.SchemaError
-  return new InvalidParameters({ agent: name, reason: misfits(issue, given).map(describe).join("; ") })
-}
-
-/** A body with the services of the place where its Layer was built; what belongs to the call stays the call's. */
-const within =
-  (body: InteractionContext.Body, built: Context.Context<never>): InteractionContext.Body =>
-  (ctx) =>
-    Effect.provideContext(body(ctx), Context.omit(...ofTheCall)(built))
-const ofTheCall = [
-  CurrentTask,
-  InteractionContext.InteractionContext,
-  MiniAgents.MiniAgents,
-  Tracer.ParentSpan
-] as const

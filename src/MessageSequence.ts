@@ -88,14 +88,7 @@ export interface SingleOptions {
 export const isMessageSequence = (value: unknown): value is MessageSequence<unknown> =>
   Predicate.hasProperty(value, TypeId)
 
-/**
- * The defect with which a sequence ends that would have to contain itself: agents were wired in a ring, and what they
- * reply would lead back to its own beginning. It names the agents and stands where the ring closes.
- *
- * @since 0.1.0
- * @category errors
- */
-export const CircularSequence = Engine.CircularSequence
+export { CircularSequence } from "./internal/rings.ts"
 
 /**
  * Makes a sequence of any input. Streams in it are read in the background, each once, whether or not anyone reads the

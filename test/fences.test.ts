@@ -1,4 +1,4 @@
-/** The code in README.md and in doc comments is right: it type-checks, and what it is said to print it prints. */
+/** The code in README.md, in docs and in doc comments is right: it type-checks, and what it is said to print it prints. */
 
 import { execFile } from "node:child_process"
 import {
@@ -23,7 +23,9 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 
 const fences = [
-  ...Fences.fromMarkdownText(read("README.md")).map((fence) => ({ ...fence, path: "README.md" })),
+  ...["README.md", ...globSync("docs/**/*.md", { cwd: root }).sort()].flatMap((path) =>
+    Fences.fromMarkdownText(read(path)).map((fence) => ({ ...fence, path }))
+  ),
   ...globSync("src/**/*.ts", { cwd: root })
     .sort()
     .flatMap((path) => Fences.fromDocComments(path, read(path)).map((fence) => ({ ...fence, path })))
@@ -78,7 +80,7 @@ describe("fences", () => {
   })
 
   for (const { file, line, output, path } of fences) {
-    if (output === undefined || path !== "README.md") continue
+    if (output === undefined || !path.endsWith(".md")) continue
     it(`the fence at line ${line} of ${path} prints what is shown below it`, { timeout: 20_000 }, async () => {
       const printed = await node(folder, "--conditions=miniagents-source", file)
       assert.strictEqual(printed.trimEnd(), output.trimEnd())

@@ -14,10 +14,14 @@ const ranks: Readonly<Record<string, number>> = {
   "internal/persister": 2,
   "internal/runtime": 2,
   "internal/promise": 3,
+  "internal/filled": 3,
+  "internal/rings": 3,
+  "internal/sequenceReads": 3,
   "internal/sequence": 3,
   "internal/input": 3,
   "internal/call": 4,
   "internal/openCall": 4,
+  "internal/agent": 5,
   Replay: 1,
   Message: 1,
   Observer: 2,
@@ -84,7 +88,7 @@ const complaintAbout = (path: string, name: string): string | undefined => {
 /** What is wrong with these modules; paths are relative to `src`. */
 const complaints = (files: Readonly<Record<string, string>>): ReadonlyArray<string> =>
   Object.entries(files).flatMap(([path, source]) => [
-    ...(rankOf(path) === undefined ? [`${path} has no rank: add it to the table in DESIGN and in this test`] : []),
+    ...(rankOf(path) === undefined ? [`${path} has no rank: add it to the table of this test`] : []),
     ...Imports.fromSource(path, source).flatMap((name) => complaintAbout(path, name) ?? [])
   ])
 

@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Agent from "../Agent.ts"
 import type * as InteractionContext from "../InteractionContext.ts"
 import * as MessageSequence from "../MessageSequence.ts"
-import type * as MiniAgents from "../MiniAgents.ts"
 
 /**
  * Waits for all the messages that the agent before it replies, before the one after it is triggered.
@@ -26,22 +25,12 @@ export const AWAIT: unique symbol = Symbol.for("~miniagents/Chain/AWAIT")
 export const CLEAR: unique symbol = Symbol.for("~miniagents/Chain/CLEAR")
 
 /**
- * Any agent, whatever its parameters, errors and requirements.
- *
- * @since 0.1.0
- * @category models
- */
-export interface AnyAgent extends InteractionContext.AgentInfo {
-  readonly [Agent.TypeId]: typeof Agent.TypeId
-}
-
-/**
  * What a chain or a loop is made of: agents, `AWAIT` and `CLEAR`. A member that is `undefined` is left out.
  *
  * @since 0.1.0
  * @category models
  */
-export type Member = AnyAgent | typeof AWAIT | typeof CLEAR | undefined
+export type Member = Agent.Any | typeof AWAIT | typeof CLEAR | undefined
 
 /**
  * How a combination of agents is named.
@@ -53,30 +42,6 @@ export interface Options {
   readonly name?: string
   readonly description?: string
 }
-
-/**
- * The parameters of an agent.
- *
- * @since 0.1.0
- * @category models
- */
-export type ParametersOf<A> = PartsOf<A>[0]
-
-/**
- * What an agent can fail with, `Upstream` included.
- *
- * @since 0.1.0
- * @category models
- */
-export type ErrorOf<A> = PartsOf<A>[1]
-
-/**
- * What the agents among these members require.
- *
- * @since 0.1.0
- * @category models
- */
-export type ServicesOf<M> = Exclude<PartsOf<M>[2], MiniAgents.MiniAgents>
 
 /**
  * What a chain of these members can fail with, when what comes in can fail with `In`.
@@ -106,11 +71,11 @@ export type Triggerable<Ms extends ReadonlyArray<Member>> = { readonly [K in key
  * @since 0.1.0
  * @category models
  */
-export type Ready<M> = [ParametersOf<M>] extends [never]
+export type Ready<M> = [Agent.ParametersOf<M>] extends [never]
   ? M
-  : {} extends ParametersOf<M>
+  : {} extends Agent.ParametersOf<M>
     ? M
-    : { readonly "give its parameters with `fork`": ParametersOf<M> }
+    : { readonly "give its parameters with `fork`": Agent.ParametersOf<M> }
 
 /**
  * What flows from one member to the next can fail with `flow`; what members failed with while they were awaited is
@@ -136,8 +101,8 @@ export type Fold<Ms extends ReadonlyArray<unknown>, S> = Ms extends readonly []
     ? Fold<Rest, Step<M, S>>
     : S extends State
       ? {
-          readonly flow: S["flow"] | Exclude<ErrorOf<Ms[number]>, InteractionContext.Upstream>
-          readonly failed: S["flow"] | S["failed"] | Exclude<ErrorOf<Ms[number]>, InteractionContext.Upstream>
+          readonly flow: S["flow"] | Exclude<Agent.ErrorOf<Ms[number]>, InteractionContext.Upstream>
+          readonly failed: S["flow"] | S["failed"] | Exclude<Agent.ErrorOf<Ms[number]>, InteractionContext.Upstream>
         }
       : never
 
@@ -148,21 +113,7 @@ type Step<M, S> = S extends State
       ? { readonly flow: never; readonly failed: S["failed"] | S["flow"] }
       : M extends typeof CLEAR
         ? { readonly flow: never; readonly failed: S["failed"] }
-        : { readonly flow: Agent.RepliesError<ErrorOf<M>, S["flow"], {}>; readonly failed: S["failed"] }
-  : never
-
-type PartsOf<A> = A extends { readonly toLayer: (body: infer Body) => unknown }
-  ? PartsOfService<A, Body>
-  : A extends Agent.Agent<infer P, infer E, infer R>
-    ? [P, E, R]
-    : never
-
-// To compare a service with an agent, member by member, takes the compiler too long. Its `fork` gives an agent with the
-// same errors and requirements, and its bodies are given the parameters.
-type PartsOfService<A, Body> = A extends { readonly fork: (...args: never) => Agent.Agent<infer _, infer E, infer R> }
-  ? Body extends (ctx: InteractionContext.InteractionContext<infer P>) => unknown
-    ? [P, E, R]
-    : never
+        : { readonly flow: Agent.RepliesError<Agent.ErrorOf<M>, S["flow"], {}>; readonly failed: S["failed"] }
   : never
 
 /**
@@ -194,7 +145,7 @@ type PartsOfService<A, Body> = A extends { readonly fork: (...args: never) => Ag
 export const make = <const Ms extends ReadonlyArray<Member>>(
   members: Ms & NoInfer<Triggerable<Ms>>,
   options: Options = {}
-): Agent.Agent<{}, ErrorsOf<Ms>, ServicesOf<Ms[number]>> =>
+): Agent.Agent<{}, ErrorsOf<Ms>, Agent.ServicesOf<Ms[number]>> =>
   define("Chain", options, (ctx) => Effect.flatMap(pass(members, ctx.messages), (last) => ctx.reply(last as never)))
 
 /**
@@ -232,4 +183,4 @@ export const define = <P, E, R>(
 }
 
 /** The types of the members were checked where they were given. */
-const runnable = (member: AnyAgent): Agent.Agent<{}, unknown, unknown> => member as never
+const runnable = (member: Agent.Any): Agent.Agent<{}, unknown, unknown> => member as never

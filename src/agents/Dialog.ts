@@ -60,12 +60,12 @@ export interface Options<User, Assistant> {
  * @since 0.1.0
  * @category constructors
  */
-export const make = <const User extends Chain.AnyAgent, const Assistant extends Chain.AnyAgent>(
+export const make = <const User extends Agent.Any, const Assistant extends Agent.Any>(
   options: Options<User, Assistant> & NoInfer<Checked<User, Assistant>>
 ): Agent.Agent<
   {},
   Upstream | Loop.ErrorsOf<readonly [User, typeof Loop.AWAIT, Assistant], never>,
-  Chain.ServicesOf<User> | Chain.ServicesOf<Assistant>
+  Agent.ServicesOf<User> | Agent.ServicesOf<Assistant>
 > =>
   Chain.define("Dialog", options.name === undefined ? {} : { name: options.name }, (ctx) =>
     Effect.gen(function* () {
@@ -82,12 +82,8 @@ type Checked<User, Assistant> = {
   readonly assistant: Chain.Ready<Assistant>
 }
 
-const prompted = (
-  agent: Chain.AnyAgent,
-  prompt: ReadonlyArray<Message.Message>,
-  place: "before" | "after" = "after"
-) => {
+const prompted = (agent: Agent.Any, prompt: ReadonlyArray<Message.Message>, place: "before" | "after" = "after") => {
   if (prompt.length === 0) return agent
-  const target = agent as unknown as Agent.Agent<{}, Chain.ErrorOf<typeof agent>, never>
+  const target = agent as unknown as Agent.Agent<{}, Agent.ErrorOf<typeof agent>, never>
   return Prompt.make(target, place === "after" ? { after: prompt } : { before: prompt })
 }

@@ -96,7 +96,7 @@ export class WouldSpin extends Schema.TaggedError<WouldSpin>()("WouldSpin", { lo
 export const make = <const Ms extends ReadonlyArray<Chain.Member>>(
   members: Ms & NoInfer<Chain.Triggerable<Ms>>,
   options: Chain.Options = {}
-): Agent.Agent<{}, ErrorsOf<Ms>, Chain.ServicesOf<Ms[number]>> =>
+): Agent.Agent<{}, ErrorsOf<Ms>, Agent.ServicesOf<Ms[number]>> =>
   Chain.define("Loop", options, (ctx) =>
     waits(members) ? untilEnd(turns(members, ctx.messages)) : Effect.die(new WouldSpin({ loop: ctx.agent.name }))
   )

@@ -46,15 +46,15 @@ export interface Options<Output, Input, History> extends Chain.Options {
  * @category constructors
  */
 export const make = <
-  const Output extends Chain.AnyAgent | undefined = undefined,
-  const Input extends Chain.AnyAgent | undefined = undefined,
-  const History extends Chain.AnyAgent | undefined = undefined
+  const Output extends Agent.Any | undefined = undefined,
+  const Input extends Agent.Any | undefined = undefined,
+  const History extends Agent.Any | undefined = undefined
 >(
   options: Options<Output, Input, History> & NoInfer<Checked<Output, Input, History>>
 ): Agent.Agent<
   {},
   Chain.ErrorsOf<readonly [Output, Input, History]>,
-  Chain.ServicesOf<Output> | Chain.ServicesOf<Input> | Chain.ServicesOf<History>
+  Agent.ServicesOf<Output> | Agent.ServicesOf<Input> | Agent.ServicesOf<History>
 > => {
   // its parameters were checked where it was given
   const { history, input, output } = options as unknown as Parts
@@ -71,17 +71,17 @@ export const make = <
 const allSaidBy = <E>(role: Role, messages: MessageSequence.MessageSequence<E>) =>
   Stream.mapEffect(messages, (promise) => saidBy(role, promise))
 
-type Parts = Options<Chain.AnyAgent, Chain.AnyAgent, HistoryAgent>
+type Parts = Options<Agent.Any, Agent.Any, HistoryAgent>
 type HistoryAgent = Agent.Agent<{ readonly returnFullHistory?: boolean }, unknown, unknown>
 
 type Checked<Output, Input, History> = {
   readonly output?: Chain.Ready<Output>
   readonly input?: Chain.Ready<Input>
-  readonly history?: History extends Chain.AnyAgent
-    ? { returnFullHistory?: boolean } extends Chain.ParametersOf<History>
-      ? "returnFullHistory" extends keyof Chain.ParametersOf<History>
+  readonly history?: History extends Agent.Any
+    ? { returnFullHistory?: boolean } extends Agent.ParametersOf<History>
+      ? "returnFullHistory" extends keyof Agent.ParametersOf<History>
         ? unknown
         : { readonly "it has no parameter": "returnFullHistory" }
-      : { readonly "give its parameters with `fork`": Chain.ParametersOf<History> }
+      : { readonly "give its parameters with `fork`": Agent.ParametersOf<History> }
     : unknown
 }

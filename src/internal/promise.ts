@@ -4,14 +4,12 @@ import * as Channel from "effect/Channel"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as Message from "../Message.ts"
 import type { MessagePromise, Origin } from "../MessagePromise.ts"
-import * as MiniAgents from "../MiniAgents.ts"
 import { Log } from "./log.ts"
-import { type Place, shownIn, traced } from "./place.ts"
+import { type Place, traced } from "./place.ts"
 import type { RuntimeImpl } from "./runtime.ts"
 import { makeStreamable, replay, type StreamChannel } from "./streamable.ts"
 import type { Task } from "./task.ts"
@@ -289,48 +287,3 @@ const textBeforeFailure = (promise: MessagePromise<unknown>): Effect.Effect<stri
     )
     return Effect.map(Effect.exit(read), () => text)
   })
-
-/** A promise that the code of the running task fills by hand, and that it has to end however it ends itself. */
-export const filled = (fiber: Fiber.Fiber<unknown, unknown>, known: Message.KnownFields, origin?: Origin): Filled => {
-  const runtime = MiniAgents.current(fiber)
-  const task = runtime.supervisor.ownerOf(fiber)
-  const promise = new Streamed<unknown>(known, runtime.streamTokens)
-  promise.task = task
-  promise.maker = origin ?? task.place
-  const finish = (exit: Exit.Exit<Message.Message, unknown>) => promise.finish(exit, runtime, task, fiber.context)
-  return {
-    promise,
-    push: (token) => void promise.push(token),
-    end: (whole) => {
-      const message = attempt(
-        () => whole(promise.finishText()),
-        (defect) => finish(Exit.die(defect))
-      )
-      if (message !== undefined) finish(Exit.succeed(message))
-    },
-    fail: (cause) => {
-      const shown = shownIn(cause, promise.maker === task.place ? task.place : undefined)
-      finish(Exit.failCause(shown))
-      return shown
-    }
-  }
-}
-
-export interface Filled {
-  readonly promise: MessagePromise<unknown>
-  readonly push: (token: string) => void
-  /** Ends it with the message that is made of the whole text. */
-  readonly end: (whole: (text: string) => Message.Message) => void
-  /** Gives the cause for the call to fail with as well: it is one failure, and reading either is reading it. */
-  readonly fail: (cause: Cause.Cause<unknown>) => Cause.Cause<unknown>
-}
-
-/** What a foreign function throws must reach the promise, not the event loop, and an Effect per token would be dear. */
-export const attempt = <A>(run: () => A, fail: (cause: unknown) => void): A | undefined => {
-  try {
-    return run()
-  } catch (cause) {
-    fail(cause)
-    return undefined
-  }
-}

@@ -1,41 +1,27 @@
-/** What message sequences are made of: ropes of promises, and the ways to read them. */
-import type * as Arr from "effect/Array"
+/** What message sequences are made of: ropes of promises. */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import type * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Pull from "effect/Pull"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Message from "../Message.ts"
 import type { MessagePromise, Origin } from "../MessagePromise.ts"
 import type { MessageSequence, Part, SingleOptions } from "../MessageSequence.ts"
 import type { Source } from "./input.ts"
-import { joinedTokens, withoutNewlines } from "./joinedTokens.ts"
 import { type Place, shownOf, traced } from "./place.ts"
-import { asAside, inside, isAside, isPromise, View, Whole } from "./promise.ts"
-import { given, type Observes, Reader, Rope } from "./rope.ts"
+import { asAside, inside, Whole } from "./promise.ts"
+import { CircularSequence, readBy, ringThrough } from "./rings.ts"
+import { Rope } from "./rope.ts"
+import { given, isRope, type Observes, Reader } from "./ropeReader.ts"
 import type { RuntimeImpl } from "./runtime.ts"
-import { ended, makeStreamable, type StreamChannel } from "./streamable.ts"
+import { collect, joined, partsOf, promisesOf, singleOf } from "./sequenceReads.ts"
+import { makeStreamable, type StreamChannel } from "./streamable.ts"
 import { Task } from "./task.ts"
 
 export const TypeId = "~miniagents/MessageSequence"
 
 export type Promise = MessagePromise<unknown>
-
-/**
- * A sequence that would contain itself: it ends with this as a defect in the place where it would have to go on with its
- * own beginning. The agents are those whose sequences make up the ring.
- */
-export class CircularSequence extends Schema.TaggedError<CircularSequence>()("CircularSequence", {
-  agents: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    const agents = this.agents.length === 0 ? "a sequence" : `the replies of ${this.agents.join(" <- ")}`
-    return `A sequence would contain itself through ${agents}: let one of them read a copy that does not lead back`
-  }
-}
 
 export interface Sequence<E = unknown> extends MessageSequence<E> {}
 export class Sequence<E = unknown> extends Rope<Promise> {
@@ -80,6 +66,25 @@ export class Sequence<E = unknown> extends Rope<Promise> {
   /** The same sequence for who only watches: reading it starts nothing and takes no failure as read. */
   get watched(): MessageSequence<E> {
     return (this.view ??= new Watched(this))
+  }
+
+  /** What stands for the failure that it ended with, if that is no end: nothing, where that is in it already. */
+  get failure(): ReadonlyArray<Promise> | undefined {
+    return undefined
+  }
+
+  /** A part as it is read, with its failure taken as a message where this sequence takes it so. */
+  part(part: Promise | Rope<Promise>, observes: Observes): Part<unknown> {
+    if (!isRope(part)) {
+      const promise = given(part, this)
+      return observes === "none" ? inside(promise).watched : promise
+    }
+    let nested = part as Sequence // all ropes of promises that are parts are sequences
+    const recovers = this.recover !== undefined && nested.recover === undefined
+    if (recovers || (this.mark !== undefined && nested.mark === undefined)) nested = new Within(nested, this)
+    if (observes === "none") return nested.watched
+    nested.shared = true
+    return nested
   }
 
   /** Adds parts at their place. */
@@ -160,8 +165,7 @@ class Within extends Sequence {
     return this.sequence.added
   }
 
-  /** What stands for the failure that the sequence ended with, if it did: nothing, where that is in it already. */
-  get failure(): ReadonlyArray<Promise> | undefined {
+  override get failure(): ReadonlyArray<Promise> | undefined {
     const { exit, recover } = this.sequence
     if (this.recover === undefined || recover !== undefined) return undefined
     if (exit?._tag !== "Failure" || Cause.hasInterruptsOnly(exit.cause)) return undefined
@@ -226,174 +230,11 @@ const recover = {
   }
 }
 
-/** The sequence that a part is or reads from, if any. */
-const readBy = (part: Promise | Rope<Promise>): Rope<Promise> | undefined => {
-  let source: unknown = part
-  while (isPromise(source)) source = inside(source).source
-  return source instanceof Rope ? source : undefined
-}
-
-/** The ropes that lead from one to another as parts of parts, if they do. */
-const ringThrough = (from: Rope<Promise>, to: Rope<Promise>): ReadonlyArray<Rope<Promise>> | undefined => {
-  if (from === to) return [from]
-  if (!from.nests) return undefined
-  const cameFrom = new Map<Rope<Promise>, Rope<Promise> | undefined>([[from, undefined]])
-  const pending = [from]
-  for (let rope = pending.pop(); rope !== undefined; rope = pending.pop()) {
-    for (const part of rope.contents) {
-      const read = readBy(part)
-      if (read === undefined || cameFrom.has(read)) continue
-      cameFrom.set(read, rope)
-      if (read === to) return pathTo(read, cameFrom)
-      if (read.nests) pending.push(read)
-    }
-  }
-  return undefined
-}
-
-const pathTo = (
-  end: Rope<Promise>,
-  cameFrom: ReadonlyMap<Rope<Promise>, Rope<Promise> | undefined>
-): ReadonlyArray<Rope<Promise>> => {
-  const path: Array<Rope<Promise>> = []
-  for (let rope: Rope<Promise> | undefined = end; rope !== undefined; rope = cameFrom.get(rope)) path.push(rope)
-  return path
-}
-
 const circular = (ring: ReadonlyArray<Rope<Promise>>): Sequence => {
   const agents = ring.flatMap((rope) => (rope instanceof Sequence && rope.place ? [rope.place.agent] : []))
   const broken = new Sequence(false, undefined)
   broken.end(Exit.die(new CircularSequence({ agents: [...new Set(agents)] })))
   return broken
-}
-
-const blankLine = "\n\n"
-
-const joined = <E>(messages: Effect.Effect<ReadonlyArray<Message.Message>, E>): Effect.Effect<string, E> =>
-  Effect.map(messages, (messages) => messages.map(String).join(blankLine))
-
-/** The messages of a sequence, or those that are said: what is an aside is waited for all the same. */
-const collect = <E>(
-  sequence: Sequence<E>,
-  observes: Observes,
-  said = false
-): Effect.Effect<ReadonlyArray<Message.Message>, E> =>
-  Effect.suspend(() => {
-    const reader = new Reader(sequence, observes)
-    const messages: Array<Message.Message> = []
-    let chunk: ReadonlyArray<Promise> = []
-    let next = 0
-    const step: Effect.Effect<ReadonlyArray<Message.Message>, E> = Effect.suspend(() => {
-      while (true) {
-        for (; next < chunk.length; next++) {
-          const promise = inside(chunk[next]!)
-          if (promise.whole === undefined) {
-            const { message } = observes === "all" ? promise : promise.watched
-            return Effect.flatMap(message as Effect.Effect<Message.Message, E>, push) // a promise of this sequence
-          }
-          add(promise, promise.whole)
-        }
-        chunk = reader.read()
-        next = 0
-        if (chunk.length > 0) continue
-        if (reader.exit === undefined) return Effect.flatMap(reader.blocked!.changed, () => step)
-        const exit = reader.readExit()
-        return Exit.isSuccess(exit) ? Effect.succeed(messages) : (exit as Exit.Exit<never, E>)
-      }
-    })
-    const add = (promise: Promise, message: Message.Message) => {
-      if (!said || !(isAside(promise) || Message.isAside(message))) messages.push(message)
-    }
-    const push = (message: Message.Message) => {
-      add(chunk[next]!, message)
-      next++
-      return step
-    }
-    return step
-  })
-
-type Chunks<A, E> = Effect.Effect<Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E>>
-
-/** The promises of a sequence, flat. */
-const promisesOf = (sequence: Sequence, observes: Observes): Chunks<Promise, unknown> =>
-  Effect.sync(() => {
-    const reader = new Reader(sequence, observes)
-    const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Promise>, unknown> = Effect.suspend(() => {
-      let chunk: ReadonlyArray<Promise> = reader.read()
-      if (chunk.length > 0) {
-        if (observes === "none") chunk = chunk.map((promise) => inside(promise).watched)
-        return Effect.succeed(chunk as Arr.NonEmptyReadonlyArray<Promise>)
-      }
-      if (reader.exit !== undefined) return ended(reader.readExit())
-      return Effect.flatMap(reader.blocked!.changed, () => pull)
-    })
-    return pull
-  })
-
-/** What was put into a sequence, in the order of that. */
-const partsOf = <E>(sequence: Sequence<E>, observes: Observes): Chunks<Part<E>, E> =>
-  Effect.sync(() => {
-    let index = 0
-    let over = false
-    const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Part<E>>, E> = Effect.suspend(() => {
-      if (observes === "all") sequence.startUnsafe()
-      const { exit, items } = sequence.added
-      if (index < items.length) {
-        const parts = items.slice(index).map((part) => partOf(part, sequence, observes))
-        index = items.length
-        return Effect.succeed(parts as ReadonlyArray<unknown> as Arr.NonEmptyReadonlyArray<Part<E>>)
-      }
-      if (exit === undefined) return Effect.flatMap(sequence.added.changed, () => pull)
-      const failure = sequence instanceof Within ? sequence.failure : undefined
-      if (failure !== undefined) {
-        const [promise] = failure
-        if (over || promise === undefined) return Cause.done()
-        over = true
-        return Effect.succeed([promise as Part<E>]) // it cannot fail
-      }
-      if (observes === "all" && Exit.isFailure(exit)) sequence.failureRead()
-      return ended(exit)
-    })
-    return pull
-  })
-
-/** A part, with its failure taken as a message where the sequence takes it so. */
-const partOf = (part: Promise | Rope<Promise>, around: Sequence, observes: Observes): Part<unknown> => {
-  if (!(part instanceof Rope)) {
-    const promise = given(part, around)
-    return observes === "none" ? inside(promise).watched : promise
-  }
-  let nested = part as Sequence // all ropes of promises that are parts are sequences
-  const recovers = around.recover !== undefined && nested.recover === undefined
-  if (recovers || (around.mark !== undefined && nested.mark === undefined)) nested = new Within(nested, around)
-  if (observes === "none") return nested.watched
-  nested.shared = true
-  return nested
-}
-
-const singleOf = <E>(self: MessageSequence<E>, source: Sequence<E>, options: SingleOptions = {}): MessagePromise<E> => {
-  const { delimiter = blankLine, known = {}, mergeMetadata = false, originals = false, trimStart = false } = options
-  const spoken = Stream.map(self, (promise) => ({
-    tokens: trimStart ? withoutNewlines(promise) : promise,
-    isSilent: isAside(promise)
-  }))
-  const tokens = joinedTokens(spoken, delimiter)
-  const join = (messages: ReadonlyArray<Message.Message>) => {
-    const texts = messages.map(String)
-    const content = (trimStart ? texts.map((text) => text.replace(/^[\r\n]+/, "")) : texts).join(delimiter)
-    const merged = mergeMetadata ? Object.assign({}, ...messages.map((message) => message.metadata)) : {}
-    const metadata = { ...merged, ...known.metadata }
-    return originals
-      ? new Message.Joined({ content, originals: messages, metadata })
-      : Message.fromText(content, Object.keys(metadata).length === 0 ? known : { ...known, metadata })
-  }
-  const view: MessagePromise<E> = new View<E>(source, {
-    known: originals ? { _tag: "Joined" } : { _tag: "Text", ...known },
-    tokens,
-    message: Effect.map(collect(source, self === source ? "all" : "none", true), join),
-    watch: () => (self === source ? singleOf(source.watched, source, options) : view)
-  })
-  return view
 }
 
 makeStreamable(Sequence.prototype, TypeId, (sequence) => Channel.fromPull(promisesOf(sequence, "all")))

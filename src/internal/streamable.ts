@@ -8,7 +8,7 @@ import { pipeArguments } from "effect/Pipeable"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import type { Log } from "./log.ts"
-import type { Observes } from "./rope.ts"
+import type { Observes } from "./ropeReader.ts"
 
 export type StreamChannel<A, E> = Stream.Stream<A, E>["channel"]
 
