@@ -137,7 +137,9 @@ const make = (options: Options): Service => {
       }
       const foreign = origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`
       if (foreign && !origins.includes(origin)) return refuse(403, "bad_origin", "Pages of this origin may not call")
-      const cors = foreign ? { "access-control-allow-origin": origin, "access-control-expose-headers": "run-id" } : {}
+      const cors = foreign
+        ? { "access-control-allow-origin": origin, "access-control-expose-headers": "run-id, mcp-session-id" }
+        : {}
       if (request.method === "OPTIONS") return Effect.succeed(preflight(request.headers, cors))
       const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
       if (wanted !== undefined && !same(digest(given), wanted)) {

@@ -14,12 +14,18 @@ export interface Options {
 /** The bytes of frames that come in chunks; each chunk is one packet. */
 export const make = (frames: Stream.Stream<string>, options: Options): Stream.Stream<Uint8Array> => {
   const encoder = new TextEncoder()
-  const said = Stream.mapArray(frames, (chunk) => [chunk.length === 1 ? chunk[0] : chunk.join("")])
-  const signs = Stream.map(Stream.fromSchedule(Schedule.spaced(options.heartbeat)), () => options.alive)
-  return Stream.make(options.hello).pipe(
-    Stream.concat(Stream.merge(said, signs, { haltStrategy: "left" })),
-    Stream.map((text) => encoder.encode(text))
-  )
+  const said = Stream.mapArray(frames, (chunk) => [encoder.encode(chunk.length === 1 ? chunk[0] : chunk.join(""))])
+  return Stream.concat(Stream.make(encoder.encode(options.hello)), withSigns(said, options))
+}
+
+/** Bytes as they come, and a sign of life when none do. */
+export const withSigns = <E>(
+  bytes: Stream.Stream<Uint8Array, E>,
+  { alive, heartbeat }: Pick<Options, "alive" | "heartbeat">
+): Stream.Stream<Uint8Array, E> => {
+  const sign = new TextEncoder().encode(alive)
+  const signs = Stream.map(Stream.fromSchedule(Schedule.spaced(heartbeat)), () => sign)
+  return Stream.merge(bytes, signs, { haltStrategy: "left" })
 }
 
 export const headers = { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" } as const

@@ -170,7 +170,7 @@ const call = (agent: Agent.Agent<{}, unknown, unknown>, given: object, mode: Too
   Effect.gen(function* () {
     const running = yield* CurrentCall
     const errorsAsMessages = mode === "return"
-    const [messages, parameters] = needsParameters(agent.parameters) ? [[], given] : [[Object.values(given)], {}]
+    const [messages, parameters] = inputOf(agent, given)
     const trigger = agent.trigger(messages, parameters, { errorsAsMessages }) as Effect.Effect<
       MessageSequence.MessageSequence<unknown>,
       never,
@@ -182,6 +182,13 @@ const call = (agent: Agent.Agent<{}, unknown, unknown>, given: object, mode: Too
     const failure = errorsAsMessages ? said.find((message) => message instanceof Message.Failure) : undefined
     return failure === undefined ? yield* replies.text : yield* Effect.fail(String(failure))
   })
+
+/** What an agent is called with, by what its tool is called with: messages and parameters. @internal */
+export const inputOf = (
+  agent: { readonly parameters: Schema.Struct<Schema.Struct.Fields> },
+  given: object
+): readonly [messages: ReadonlyArray<string>, parameters: object] =>
+  needsParameters(agent.parameters) ? [[], given] : [Object.values(given), {}]
 
 const MessageOnly = Schema.Struct({ message: Schema.String.annotate({ description: "What to say to the agent" }) })
 

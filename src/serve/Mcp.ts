@@ -1,0 +1,169 @@
+/**
+ * Agents as the tools of an MCP server, over HTTP or through the standard input and output.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Duration from "effect/Duration"
+import * as Layer from "effect/Layer"
+import type * as Stdio from "effect/Stdio"
+import * as McpProtocol from "effect/ai/McpProtocol"
+import * as McpServer from "effect/ai/McpServer"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type * as Agent from "../Agent.ts"
+import type * as Message from "../Message.ts"
+import type * as MiniAgents from "../MiniAgents.ts"
+import type * as Runs from "../runs/Runs.ts"
+import * as Guard from "./Guard.ts"
+import { type AnyAgent, McpCalls } from "./mcpCalls.ts"
+import * as mcpHttp from "./mcpHttp.ts"
+
+/**
+ * What the server says of itself, and what it has beside agents.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<R = never> {
+  /**
+   * The name of the server.
+   * @default "miniagents"
+   */
+  readonly name?: string | undefined
+  /**
+   * The version of the server.
+   * @default "1.0.0"
+   */
+  readonly version?: string | undefined
+  /** What a model that uses the server is told about it. */
+  readonly instructions?: string | undefined
+  /** The classes of messages of your own that the agents reply with. */
+  readonly classes?: ReadonlyArray<Message.AnyClass> | undefined
+  /**
+   * How long a call that waits for an answer of the client's user goes on without hearing of it.
+   * @default "5 minutes"
+   */
+  readonly linger?: Duration.Input | undefined
+  /** Resources, prompts and tools that are no agents, by `McpServer` of `effect/ai`. */
+  readonly registrations?: Layer.Layer<never, never, R> | undefined
+}
+
+/**
+ * Serves agents as the tools of an MCP server at a path.
+ *
+ * **Details**
+ *
+ * Both ages of the protocol are spoken: 2025-11-25 with its sessions, and 2026-07-28 without. A tool has the name, the
+ * description and the parameters of its agent; an agent that needs none is sent a message. Its result is the text that
+ * the agent says, with the files that its models made; what it says meanwhile is told as progress to a client that asks
+ * for progress. A client that leaves, or cancels, interrupts the run.
+ *
+ * Where a tool of the agent needs approval and nobody else decides (`Approval`), the client's user is asked, if the
+ * client can do that.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { HttpRouter } from "effect/http"
+ * import { Agent, MiniAgents } from "miniagents"
+ * import { Runs } from "miniagents/runs"
+ * import { Guard, Mcp } from "miniagents/serve"
+ *
+ * const echo = Agent.make("Echo", { description: "Says it again" }, (ctx) => ctx.reply(ctx.messages))
+ *
+ * const served = HttpRouter.serve(Mcp.layer("/mcp", [echo])).pipe(
+ *   Layer.provide([Guard.layer(), Runs.layerMemory(), MiniAgents.layer()])
+ * ) // a Layer that needs an `HttpServer`
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <const Agents extends ReadonlyArray<Agent.Any>, R = never>(
+  path: `/${string}`,
+  agents: Agents,
+  options: Options<R> = {}
+): Layer.Layer<
+  never,
+  never,
+  | HttpRouter.HttpRouter
+  | Guard.Guard
+  | Runs.Runs
+  | MiniAgents.MiniAgents
+  | Agent.ServicesOf<Agents[number]>
+  | Registered<R>
+> =>
+  HttpRouter.use((router) =>
+    Effect.gen(function* () {
+      const guard = yield* Guard.Guard
+      yield* guard.install(router, { path, refuse: mcpHttp.refuse })
+      // a router of its own, so that what effect's server leaves to others stands before its routes
+      const inner = yield* HttpRouter.make
+      const server = McpServer.layerHttp({
+        ...described(options),
+        path,
+        allowSessionTermination: true,
+        registrations: registrations(agents, options)
+      })
+      yield* Effect.orDie(Layer.build(Layer.provide(server, Layer.succeed(HttpRouter.HttpRouter, inner))))
+      yield* router.add("*", path, mcpHttp.before(inner.asHttpEffect(), guard))
+    })
+  ) as never // the requirements of the agents and the registrations are asked for when the server is built
+
+/**
+ * Serves agents as the tools of an MCP server through the standard input and output, for a host that starts the program.
+ *
+ * **Gotchas**
+ *
+ * The standard output belongs to the protocol: nothing else may write to it, a logger neither.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Agent, MiniAgents } from "miniagents"
+ * import { Runs } from "miniagents/runs"
+ * import { Mcp } from "miniagents/serve"
+ *
+ * const echo = Agent.make("Echo", { description: "Says it again" }, (ctx) => ctx.reply(ctx.messages))
+ *
+ * const served = Mcp.layerStdio([echo]).pipe(
+ *   Layer.provide([Runs.layerMemory(), MiniAgents.layer()])
+ * ) // a Layer that needs `Stdio`
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerStdio = <const Agents extends ReadonlyArray<Agent.Any>, R = never>(
+  agents: Agents,
+  options: Options<R> = {}
+): Layer.Layer<
+  never,
+  never,
+  Stdio.Stdio | Runs.Runs | MiniAgents.MiniAgents | Agent.ServicesOf<Agents[number]> | Registered<R>
+> => McpServer.layerStdio({ ...described(options), registrations: registrations(agents, options) }) as never // as above
+
+/** What registrations require that the server does not give them. */
+type Registered<R> = Exclude<McpServer.McpRequest.Without<R>, McpServer.McpServer>
+
+const described = ({ instructions, name = "miniagents", version = "1.0.0" }: Omit<Options, "registrations">) => ({
+  name,
+  version,
+  ...(instructions === undefined ? {} : { instructions }),
+  protocols: [McpProtocol.v2025_11_25, McpProtocol.v2026_07_28] as const
+})
+
+const registrations = <R>(agents: ReadonlyArray<Agent.Any>, options: Options<R>): Layer.Layer<never, never, never> => {
+  const { classes = [], linger = "5 minutes", registrations = Layer.empty } = options
+  const tools = Layer.effectDiscard(
+    Effect.gen(function* () {
+      const server = yield* McpServer.McpServer
+      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents>()
+      const calls = new McpCalls(context, { classes, linger })
+      for (const agent of agents) yield* calls.register(server, agent as unknown as AnyAgent)
+    })
+  )
+  return Layer.merge(tools, registrations) as never // what they require is asked for where the server is built
+}
