@@ -175,8 +175,9 @@ class PromptBuilder {
 
   text(message: Message.Message): void {
     const text = String(message)
-    if (isBlank(text)) return
     const role = roleOf(message)
+    // What says nothing is left out, and yet is the end of the response before it.
+    if (isBlank(text)) return void (this.turn.said = (role === "assistant" ? saidIn(message) : undefined) ?? "")
     if (role === "system") this.messages.push(systemMessage(text))
     else if (role === "user") this.messages.push(Prompt.userMessage({ content: [textPart(text)] }))
     else this.add(Prompt.textPart({ text, ...withOptions(message) }), message)
