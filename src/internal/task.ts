@@ -16,10 +16,32 @@ export const CurrentTask = Context.Reference<Task | undefined>("miniagents/Curre
   defaultValue: () => undefined
 })
 
+/** Who waits for one thing; whoever is interrupted waits no longer. */
+class Waiters {
+  private readonly resumes = new Set<() => void>()
+
+  /** Waits, unless it is over already. */
+  until(isOver: () => boolean): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      // what happens between two steps counts, so this looks when it registers
+      if (isOver()) return resume(Effect.void)
+      const wake = () => resume(Effect.void)
+      this.resumes.add(wake)
+      return Effect.sync(() => this.resumes.delete(wake))
+    })
+  }
+
+  wake(): void {
+    const resumes = [...this.resumes]
+    this.resumes.clear()
+    for (const resume of resumes) resume()
+  }
+}
+
 /** Counts, and wakes who waits for none. */
 export class WaitGroup {
   count = 0
-  private waiters: Array<() => void> = []
+  private readonly waiters = new Waiters()
 
   begin(): void {
     this.count++
@@ -27,20 +49,15 @@ export class WaitGroup {
 
   done(): void {
     this.count--
-    if (this.count > 0) return
-    const waiters = this.waiters
-    this.waiters = []
-    for (const waiter of waiters) waiter()
+    if (this.count === 0) this.waiters.wake()
   }
 
-  readonly none: Effect.Effect<void> = Effect.suspend(() => {
-    const wait = Effect.callback<boolean>((resume) => {
-      // what happens between two steps counts, so this looks when it registers
-      if (this.count === 0) return resume(Effect.succeed(true))
-      this.waiters.push(() => resume(Effect.succeed(false)))
-    })
-    return Effect.flatMap(wait, (none) => (none ? Effect.void : this.none))
-  })
+  /** Waits until none is left in a moment in which whoever waits can see it. */
+  readonly none: Effect.Effect<void> = Effect.suspend(() =>
+    this.count === 0 ? Effect.void : Effect.andThen(this.waiters.until(this.isNone), this.none)
+  )
+
+  private readonly isNone = (): boolean => this.count === 0
 }
 
 /** Something that can be sent to until it is finished: well, or because who would have sent more cannot any longer. */
@@ -102,7 +119,7 @@ export class Task {
   private openCalls: Set<Open> | undefined = undefined
   protected work: Work | undefined
   private readonly atEnd: ((exit: TaskExit) => void) | undefined
-  private left: Array<() => void> | undefined
+  private left: Waiters | undefined
   private counted = false
   private parent: Task | undefined
   private first: Task | undefined = undefined
@@ -181,10 +198,7 @@ export class Task {
 
   /** Waits until this task and everything below it has ended. */
   get gone(): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      if (this.isGone) return resume(Effect.void)
-      ;(this.left ??= []).push(() => resume(Effect.void))
-    })
+    return Effect.suspend(() => (this.left ??= new Waiters()).until(() => this.isGone))
   }
 
   /** Ends everything below that has not started and that nobody will read any more. */
@@ -207,7 +221,7 @@ export class Task {
     this.fiber = undefined
     const waiters = this.release()
     if (this.counted) this.supervisor.running.done()
-    for (const resume of waiters) resume()
+    for (const each of waiters) each.wake()
   }
 
   private run(work: Work): void {
@@ -260,8 +274,8 @@ export class Task {
   }
 
   /** Leaves the tree, with every ancestor that was only kept for what is below it; gives who waited for that. */
-  private release(): ReadonlyArray<() => void> {
-    const waiters: Array<() => void> = []
+  private release(): ReadonlyArray<Waiters> {
+    const waiters: Array<Waiters> = []
     let task: Task | undefined = this
     while (task !== undefined && task.ended && task.first === undefined && task.parent !== undefined) {
       const parent: Task = task.parent
@@ -269,7 +283,7 @@ export class Task {
       else task.previous.next = task.next
       if (task.next !== undefined) task.next.previous = task.previous
       task.parent = task.next = task.previous = undefined
-      if (task.left !== undefined) waiters.push(...task.left)
+      if (task.left !== undefined) waiters.push(task.left)
       task = parent
     }
     return waiters
