@@ -15,8 +15,26 @@ import { S12 } from "./scenarios/S12.ts"
 import { S13 } from "./scenarios/S13.ts"
 import { S14 } from "./scenarios/S14.ts"
 import { S15 } from "./scenarios/S15.ts"
+import { S17 } from "./scenarios/S17.ts"
 
-export const all: ReadonlyArray<Scenario> = [S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12, ...S13, S14, S15]
+export const all: ReadonlyArray<Scenario> = [
+  S1,
+  S2,
+  S3,
+  S4,
+  S5,
+  S6,
+  S7,
+  S8,
+  S9,
+  S10,
+  S11,
+  S12,
+  ...S13,
+  S14,
+  S15,
+  ...S17
+]
 
 /** The scenarios that have peers, with them. */
 export const withPeers: ReadonlyArray<Scenario> = all.flatMap((scenario) =>

@@ -48,3 +48,16 @@ export const limit =
     if (result === undefined) return undefined
     return { met: of(result) <= most, text: `${name}: ${what} ${round(of(result))} ${unit} (at most ${most} ${unit})` }
   }
+
+/** What `name` takes more than `other` for each of `size` units, in microseconds. */
+export const more =
+  (name: string, other: string, unit: string, size: number, most: number): Target =>
+  (results) => {
+    const [a, b] = [named(results, name), named(results, other)]
+    if (a === undefined || b === undefined) return undefined
+    const cost = ((a.ms.median - b.ms.median) * 1000) / size
+    return {
+      met: cost <= most,
+      text: `${name}: ${cost.toFixed(2)} µs a ${unit} more than "${other}" (at most ${most} µs)`
+    }
+  }

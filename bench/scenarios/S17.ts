@@ -1,0 +1,41 @@
+/** What it costs that a run is watched: by an observer that reads what every call replies. */
+import type * as Observed from "../miniagents/Observed.ts"
+import type { Contestant, Scenario } from "../Scenario.ts"
+import * as Targets from "../Targets.ts"
+
+const unwatched = "not watched"
+const watched = "watched"
+
+type Way = keyof typeof Observed
+
+const contestant = (name: string, kind: Contestant["kind"], way: Way): Contestant => ({
+  name,
+  kind,
+  load: async () => (await import("../miniagents/Observed.ts"))[way]
+})
+
+const calls = 20_000
+const tokens = 200_000
+
+export const S17: ReadonlyArray<Scenario> = [
+  {
+    id: "S17.1",
+    title: "20,000 calls, one word each, that an observer reads too",
+    unit: "call",
+    size: calls,
+    gate: 500,
+    patience: 60,
+    contestants: [contestant(unwatched, "floor", "calls"), contestant(watched, "miniagents", "watchedCalls")],
+    targets: [Targets.more(watched, unwatched, "call", calls, 10)]
+  },
+  {
+    id: "S17.2",
+    title: "one message of 200,000 tokens that come one at a time, that an observer reads too",
+    unit: "token",
+    size: tokens,
+    gate: 10_000,
+    patience: 60,
+    contestants: [contestant(unwatched, "floor", "tokens"), contestant(watched, "miniagents", "watchedTokens")],
+    targets: [Targets.more(watched, unwatched, "token", tokens, 1.5)]
+  }
+]
