@@ -1,4 +1,5 @@
 export * as Guard from "./Guard.ts"
 export * as Mcp from "./Mcp.ts"
 export * as Native from "./Native.ts"
+export * as OpenAiApi from "./OpenAiApi.ts"
 export * as RemoteAgent from "./RemoteAgent.ts"

@@ -1,0 +1,502 @@
+/**
+ * Agents as the models of an API like OpenAI's: any of its clients speaks to them, by chat completions or by responses,
+ * which a reader that was cut off reads on.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Agent from "../Agent.ts"
+import * as ClientTools from "../llm/agents/ClientTools.ts"
+import type * as Message from "../Message.ts"
+import type * as MiniAgents from "../MiniAgents.ts"
+import * as Runs from "../runs/Runs.ts"
+import type * as Transcript from "../Transcript.ts"
+import { Answer } from "./answer.ts"
+import * as callRequest from "./callRequest.ts"
+import * as eventBody from "./eventBody.ts"
+import * as Guard from "./Guard.ts"
+import * as jsonBody from "./jsonBody.ts"
+import * as openAiChat from "./openAiChat.ts"
+import * as openAiRequest from "./openAiRequest.ts"
+import * as openAiResponse from "./openAiResponse.ts"
+import { ofRuns, type Refuse } from "./refusal.ts"
+
+/**
+ * What a client may set, and where the API is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * The path of the API.
+   * @default "/v1"
+   */
+  readonly path?: `/${string}` | undefined
+  /**
+   * Whether a client may instruct the agents: messages of the roles `system` and `developer`, and `instructions`.
+   * @default false
+   */
+  readonly instructions?: boolean | undefined
+  /**
+   * The parameters of the agents that a client may set. Those of the agents on models are spelled as in OpenAI's API
+   * (`maxTokens` is `max_completion_tokens`), others as they are or with underscores.
+   * @default none
+   */
+  readonly parameters?: ReadonlyArray<string> | undefined
+  /**
+   * Whether the agents on models are told of the tools of a client, which it runs itself.
+   * @default false
+   */
+  readonly tools?: boolean | undefined
+}
+
+/**
+ * Agents by the names under which clients ask for them as models.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Agents {
+  readonly [model: string]: Agent.Agent<never, unknown, unknown>
+}
+
+/**
+ * What agents require.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Services<A extends Agents> = A[keyof A] extends infer Each
+  ? Each extends Agent.Agent<infer _P, infer _E, infer R>
+    ? R
+    : never
+  : never
+
+/**
+ * Serves agents as models.
+ *
+ * **Details**
+ *
+ * - `GET /v1/models` and `GET /v1/models/:model` list them.
+ * - `POST /v1/chat/completions` answers as a stream or as a whole. The run ends when its reader leaves.
+ * - `POST /v1/responses` does as well. With `background: true` the run goes on when its reader leaves, and without
+ *   `stream` the answer is the response as it has begun.
+ * - `GET /v1/responses/:id` gives a response as a whole once it has ended, and with `?stream=true` its events, from the
+ *   start or, with `&starting_after=N`, after the event of that number.
+ * - `POST /v1/responses/:id/cancel` interrupts it.
+ *
+ * The answer is what an agent says: its messages but for the asides, each a paragraph of a completion, and an output of
+ * its own in a response. What the agent that was asked thinks stands in `reasoning_content`, and in `reasoning` items.
+ * Its own tools and what happens in them are not shown. The usage is that of all models that worked on it.
+ *
+ * **Gotchas**
+ *
+ * Both APIs send the whole conversation with each request, so that a client can make an agent believe that it has said
+ * anything.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { HttpRouter } from "effect/http"
+ * import { Agent, MiniAgents } from "miniagents"
+ * import { Runs } from "miniagents/runs"
+ * import { Guard, OpenAiApi } from "miniagents/serve"
+ *
+ * const assistant = Agent.make("Assistant", (ctx) => ctx.reply(["You said:", ctx.messages]))
+ *
+ * const served = HttpRouter.serve(OpenAiApi.layer({ assistant })).pipe(
+ *   Layer.provide([Guard.layer(), Runs.layerMemory(), MiniAgents.layer()])
+ * ) // a Layer that needs an `HttpServer`
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <const A extends Agents>(
+  agents: A,
+  options: Options = {}
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Guard.Guard | Runs.Runs | MiniAgents.MiniAgents | Services<A>> =>
+  HttpRouter.use((router) =>
+    Effect.gen(function* () {
+      const { path = "/v1" } = options
+      const guard = yield* Guard.Guard
+      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | Services<A>>()
+      yield* guard.install(router, { path, refuse })
+      const server = new Server(agents, options, guard, context)
+      yield* router.add("GET", `${path}/models`, server.models)
+      yield* router.add("GET", `${path}/models/:model`, server.model)
+      yield* router.add("POST", `${path}/chat/completions`, server.chat)
+      yield* router.add("POST", `${path}/responses`, server.respond)
+      yield* router.add("GET", `${path}/responses/:id`, server.retrieve)
+      yield* router.add("POST", `${path}/responses/:id/cancel`, server.cancel)
+      yield* router.add("*", `${path}/*`, refuse(404, "not_found", "There is nothing at this address"))
+    })
+  )
+
+/**
+ * What is known of an answer from the start: its id (`chatcmpl-…`, `resp_…`), when it was asked for, in seconds since
+ * 1970, and the name under which the agent is served.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Head {
+  readonly id: string
+  readonly created: number
+  readonly model: string
+}
+
+/**
+ * An event of a response. Its number says how much was given up to and with it, one for each event but those of a text,
+ * which count its UTF-16 units: so it does not depend on how the text was cut.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResponseEvent extends Schema.JsonObject {
+  readonly type: string
+  readonly sequence_number: number
+}
+
+/**
+ * The events of a transcript as the chunks of a chat completion, the last one with the usage where that is asked for.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const toChunks = <E, R>(
+  events: Stream.Stream<Transcript.Event, E, R>,
+  head: Head,
+  options: { readonly usage?: boolean | undefined } = {}
+): Stream.Stream<Schema.Json, E, R> =>
+  Stream.suspend(() => {
+    const chunks = new openAiChat.Chunks(head, options.usage === true)
+    const later = Stream.flatMap(events, (event) => Stream.fromIterable(chunks.take(event)))
+    return Stream.concat(Stream.make(chunks.first), later)
+  })
+
+/**
+ * The events of a transcript as those of a response, from its start or after the event of a number.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const toResponseEvents = <E, R>(
+  events: Stream.Stream<Transcript.Event, E, R>,
+  head: Head,
+  options: { readonly after?: number | undefined } = {}
+): Stream.Stream<ResponseEvent, E, R> =>
+  Stream.suspend(() => {
+    const made = new openAiResponse.Events(head, options.after)
+    const later = Stream.flatMap(events, (event) => Stream.fromIterable(made.take(event)))
+    return Stream.concat(Stream.fromIterable(made.first), later)
+  })
+
+type Response = HttpServerResponse.HttpServerResponse
+type Request = HttpServerRequest.HttpServerRequest
+type Events = Stream.Stream<Transcript.Event, Runs.RunsError>
+
+/** A call that a request asks for. */
+interface Call {
+  readonly model: string
+  readonly input: ReadonlyArray<Message.Message>
+  readonly parameters: unknown
+  readonly tools: ReadonlyArray<ClientTools.ClientTool>
+}
+
+class Server<R> {
+  private readonly agents: Agents
+  private readonly options: Options
+  private readonly guard: Guard.Service
+  private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+
+  constructor(
+    agents: Agents,
+    options: Options,
+    guard: Guard.Service,
+    context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+  ) {
+    this.agents = agents
+    this.options = options
+    this.guard = guard
+    this.context = context
+  }
+
+  readonly models = this.handler(() =>
+    Effect.sync(() => json({ object: "list", data: Object.keys(this.agents).map(modelOf) }))
+  )
+
+  readonly model = this.handler(() =>
+    Effect.gen({ self: this }, function* () {
+      const { model = "" } = yield* HttpRouter.params
+      yield* this.find(model)
+      return json(modelOf(model))
+    })
+  )
+
+  readonly chat = this.handler((request) =>
+    Effect.gen({ self: this }, function* () {
+      const body = yield* this.body(request)
+      const call = yield* this.call(body, (instructions) => openAiRequest.chatMessages(body.messages, instructions))
+      const id = `chatcmpl-${hex()}`
+      const head = { id, created: yield* seconds, model: call.model }
+      const events = yield* this.start(id, call, true)
+      if (body.stream !== true) return yield* this.completed(events, (answer) => openAiChat.completion(answer, head))
+      const options = body.stream_options as { readonly include_usage?: Schema.Json } | null | undefined
+      return this.stream(
+        toChunks(events, head, { usage: options?.include_usage === true }).pipe(
+          Stream.catchCause((cause) =>
+            Stream.fromEffect(
+              Effect.map(lost(cause), (said) => openAiChat.errorBody("server_error", "InternalError", said))
+            )
+          ),
+          Stream.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`),
+          Stream.concat(Stream.make("data: [DONE]\n\n"))
+        )
+      )
+    })
+  )
+
+  readonly respond = this.handler((request) =>
+    Effect.gen({ self: this }, function* () {
+      const body = yield* this.body(request)
+      const call = yield* this.call(body, (instructions) =>
+        openAiRequest.responseInput(body.input, body.instructions, instructions)
+      )
+      const id = `resp_${hex()}.${call.model}`
+      const inBackground = body.background === true
+      const events = yield* this.start(id, call, !inBackground)
+      const head = yield* this.head(id)
+      if (body.stream === true) return this.responseEvents(head, events)
+      if (inBackground) return json(openAiResponse.running(head))
+      return yield* this.completed(events, (answer) => openAiResponse.whole(answer, head))
+    })
+  )
+
+  readonly retrieve = this.handler((request) =>
+    Effect.gen({ self: this }, function* () {
+      const { head, info } = yield* this.response
+      const query = new URL(request.url, "http://localhost").searchParams
+      const events = Runs.read(info.id).pipe(Stream.provideContext(this.context))
+      if (query.get("stream") !== "true") {
+        return info.status === "running" ? json(openAiResponse.running(head)) : yield* this.whole(head, events)
+      }
+      const after = query.get("starting_after")
+      if (after !== null && !/^\d{1,15}$/.test(after)) {
+        return yield* refuseParam("starting_after", "It must be the number of an event", "invalid_value")
+      }
+      return this.responseEvents(head, events, after === null ? undefined : Number(after))
+    })
+  )
+
+  readonly cancel = this.handler(() =>
+    Effect.gen({ self: this }, function* () {
+      const { head, info } = yield* this.response
+      yield* Runs.interrupt(info.id)
+      return yield* this.whole(head, Runs.read(info.id).pipe(Stream.provideContext(this.context)))
+    })
+  )
+
+  private find(model: unknown): Effect.Effect<Agent.Agent<never, unknown, unknown>, Response> {
+    return typeof model === "string" && Object.hasOwn(this.agents, model)
+      ? Effect.succeed(this.agents[model])
+      : refuseParam("model", `The model \`${String(model)}\` does not exist`, "model_not_found", 404)
+  }
+
+  private body(request: Request): Effect.Effect<Schema.JsonObject, Response, Scope.Scope> {
+    return Effect.flatMap(jsonBody.read(request, this.guard.bodyTimeout, refuse), (json) =>
+      typeof json === "object" && json !== null && !Array.isArray(json)
+        ? Effect.succeed(json as Schema.JsonObject)
+        : Effect.flip(refuse(400, "invalid_value", "The body of the request must be an object"))
+    )
+  }
+
+  /** What a request asks for. */
+  private call(
+    body: Schema.JsonObject,
+    messages: (instructions: boolean) => Effect.Effect<ReadonlyArray<Message.Message>, openAiRequest.Problem>
+  ): Effect.Effect<Call, Response> {
+    const { instructions = false, parameters: allowed = [], tools: takesTools = false } = this.options
+    return Effect.gen({ self: this }, function* () {
+      const agent = yield* this.find(body.model)
+      const checked = Effect.gen(function* () {
+        yield* openAiRequest.refuseForms(body, allowed)
+        const input = yield* messages(instructions)
+        const tools = body.tool_choice === "none" ? [] : yield* openAiRequest.clientTools(body.tools)
+        if (tools.length === 0 || takesTools) return { input, tools }
+        const message = "`tools`: this agent has tools of its own, and takes none from outside"
+        return yield* Effect.fail<openAiRequest.Problem>({ param: "tools", message, code: "unsupported_value" })
+      })
+      const { input, tools } = yield* Effect.catch(checked, ({ code, message, param }) =>
+        refuseParam(param, message, code)
+      )
+      const given = openAiRequest.parameters(body, allowed)
+      const parameters = yield* Effect.catch(callRequest.parameters(agent.parameters, allowed, given), (problem) =>
+        refuseParam(null, problem, "invalid_value")
+      )
+      return { model: body.model as string, input, parameters, tools }
+    })
+  }
+
+  /** Starts a run, and gives its events; where it is bound to their reader, it ends with that. */
+  private start(
+    id: string,
+    { input, model, parameters, tools }: Call,
+    bound: boolean
+  ): Effect.Effect<Events, Runs.RunsError, Runs.Runs | MiniAgents.MiniAgents | R> {
+    return Effect.gen({ self: this }, function* () {
+      const runs = yield* Runs.Runs
+      const agent = this.agents[model] as Agent.Agent<unknown, unknown, R> // its parameters were checked
+      const options = { id, linger: bound ? abandoned : undefined } as const
+      yield* ClientTools.withClientTools(tools)(runs.start({ agent, input, parameters, options }))
+      const events = runs.read(id, undefined)
+      if (!bound) return events
+      // in the scope of the response's body, which is open until the client has had all of it or has left
+      const leave = Effect.acquireRelease(Effect.void, () => Effect.ignore(runs.interrupt(id)))
+      return Stream.unwrap(Effect.as(leave, events))
+    })
+  }
+
+  /** A response that is all there, or what the agent failed with as an error. */
+  private completed(
+    events: Events,
+    make: (answer: Answer) => Schema.JsonObject | Transcript.Failure
+  ): Effect.Effect<Response, Runs.RunsError> {
+    return Effect.map(answerOf(events), (answer) => {
+      const { end } = answer
+      if (end?._tag === "done") return json(make(answer) as Schema.JsonObject)
+      // clients try again what failed, unless they are told not to
+      const headers = { "x-should-retry": "false" }
+      return HttpServerResponse.jsonUnsafe(openAiChat.errorOf(openAiChat.failureOf(end)), { status: 500, headers })
+    })
+  }
+
+  private whole(head: Head, events: Events): Effect.Effect<Response, Runs.RunsError> {
+    return Effect.map(answerOf(events), (answer) => json(openAiResponse.whole(answer, head)))
+  }
+
+  private responseEvents(head: Head, events: Events, after?: number): Response {
+    let last = after ?? -1
+    const said = Stream.map(toResponseEvents(events, head, { after }), (event) => {
+      last = event.sequence_number
+      return event
+    })
+    const broken = (cause: Cause.Cause<unknown>) =>
+      Effect.map(lost(cause), (message): ResponseEvent => {
+        return { type: "error", sequence_number: last + 1, code: "InternalError", message, param: null }
+      })
+    return this.stream(
+      said.pipe(
+        Stream.catchCause((cause) => Stream.fromEffect(broken(cause))),
+        Stream.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+      )
+    )
+  }
+
+  private stream(frames: Stream.Stream<string>): Response {
+    const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeat: this.guard.heartbeat })
+    return HttpServerResponse.stream(body, { contentType: "text/event-stream", headers: eventBody.headers })
+  }
+
+  /** The response that a path names. Its id says the model, and is that of its run. */
+  private get response(): Effect.Effect<
+    { readonly head: Head; readonly info: Runs.Info },
+    Runs.RunsError | Response,
+    Runs.Runs | HttpRouter.RouteContext
+  > {
+    return Effect.gen({ self: this }, function* () {
+      const { id = "" } = yield* HttpRouter.params
+      const model = modelIn(id)
+      const unknown = new Runs.RunsError({ reason: { _tag: "NotFound", id } })
+      if (model === undefined || !Object.hasOwn(this.agents, model)) return yield* unknown
+      const info = yield* Runs.get(id)
+      if (info.agent !== this.agents[model].name) return yield* unknown
+      return { head: { id, created: Math.floor(info.startedAt / 1000), model }, info }
+    })
+  }
+
+  private head(id: string): Effect.Effect<Head, Runs.RunsError, Runs.Runs> {
+    return Effect.map(Runs.get(id), ({ startedAt }) => ({
+      id,
+      created: Math.floor(startedAt / 1000),
+      model: modelIn(id) ?? ""
+    }))
+  }
+
+  private handler<RX>(
+    handle: (request: Request) => Effect.Effect<Response, Response | Runs.RunsError, RX>
+  ): (request: Request) => Effect.Effect<Response, never, HttpRouter.RouteContext> {
+    return (request) =>
+      Effect.suspend(() => handle(request)).pipe(
+        Effect.catch((refused) =>
+          refused instanceof Runs.RunsError ? ofRuns(refused, refuse) : Effect.succeed(refused)
+        ),
+        Effect.provideContext(this.context)
+      ) as Effect.Effect<Response, never, HttpRouter.RouteContext> // `RX` has nothing else that the context lacks
+  }
+}
+
+/** How long a run that is bound to its reader waits for one: the client may have left before it began to read. */
+const abandoned = "10 seconds"
+
+const modelOf = (id: string) => ({ id, object: "model", created: 0, owned_by: "miniagents" })
+
+const modelIn = (id: string): string | undefined => /^resp_[0-9a-f]{32}\.(.+)$/s.exec(id)?.[1]
+
+const hex = (): string => SecureRandom.uuidV4Unsafe().replaceAll("-", "")
+
+const seconds = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor(millis / 1000))
+
+const json = (body: Schema.Json): Response => HttpServerResponse.jsonUnsafe(body)
+
+const answerOf = (events: Events): Effect.Effect<Answer, Runs.RunsError> =>
+  Effect.suspend(() => {
+    const answer = new Answer()
+    return Effect.as(
+      Stream.runForEach(events, (event) => Effect.sync(() => void answer.take(event))),
+      answer
+    )
+  })
+
+const refuse: Refuse = (status, code, message, headers = {}) =>
+  Effect.succeed(
+    HttpServerResponse.jsonUnsafe(openAiChat.errorBody(typeOf(status), code, message), { status, headers })
+  )
+
+const refuseParam = (
+  param: string | null,
+  message: string,
+  code: string,
+  status = 400
+): Effect.Effect<never, Response> =>
+  Effect.fail(HttpServerResponse.jsonUnsafe(openAiChat.errorBody(typeOf(status), code, message, param), { status }))
+
+const typeOf = (status: number): string =>
+  status === 401
+    ? "authentication_error"
+    : status === 403
+      ? "permission_error"
+      : status === 429
+        ? "rate_limit_error"
+        : "invalid_request_error"
+
+/** What breaks in the middle of a response must not cut the connection without a word. */
+const lost = (cause: Cause.Cause<unknown>): Effect.Effect<string> =>
+  Effect.gen(function* () {
+    const id = SecureRandom.uuidV4Unsafe()
+    if (!Cause.hasInterruptsOnly(cause)) yield* Effect.logError(`Internal error ${id}`, cause)
+    return `internal error (${id})`
+  })
