@@ -4,17 +4,15 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as HttpRouter from "effect/http/HttpRouter"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Agent from "../Agent.ts"
 import type * as InteractionContext from "../InteractionContext.ts"
@@ -25,8 +23,8 @@ import * as Transcript from "../Transcript.ts"
 import * as callRequest from "./callRequest.ts"
 import * as eventBody from "./eventBody.ts"
 import * as Guard from "./Guard.ts"
-import * as jsonBody from "./jsonBody.ts"
-import { ofRuns, refusal } from "./refusal.ts"
+import { refusal } from "./refusal.ts"
+import * as server from "./server.ts"
 
 /**
  * What the server says about a served agent.
@@ -110,17 +108,6 @@ export const layer = <P, E, R>(
 export const toSse = (event: Transcript.Event, position: Transcript.Position | undefined): string =>
   `id: ${"at" in event ? (position ?? "") : "end"}\ndata: ${JSON.stringify(event)}\n\n`
 
-type Response = HttpServerResponse.HttpServerResponse
-type Request = HttpServerRequest.HttpServerRequest
-
-interface Body {
-  readonly messages?: Schema.Json
-  readonly parameters?: Schema.Json
-  readonly id?: Schema.Json
-  readonly resumable?: Schema.Json
-  readonly linger?: Schema.Json
-}
-
 class Server<P, E, R> {
   private readonly agent: Agent.Agent<P, E, R>
   private readonly options: Options<Exclude<E, InteractionContext.Upstream>>
@@ -139,74 +126,80 @@ class Server<P, E, R> {
     this.context = context
   }
 
-  readonly call = this.handler((request) =>
-    Effect.gen({ self: this }, function* () {
-      const { accepts = defaultAccepts, error, parameters: allowed } = this.options
-      const body = yield* this.body(request)
-      const refuse = (problem: string) => Effect.flip(refusal(400, "bad_request", problem))
-      const { id = SecureRandom.uuidV4Unsafe(), linger, resumable = false } = body
-      if (typeof id !== "string" || !isId.test(id))
-        return yield* refuse("`id` must be up to 128 letters, digits, `-`, `_` or `.`")
-      if (typeof resumable !== "boolean") return yield* refuse("`resumable` must be true or false")
-      if (linger !== undefined && !(typeof linger === "number" && linger >= 0)) {
-        return yield* refuse("`linger` must be a number of seconds")
-      }
-      const input = yield* Effect.catch(callRequest.messages(body.messages, accepts), refuse)
-      const parameters = yield* Effect.catch(
-        callRequest.parameters(this.agent.parameters, allowed, body.parameters),
-        refuse
-      )
-      const runs = yield* Runs.Runs
-      const waits = linger === undefined ? undefined : Duration.seconds(linger)
-      const how = { id, error, linger: resumable ? waits : abandoned }
-      yield* runs.start({
-        agent: this.agent,
-        input,
-        parameters: parameters as P,
-        options: how as Runs.StartOptions<unknown>
+  get call() {
+    return server.handler(this.context)((request) =>
+      Effect.gen({ self: this }, function* () {
+        const { accepts = defaultAccepts, error, parameters: allowed } = this.options
+        const body = yield* server.bodyOf(request, this.guard)
+        const refuse = server.badRequest
+        const { id = SecureRandom.uuidV4Unsafe(), linger, resumable = false } = body
+        if (typeof id !== "string" || !isId.test(id))
+          return yield* refuse("`id` must be up to 128 letters, digits, `-`, `_` or `.`")
+        if (typeof resumable !== "boolean") return yield* refuse("`resumable` must be true or false")
+        if (linger !== undefined && !(typeof linger === "number" && linger >= 0)) {
+          return yield* refuse("`linger` must be a number of seconds")
+        }
+        const input = yield* Effect.catch(callRequest.messages(body.messages, accepts), refuse)
+        const parameters = yield* Effect.catch(
+          callRequest.parameters(this.agent.parameters, allowed, body.parameters),
+          refuse
+        )
+        const runs = yield* Runs.Runs
+        const waits = linger === undefined ? undefined : Duration.seconds(linger)
+        const how = { id, error, linger: resumable ? waits : server.abandoned }
+        yield* runs.start({
+          agent: this.agent,
+          input,
+          parameters: parameters as P,
+          options: how as Runs.StartOptions<unknown>
+        })
+        const events = runs.read(id, undefined)
+        if (resumable) return this.respond(request, id, undefined, events)
+        return this.respond(request, id, undefined, server.bound(runs, id, events))
       })
-      const events = runs.read(id, undefined)
-      if (resumable) return this.respond(request, id, undefined, events)
-      // in the scope of the response's body, which is open until the client has had all of it or has left
-      const leave = Effect.acquireRelease(Effect.void, () => Effect.ignore(runs.interrupt(id)))
-      return this.respond(request, id, undefined, Stream.unwrap(Effect.as(leave, events)))
-    })
-  )
+    )
+  }
 
-  readonly events = this.handler((request) =>
-    Effect.gen({ self: this }, function* () {
-      const id = yield* this.run
-      const query = new URL(request.url, "http://localhost").searchParams.get("from")
-      const from = request.headers["last-event-id"] ?? query ?? ""
-      if (from === "end") return HttpServerResponse.empty({ status: 204 })
-      if (from !== "" && !Schema.is(Transcript.Position)(from)) {
-        return yield* refusal(400, "bad_position", "A position is such as `3.120` or `3.x`")
-      }
-      const position = from === "" ? undefined : from
-      const runs = yield* Runs.Runs
-      return this.respond(request, id, position, runs.read(id, position))
-    })
-  )
+  get events() {
+    return server.handler(this.context)((request) =>
+      Effect.gen({ self: this }, function* () {
+        const id = yield* this.run
+        const query = new URL(request.url, "http://localhost").searchParams.get("from")
+        const from = request.headers["last-event-id"] ?? query ?? ""
+        if (from === "end") return HttpServerResponse.empty({ status: 204 })
+        if (from !== "" && !Schema.is(Transcript.Position)(from)) {
+          return yield* refusal(400, "bad_position", "A position is such as `3.120` or `3.x`")
+        }
+        const position = from === "" ? undefined : from
+        const runs = yield* Runs.Runs
+        return this.respond(request, id, position, runs.read(id, position))
+      })
+    )
+  }
 
-  readonly signal = this.handler((request) =>
-    Effect.gen({ self: this }, function* () {
-      const id = yield* this.run
-      const { name, value = null } = (yield* this.body(request)) as {
-        readonly name?: Schema.Json
-        readonly value?: Schema.Json
-      }
-      if (typeof name !== "string") return yield* refusal(400, "bad_request", "`name` must be a string")
-      yield* Runs.signal(id, name, value)
-      return HttpServerResponse.empty({ status: 204 })
-    })
-  )
+  get signal() {
+    return server.handler(this.context)((request) =>
+      Effect.gen({ self: this }, function* () {
+        const id = yield* this.run
+        const { name, value = null } = (yield* server.bodyOf(request, this.guard)) as {
+          readonly name?: Schema.Json
+          readonly value?: Schema.Json
+        }
+        if (typeof name !== "string") return yield* refusal(400, "bad_request", "`name` must be a string")
+        yield* Runs.signal(id, name, value)
+        return HttpServerResponse.empty({ status: 204 })
+      })
+    )
+  }
 
-  readonly stop = this.handler(() =>
-    Effect.gen({ self: this }, function* () {
-      yield* Runs.interrupt(yield* this.run)
-      return HttpServerResponse.empty({ status: 204 })
-    })
-  )
+  get stop() {
+    return server.handler(this.context)(() =>
+      Effect.gen({ self: this }, function* () {
+        yield* Runs.interrupt(yield* this.run)
+        return HttpServerResponse.empty({ status: 204 })
+      })
+    )
+  }
 
   /** The id of the run in the path: it must be one of this agent. */
   private get run(): Effect.Effect<string, Runs.RunsError, Runs.Runs | HttpRouter.RouteContext> {
@@ -217,20 +210,12 @@ class Server<P, E, R> {
     })
   }
 
-  private body(request: Request): Effect.Effect<Body, Response, Scope.Scope> {
-    return Effect.flatMap(jsonBody.read(request, this.guard.bodyTimeout), (json) =>
-      typeof json === "object" && json !== null && !Array.isArray(json)
-        ? Effect.succeed(json as Body)
-        : Effect.flip(refusal(400, "bad_request", "The body of the request must be an object"))
-    )
-  }
-
   private respond(
-    request: Request,
+    request: server.Request,
     id: string,
     from: Transcript.Position | undefined,
     events: Stream.Stream<Transcript.Event, Runs.RunsError>
-  ): Response {
+  ): server.Response {
     const lines = /\bapplication\/x-ndjson\b/.test(request.headers.accept ?? "")
     const frames = lines ? Stream.map(events, (event) => `${JSON.stringify(event)}\n`) : sseFrames(events, from)
     const body = eventBody.make(
@@ -244,22 +229,10 @@ class Server<P, E, R> {
     const contentType = lines ? "application/x-ndjson" : "text/event-stream"
     return HttpServerResponse.stream(body, { contentType, headers: { ...eventBody.headers, "run-id": id } })
   }
-
-  private handler<RX>(
-    handle: (request: Request) => Effect.Effect<Response, Response | Runs.RunsError, RX>
-  ): (request: Request) => Effect.Effect<Response, never, HttpRouter.RouteContext> {
-    return (request) =>
-      Effect.suspend(() => handle(request)).pipe(
-        Effect.catch((refused) => (refused instanceof Runs.RunsError ? ofRuns(refused) : Effect.succeed(refused))),
-        Effect.provideContext(this.context)
-      ) as Effect.Effect<Response, never, HttpRouter.RouteContext> // `RX` has nothing else that the context lacks
-  }
 }
 
 const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.Text, Message.User, Message.Data]
 const isId = /^[\w.-]{1,128}$/
-/** How long a run that is bound to its reader waits for one: the client may have left before it began to read. */
-const abandoned = "10 seconds"
 
 const sseFrames = <E>(
   events: Stream.Stream<Transcript.Event, E>,
@@ -273,14 +246,9 @@ const sseFrames = <E>(
     })
   })
 
-/** What breaks in the middle of a response must not cut the connection without a word. */
 const lost = (cause: Cause.Cause<unknown>, lines: boolean): Stream.Stream<string> =>
   Stream.unwrap(
-    Effect.gen(function* () {
-      const id = SecureRandom.uuidV4Unsafe()
-      if (!Cause.hasInterruptsOnly(cause)) yield* Effect.logError(`Internal error ${id}`, cause)
-      const failure = { error: "InternalError", reason: "internal error", trace: [], id }
-      const event: Transcript.Event = { _tag: "failed", failure }
-      return Stream.make(lines ? `${JSON.stringify(event)}\n` : toSse(event, undefined))
-    })
+    Effect.map(server.broken(cause), (event) =>
+      Stream.make(lines ? `${JSON.stringify(event)}\n` : toSse(event, undefined))
+    )
   )

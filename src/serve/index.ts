@@ -1,3 +1,4 @@
+export * as AiSdk from "./AiSdk.ts"
 export * as Guard from "./Guard.ts"
 export * as Mcp from "./Mcp.ts"
 export * as Native from "./Native.ts"

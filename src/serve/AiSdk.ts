@@ -1,0 +1,293 @@
+/**
+ * The UI message stream of the AI SDK (version 7): any agent behind `useChat`, with its reasoning, its tools, approvals
+ * and the agents inside of it, resumable by the id of the chat, with nothing else to run.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Agent from "../Agent.ts"
+import * as Message from "../Message.ts"
+import type * as MiniAgents from "../MiniAgents.ts"
+import * as Runs from "../runs/Runs.ts"
+import type * as Transcript from "../Transcript.ts"
+import * as approvals from "./approvals.ts"
+import * as callRequest from "./callRequest.ts"
+import * as eventBody from "./eventBody.ts"
+import * as Guard from "./Guard.ts"
+import { refusal } from "./refusal.ts"
+import * as server from "./server.ts"
+import { UiChunks } from "./uiChunks.ts"
+import * as uiMessages from "./uiMessages.ts"
+
+/**
+ * What the server says about an agent that is served to pages.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * The classes of messages that a page may send as a user: those that instruct a model only if they are here.
+   * @default `User` and `Data`
+   */
+  readonly accepts?: ReadonlyArray<Message.AnyClass> | undefined
+  /**
+   * The parameters that a page may set, in the `parameters` of its `body`.
+   * @default none
+   */
+  readonly parameters?: ReadonlyArray<string> | undefined
+  /**
+   * Whether a run goes on when its page leaves, so that the page can come back to it. If not, leaving stops it, and
+   * nobody can be asked for an approval.
+   * @default true
+   */
+  readonly resumable?: boolean | undefined
+  /** How long such a run goes on without a reader; as `Runs` says unless given. */
+  readonly linger?: Duration.Input | undefined
+}
+
+/**
+ * One chunk of a UI message stream: its type, and the fields that chunks of that type have.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Chunk {
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+/**
+ * Serves an agent to `useChat`.
+ *
+ * **Details**
+ *
+ * - `POST path` calls the agent with the messages of the chat and answers with the chunks of its reply. A page that has
+ *   answered a request for approval sends the chat again, and the answer goes on where it stopped.
+ * - `GET path/:chat/stream` replays the last reply of the chat from its start and goes on live, as `resume` of `useChat`
+ *   expects; 204 where there is none.
+ * - `POST path/:chat/stop` interrupts it. The `stop()` of `useChat` only leaves.
+ *
+ * The chat's history is what the page sends; what it holds as said by the assistant is taken as such. What is refused is
+ * one JSON object, `{ error: { code, message } }`.
+ *
+ * What is shown but not said (`Message.isAside`), such as what an agent says while it works as a tool, comes as
+ * reasoning; `providerMetadata.miniagents` of each part names its agent, path, and the call it was said in.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { HttpRouter } from "effect/http"
+ * import { Agent, MiniAgents } from "miniagents"
+ * import { Runs } from "miniagents/runs"
+ * import { AiSdk, Guard } from "miniagents/serve"
+ *
+ * const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
+ *
+ * const served = HttpRouter.serve(AiSdk.layer("/api/chat", echo)).pipe(
+ *   Layer.provide([Guard.layer({ origins: ["http://localhost:3000"] }), Runs.layerMemory(), MiniAgents.layer()])
+ * ) // a Layer that needs an `HttpServer`
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <P, E, R>(
+  path: `/${string}`,
+  agent: Agent.Agent<P, E, R>,
+  options: Options = {}
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Guard.Guard | Runs.Runs | MiniAgents.MiniAgents | R> =>
+  HttpRouter.use((router) =>
+    Effect.gen(function* () {
+      const guard = yield* Guard.Guard
+      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | R>()
+      yield* guard.install(router)
+      const chats = new Chats(agent, options, guard, context)
+      yield* router.add("POST", path, chats.send)
+      yield* router.add("GET", `${path}/:chat/stream`, chats.resume)
+      yield* router.add("POST", `${path}/:chat/stop`, chats.stop)
+    })
+  )
+
+/**
+ * The events of a transcript as the chunks of a UI message stream, from `start` to `finish`.
+ *
+ * **When to use**
+ *
+ * For routes of your own. The chunks are those of one assistant message with the given id, which must be a new one.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encode = <E, R>(
+  events: Stream.Stream<Transcript.Event, E, R>,
+  options: { readonly messageId: string }
+): Stream.Stream<Chunk, E, R> =>
+  Stream.suspend(() => {
+    const chunks = new UiChunks()
+    const made = Stream.mapArray(events, (some) => [some.flatMap((event) => chunks.take(event))])
+    const start: Chunk = { type: "start", messageId: options.messageId }
+    return Stream.concat(Stream.succeed(start), Stream.flattenIterable(made))
+  })
+
+class Chats<P, E, R> {
+  private readonly agent: Agent.Agent<P, E, R>
+  private readonly options: Options
+  private readonly guard: Guard.Service
+  private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+
+  constructor(
+    agent: Agent.Agent<P, E, R>,
+    options: Options,
+    guard: Guard.Service,
+    context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+  ) {
+    this.agent = agent
+    this.options = options
+    this.guard = guard
+    this.context = context
+  }
+
+  get send() {
+    return server.handler(this.context)((request) =>
+      Effect.gen({ self: this }, function* () {
+        const body = yield* server.bodyOf(request, this.guard)
+        const { id: chat } = body
+        if (typeof chat !== "string" || !isChat(chat)) {
+          return yield* server.badRequest("`id` must be the id of a chat: 1 to 128 characters")
+        }
+        const { accepts = defaultAccepts, parameters: allowed = [] } = this.options
+        const conversation = yield* Effect.catch(uiMessages.decode(body.messages, accepts), server.badRequest)
+        if (conversation.answers.length > 0) return yield* this.goOn(chat, conversation.answers)
+        if (conversation.last === "assistant") {
+          return yield* server.badRequest("The last message is from the assistant, and nothing in it was answered")
+        }
+        const parameters = yield* Effect.catch(
+          callRequest.parameters(this.agent.parameters, allowed, body.parameters),
+          server.badRequest
+        )
+        return yield* this.start(chat, conversation.messages, parameters as P)
+      })
+    )
+  }
+
+  get resume() {
+    return server.handler(this.context)(() =>
+      Effect.gen({ self: this }, function* () {
+        const run = yield* this.lastRun(yield* chatOf)
+        return run === undefined ? HttpServerResponse.empty({ status: 204 }) : yield* this.respond(run.id)
+      })
+    )
+  }
+
+  get stop() {
+    return server.handler(this.context)(() =>
+      Effect.gen({ self: this }, function* () {
+        const run = yield* this.lastRun(yield* chatOf)
+        if (run !== undefined) yield* Runs.interrupt(run.id)
+        return HttpServerResponse.empty({ status: 204 })
+      })
+    )
+  }
+
+  private start(chat: string, messages: ReadonlyArray<Message.Message>, parameters: P) {
+    return Effect.gen({ self: this }, function* () {
+      const { linger, resumable = true } = this.options
+      const id = `${chat}~${SecureRandom.uuidV4Unsafe()}`
+      const options = { id, linger: resumable ? linger : server.abandoned }
+      const runs = yield* Runs.Runs
+      const started = runs.start<P, E, R>({ agent: this.agent, input: messages, parameters, options })
+      yield* resumable ? approvals.byReader(started) : started
+      return yield* this.respond(id)
+    })
+  }
+
+  /** Answers what a run waits for, and shows what comes after its requests. */
+  private goOn(chat: string, answers: uiMessages.Conversation["answers"]) {
+    return Effect.gen({ self: this }, function* () {
+      const run = yield* this.lastRun(chat)
+      if (run === undefined) return yield* Effect.flip(refusal(409, "gone", "The run that asked is no longer there"))
+      for (const { approvalId, ...answer } of answers) {
+        if (approvals.isPending(run, approvalId)) yield* Runs.signal(run.id, approvals.signalOf(approvalId), answer)
+      }
+      return yield* this.respond(run.id, new Set(answers.map(({ approvalId }) => approvalId)))
+    })
+  }
+
+  /** The run that was started last in a chat. */
+  private lastRun(chat: string): Effect.Effect<Runs.Info | undefined, never, Runs.Runs> {
+    const isOf = ({ agent, id }: Runs.Info) =>
+      agent === this.agent.name && id.startsWith(`${chat}~`) && id.length === chat.length + 1 + uuidLength
+    return Effect.map(Runs.list, (all) => all.findLast(isOf))
+  }
+
+  /** All of a run, or only what comes after the requests for approval that a page has answered. */
+  private respond(id: string, answered: ReadonlySet<string> = new Set()) {
+    return Effect.map(Runs.Runs, (runs) => {
+      const events = runs.read(id, undefined)
+      const read = (this.options.resumable ?? true) ? events : server.bound(runs, id, events)
+      const body = eventBody.make(this.frames(id, read, runs, answered), {
+        hello: ": miniagents\n\n",
+        alive: ":\n\n",
+        heartbeat: this.guard.heartbeat
+      })
+      const headers = { ...eventBody.headers, "x-vercel-ai-ui-message-stream": "v1" }
+      return HttpServerResponse.stream(body, { contentType: "text/event-stream", headers })
+    })
+  }
+
+  private frames(
+    id: string,
+    events: Stream.Stream<Transcript.Event, Runs.RunsError>,
+    runs: Runs.Service,
+    answered: ReadonlySet<string>
+  ): Stream.Stream<string> {
+    return Stream.suspend(() => {
+      const chunks = new UiChunks()
+      const had = new Set(answered)
+      /** What an event makes, and whether the response ends here because somebody is asked. */
+      const frames = (some: ReadonlyArray<Transcript.Event>) =>
+        Effect.gen(function* () {
+          const out: Array<string> = []
+          for (const event of some) {
+            const skipped = had.size > 0
+            for (const chunk of chunks.take(event)) if (!skipped) out.push(frame(chunk))
+            const asked = UiChunks.approvalId(event)
+            if (asked === undefined || had.delete(asked)) continue
+            if (!approvals.isPending(yield* runs.get(id), asked)) continue
+            return [[...out, ...chunks.pause.map(frame)].join(""), done] as const
+          }
+          return "at" in some[some.length - 1] ? ([out.join("")] as const) : ([out.join(""), done] as const)
+        })
+      const start = frame({ type: "start", messageId: id.slice(-uuidLength) })
+      return Stream.make(start).pipe(
+        Stream.concat(Stream.mapArrayEffect(events, frames)),
+        Stream.catchCause((cause) =>
+          Stream.unwrap(
+            Effect.map(server.broken(cause), (event) => Stream.make(...chunks.take(event).map(frame), done))
+          )
+        ),
+        Stream.takeUntil((text) => text === done),
+        Stream.filter((text) => text !== "")
+      )
+    })
+  }
+}
+
+const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.User, Message.Data]
+const uuidLength = 36
+
+const isChat = (id: string): boolean => id.length > 0 && id.length <= 128
+
+const chatOf = Effect.map(HttpRouter.params, ({ chat = "" }) => chat)
+
+const frame = (chunk: Chunk): string => `data: ${JSON.stringify(chunk)}\n\n`
+const done = "data: [DONE]\n\n"

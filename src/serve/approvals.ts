@@ -1,0 +1,62 @@
+/**
+ * Approvals by whoever reads a run: the request for one stands in the replies, and the answer comes as a signal, so that
+ * both outlive the connection.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as InteractionContext from "../InteractionContext.ts"
+import * as Approval from "../llm/agents/Approval.ts"
+import { ResponsePart, type ToolCall } from "../llm/agents/LlmMessage.ts"
+import { CurrentCall } from "../llm/agents/toolCalls.ts"
+import * as Runs from "../runs/Runs.ts"
+
+/** The answer to a request. */
+export const Answer = Schema.Struct({ approved: Schema.Boolean, reason: Schema.optionalKey(Schema.String) })
+
+/** The part of a `ResponsePart` that asks, in the words of `effect/ai`. */
+export const Asked = Schema.Struct({
+  type: Schema.Literal("tool-approval-request"),
+  approvalId: Schema.String,
+  toolCallId: Schema.String
+})
+
+/** The part of a `ResponsePart` that says what the answer was. */
+export const Answered = Schema.Struct({
+  type: Schema.Literal("tool-approval-response"),
+  approvalId: Schema.String,
+  ...Answer.fields
+})
+
+/** The name of the signal that answers a request. */
+export const signalOf = (approvalId: string): string => `approval:${approvalId}`
+
+/** Whether a run waits for the answer to a request. */
+export const isPending = (run: Runs.Info, approvalId: string): boolean => run.waiting.includes(signalOf(approvalId))
+
+/** An effect in which calls are approved by whoever reads the run, unless the program says who decides. */
+export const byReader = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    context.mapUnsafe.has(Approval.CurrentApprove.key) ? effect : Approval.withApproval(approve)(effect)
+  )
+
+const approve: Approval.Approve = ({ call, trace }) =>
+  Effect.gen(function* () {
+    const running = yield* CurrentCall
+    const approvalId = yield* idOf(call)
+    const show = (part: Schema.Json) => running?.show(new ResponsePart({ part, agent: trace[0] }))
+    // it waits before anyone can see the request: who sees it finds that the run waits
+    const answer = yield* Effect.forkChild(Runs.wait(signalOf(approvalId), Answer), { startImmediately: true })
+    show({ type: "tool-approval-request", approvalId, toolCallId: call.id } satisfies typeof Asked.Type)
+    const decision = yield* Fiber.join(answer)
+    show({ type: "tool-approval-response", approvalId, ...decision } satisfies typeof Answered.Type)
+    return decision.approved ? Approval.approved : Approval.denied(decision.reason ?? "the call was not approved")
+  })
+
+/** Unique in the run, and the same whenever the same code runs again. */
+const idOf = ({ id }: ToolCall): Effect.Effect<string> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const call = Context.getOption(context, InteractionContext.InteractionContext)
+    return Effect.succeed(call._tag === "Some" ? `${call.value.path}/${id}` : id)
+  })

@@ -1,0 +1,68 @@
+/** What the routes of all protocols have in common. */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import type * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Runs from "../runs/Runs.ts"
+import type * as Transcript from "../Transcript.ts"
+import type * as Guard from "./Guard.ts"
+import * as jsonBody from "./jsonBody.ts"
+import { ofRuns, refusal } from "./refusal.ts"
+
+export type Request = HttpServerRequest.HttpServerRequest
+export type Response = HttpServerResponse.HttpServerResponse
+
+/** A route whose failures are responses. */
+export const handler =
+  <R>(context: Context.Context<R>) =>
+  <RX extends R | HttpRouter.RouteContext | Scope.Scope>(
+    handle: (request: Request) => Effect.Effect<Response, Response | Runs.RunsError, RX>
+  ): ((request: Request) => Effect.Effect<Response, never, HttpRouter.RouteContext>) =>
+  (request) =>
+    Effect.suspend(() => handle(request)).pipe(
+      Effect.catch((refused) => (refused instanceof Runs.RunsError ? ofRuns(refused) : Effect.succeed(refused))),
+      Effect.provideContext(context)
+    ) as Effect.Effect<Response, never, HttpRouter.RouteContext> // a route has a scope of its own
+
+/** The body of a request, which must be an object. */
+export const bodyOf = (
+  request: Request,
+  guard: Guard.Service
+): Effect.Effect<Schema.JsonObject, Response, Scope.Scope> =>
+  Effect.flatMap(jsonBody.read(request, guard.bodyTimeout), (json) =>
+    typeof json === "object" && json !== null && !Array.isArray(json)
+      ? Effect.succeed(json as Schema.JsonObject)
+      : badRequest("The body of the request must be an object")
+  )
+
+export const badRequest = (problem: string): Effect.Effect<never, Response> =>
+  Effect.flip(refusal(400, "bad_request", problem))
+
+/** How long a run that is bound to its reader waits for one: the client may have left before it began to read. */
+export const abandoned = "10 seconds"
+
+/**
+ * A run that is interrupted when its reader leaves: in the scope of the response's body, which is open until the client
+ * has had all of it or has left.
+ */
+export const bound = <A, E>(runs: Runs.Service, id: string, events: Stream.Stream<A, E>): Stream.Stream<A, E> =>
+  Stream.unwrap(
+    Effect.as(
+      Effect.acquireRelease(Effect.void, () => Effect.ignore(runs.interrupt(id))),
+      events
+    )
+  )
+
+/** The last event of a response that breaks in the middle: it must not cut the connection without a word. */
+export const broken = (cause: Cause.Cause<unknown>): Effect.Effect<Transcript.Event> =>
+  Effect.gen(function* () {
+    const id = SecureRandom.uuidV4Unsafe()
+    if (!Cause.hasInterruptsOnly(cause)) yield* Effect.logError(`Internal error ${id}`, cause)
+    return { _tag: "failed", failure: { error: "InternalError", reason: "internal error", trace: [], id } }
+  })

@@ -1,0 +1,414 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  AbstractChat,
+  type ChatInit,
+  type ChatState,
+  type ChatStatus,
+  DefaultChatTransport,
+  isToolUIPart,
+  lastAssistantMessageIsCompleteWithApprovalResponses,
+  type UIMessage
+} from "ai"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { Agent, Message, MessagePromise } from "miniagents"
+import { Runs } from "miniagents/runs"
+import { AiSdk } from "miniagents/serve"
+import { deleter, manager, researcher } from "./Assistant.ts"
+import { blocks, post, serve } from "./Server.ts"
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.String }) {}
+
+const echo = Agent.make("Echo", { parameters: { mark: Schema.optionalKey(Schema.String) } }, (ctx) =>
+  ctx.reply([ctx.messages, ctx.parameters.mark ?? "."])
+)
+const silent = Agent.make("Silent", (ctx) => Effect.andThen(ctx.reply("here"), Effect.never))
+const failing = Agent.make("Failing", (ctx) => Effect.andThen(ctx.reply("well"), new Refused({ by: "Ann" })))
+const broken = Agent.make("Broken", () => Effect.die(new Error("postgres://me:secret@db")))
+const long = Agent.make(
+  "Long",
+  Effect.fnUntraced(function* (ctx) {
+    for (let i = 0; i < 50; i++) {
+      const words = Stream.rechunk(Stream.fromIterable([`part ${i} `, "😀"]), 1)
+      yield* ctx.reply(yield* MessagePromise.fromStream(Stream.tap(words, () => Effect.yieldNow)))
+      yield* ctx.reply(Message.data({ i }))
+    }
+  })
+)
+
+const routes = Layer.mergeAll(
+  AiSdk.layer("/echo", echo, { parameters: ["mark"] }),
+  AiSdk.layer("/plain", echo, { accepts: [Message.User, Message.System] }),
+  AiSdk.layer("/silent", silent),
+  AiSdk.layer("/bound", silent, { resumable: false }),
+  AiSdk.layer("/failing", failing),
+  AiSdk.layer("/broken", broken),
+  AiSdk.layer("/long", long),
+  AiSdk.layer("/researcher", researcher),
+  AiSdk.layer("/deleter", deleter),
+  AiSdk.layer("/manager", manager)
+)
+
+class State implements ChatState<UIMessage> {
+  status: ChatStatus = "ready"
+  error: Error | undefined = undefined
+  messages: Array<UIMessage> = []
+  readonly pushMessage = (message: UIMessage) => {
+    this.messages = [...this.messages, message]
+  }
+  readonly popMessage = () => {
+    this.messages = this.messages.slice(0, -1)
+  }
+  readonly replaceMessage = (index: number, message: UIMessage) => {
+    this.messages = this.messages.map((other, i) => (i === index ? structuredClone(message) : other))
+  }
+  readonly snapshot = <T>(thing: T): T => structuredClone(thing)
+}
+
+/** The chat of the AI SDK, as every page has it. */
+class Chat extends AbstractChat<UIMessage> {
+  constructor(api: string, init: Partial<ChatInit<UIMessage>> = {}, fetch?: typeof globalThis.fetch) {
+    const transport = new DefaultChatTransport({ api, ...(fetch === undefined ? {} : { fetch }) })
+    super({ id: "chat-1", transport, onError: () => {}, ...init, state: new State() })
+  }
+}
+
+const from = <A>(promise: () => Promise<A>) => Effect.promise(promise)
+
+const textOf = (message: UIMessage) => message.parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+
+/** What a page shows of a message, in short. */
+const parts = (message: UIMessage) =>
+  message.parts.flatMap((part) =>
+    part.type === "step-start"
+      ? []
+      : isToolUIPart(part)
+        ? [`${part.type} ${part.toolCallId} ${part.state}`]
+        : "text" in part
+          ? [`${part.type} ${part.text}`]
+          : [part.type]
+  )
+
+const user = (text: string, id = "u1") => ({ id, role: "user", parts: [{ type: "text", text }] })
+
+describe("AiSdk over HTTP", () => {
+  it.live("a chat shows the thoughts, the tools and the agents inside, and sends them back with the next turn", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(routes)
+      const chat = new Chat(`${url}/researcher`)
+      yield* from(() => chat.sendMessage({ text: "Where?" }))
+      assert.strictEqual(chat.status, "ready", chat.error?.message)
+      assert.deepStrictEqual(parts(chat.messages[1]), [
+        "reasoning let me see",
+        "text One moment. ",
+        "tool-Searcher call-1 output-available",
+        "reasoning page one",
+        "text It is page one"
+      ])
+      const inside = chat.messages[1].parts.find((part) => part.type === "reasoning" && part.text === "page one")
+      assert.deepStrictEqual((inside as { providerMetadata?: unknown }).providerMetadata, {
+        miniagents: { agent: "Searcher", path: "Researcher/0:Searcher", call: "call-1", aside: true }
+      })
+      const { usage } = chat.messages[1].metadata as { usage: { totalTokens: number } }
+      assert.strictEqual(usage.totalTokens, 47)
+      yield* from(() => chat.sendMessage({ text: "And now?" }))
+      assert.strictEqual(chat.status, "ready", chat.error?.message)
+      assert.strictEqual(chat.messages.length, 4)
+      assert.notStrictEqual(chat.messages[1].id, chat.messages[3].id)
+    })
+  )
+
+  it.live("the agent gets the conversation: what was said, the calls and their results, not what was only shown", () =>
+    Effect.gen(function* () {
+      const got: Array<ReadonlyArray<string>> = []
+      const spy = Agent.make(
+        "Spy",
+        Effect.fnUntraced(function* (ctx) {
+          got.push((yield* ctx.messages.messages).map((message) => `${message._tag} ${message}`))
+        })
+      )
+      const { url } = yield* serve(Layer.mergeAll(routes, AiSdk.layer("/spy", spy)))
+      const chat = new Chat(`${url}/researcher`)
+      yield* from(() => chat.sendMessage({ text: "Where?" }))
+      const next = new Chat(`${url}/spy`)
+      next.messages = chat.messages
+      yield* from(() => next.sendMessage({ text: "And now?" }))
+      assert.deepStrictEqual(got, [
+        [
+          "User Where?",
+          "Reasoning let me see",
+          "Assistant One moment. ",
+          'ToolCall Searcher({"message":"pages"})',
+          "ToolResult page one",
+          "Assistant It is page one",
+          "User And now?"
+        ]
+      ])
+    })
+  )
+
+  for (const approved of [true, false]) {
+    it.live(`a chat that asks for approval goes on when it was ${approved ? "given" : "denied"}`, () =>
+      Effect.gen(function* () {
+        const { context, url } = yield* serve(routes)
+        const chat = new Chat(`${url}/deleter`, {
+          sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses
+        })
+        yield* from(() => chat.sendMessage({ text: "Delete all" }))
+        for (const path of ["a", "b"]) {
+          const part = chat.messages[1].parts.find(
+            (part) => isToolUIPart(part) && part.state === "approval-requested"
+          ) as { toolCallId: string; approval: { id: string } }
+          assert.strictEqual(part.toolCallId, `delete-${path}`)
+          yield* from(async () => {
+            await chat.addToolApprovalResponse({ id: part.approval.id, approved, reason: "so be it" })
+            while (chat.status !== "ready") await new Promise((resolve) => setImmediate(resolve))
+          })
+          assert.strictEqual(chat.error, undefined)
+        }
+        const state = approved ? "output-available" : "output-denied"
+        const shown = [`tool-DeleteFile delete-a ${state}`, `tool-DeleteFile delete-b ${state}`, "text done"]
+        assert.strictEqual(chat.messages.length, 2)
+        assert.deepStrictEqual(parts(chat.messages[1]), shown)
+        // a page that comes back is told the same, and nothing twice
+        const other = new Chat(`${url}/deleter`)
+        yield* from(() => other.resumeStream())
+        assert.deepStrictEqual(other.messages[0].parts, chat.messages[1].parts)
+        assert.strictEqual((yield* Effect.provideContext(Runs.list, context)).length, 1)
+      })
+    )
+  }
+
+  it.live("an agent inside of a call asks for approval too", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(routes)
+      const chat = new Chat(`${url}/manager`, {
+        sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses
+      })
+      yield* from(() => chat.sendMessage({ text: "Clean up" }))
+      const part = chat.messages[1].parts.find((part) => isToolUIPart(part) && part.state === "approval-requested")
+      yield* from(async () => {
+        await chat.addToolApprovalResponse({ id: (part as { approval: { id: string } }).approval.id, approved: true })
+        while (chat.status !== "ready") await new Promise((resolve) => setImmediate(resolve))
+      })
+      assert.deepStrictEqual(parts(chat.messages[1]), [
+        "tool-Cleaner call-1 output-available",
+        "tool-DeleteFile delete-c output-available",
+        "reasoning done",
+        "text all clean"
+      ])
+    })
+  )
+
+  it.live(
+    "a page that was cut off after any event shows the same when it has come back, and nothing twice",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* serve(routes)
+        const whole = new Chat(`${url}/long`)
+        yield* from(() => whole.sendMessage({ text: "go" }))
+        assert.strictEqual(whole.status, "ready", whole.error?.message)
+        const all = yield* from(() => replay(`${url}/long/chat-1/stream`))
+        assert.isAbove(all.length, 180)
+        const cutAfter = async (most: number) => {
+          const id = `cut-${most}`
+          const had = await sent(cutting(most), `${url}/long`, { id, messages: [user("go")] })
+          const again = await replay(`${url}/long/${id}/stream`)
+          assert.isTrue(joined(again).startsWith(joined(had).slice(0, -2)), `cut after ${most}`)
+          assert.strictEqual(joined(again.slice(1)), joined(all.slice(1)))
+        }
+        yield* from(() => Promise.all(all.map((_, i) => cutAfter(i + 1))))
+        for (let most = 1; most < all.length; most += 60) {
+          const chat = new Chat(`${url}/long`, { id: `page-${most}` }, cutting(most))
+          yield* from(() => chat.sendMessage({ text: "go" }))
+          assert.strictEqual(chat.status, "error")
+          yield* from(() => chat.resumeStream())
+          assert.strictEqual(chat.messages.length, 2)
+          assert.deepStrictEqual(chat.messages[1].parts, whole.messages[1].parts, `cut after ${most}`)
+        }
+      }),
+    60_000
+  )
+
+  it.live("leaving is not stopping, unless the server says so; and a chat that nobody started cannot be resumed", () =>
+    Effect.gen(function* () {
+      const { context, url } = yield* serve(routes)
+      const start = async (path: string, id: string) => {
+        const response = await post(`${url}${path}`, { id, messages: [user("go")] })
+        for await (const block of blocks(response)) if (block.includes("text-delta")) break
+      }
+      yield* from(() => start("/silent", "kept"))
+      yield* from(() => start("/bound", "left"))
+      const status = (chat: string) =>
+        Effect.map(
+          Effect.provideContext(Runs.list, context),
+          (all) => all.find(({ id }) => id.startsWith(`${chat}~`))?.status
+        )
+      while ((yield* status("left")) === "running") yield* Effect.yieldNow
+      assert.strictEqual(yield* status("left"), "interrupted")
+      assert.strictEqual(yield* status("kept"), "running")
+      const stop = yield* from(() => post(`${url}/silent/kept/stop`, {}))
+      assert.strictEqual(stop.status, 204)
+      assert.strictEqual(yield* status("kept"), "interrupted")
+      const chat = new Chat(`${url}/silent`, { id: "kept" })
+      yield* from(() => chat.resumeStream())
+      assert.strictEqual(textOf(chat.messages[0]), "here")
+      for (const id of ["nobody", "kept~", "kep", "~", "%00", "a/b"]) {
+        const none = yield* from(() => fetch(`${url}/silent/${encodeURIComponent(id)}/stream`))
+        assert.strictEqual(none.status, 204, id)
+      }
+    })
+  )
+
+  it.live("a failure is told with its text, a defect without", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(routes)
+      const failed = new Chat(`${url}/failing`)
+      yield* from(() => failed.sendMessage({ text: "go" }))
+      assert.strictEqual(failed.error?.message, 'Refused: by: "Ann"')
+      assert.strictEqual(textOf(failed.messages[1]), "well")
+      const died = new Chat(`${url}/broken`)
+      yield* from(() => died.sendMessage({ text: "go" }))
+      assert.match(String(died.error?.message), /^internal error \([\w-]+\)$/)
+    })
+  )
+
+  it.live.each<readonly [string, string, unknown, number, string]>([
+    ["no JSON", "/echo", "{", 400, "no JSON"],
+    ["nothing", "/echo", {}, 400, "`id`"],
+    ["an id that is too long", "/echo", { id: "x".repeat(129), messages: [] }, 400, "`id`"],
+    ["no messages", "/echo", { id: "c" }, 400, "`messages`"],
+    ["a message without parts", "/echo", { id: "c", messages: [{ role: "user" }] }, 400, "`messages[0]`"],
+    ["a role that there is not", "/echo", { id: "c", messages: [{ role: "root", parts: [] }] }, 400, "role"],
+    [
+      "an instruction from the page",
+      "/echo",
+      { id: "c", messages: [{ role: "system", parts: [{ type: "text", text: "x" }] }] },
+      400,
+      "`System`"
+    ],
+    [
+      "a class that is not accepted",
+      "/echo",
+      { id: "c", messages: [{ role: "user", parts: [{ type: "data-Failure", data: {} }] }] },
+      400,
+      "`Failure`"
+    ],
+    [
+      "a text that is none",
+      "/echo",
+      { id: "c", messages: [{ role: "user", parts: [{ type: "text", text: 7 }] }] },
+      400,
+      "`content` got `7`"
+    ],
+    [
+      "a parameter of the wrong type",
+      "/echo",
+      { id: "c", messages: [], parameters: { mark: 7 } },
+      400,
+      "`mark` got `7`"
+    ],
+    [
+      "a parameter that a page cannot set",
+      "/plain",
+      { id: "c", messages: [], parameters: { mark: "!" } },
+      400,
+      "`mark`"
+    ],
+    ["a reply of the page's own", "/echo", { id: "c", messages: [{ role: "assistant", parts: [] }] }, 400, "assistant"],
+    [
+      "an answer to nobody",
+      "/echo",
+      {
+        id: "c",
+        messages: [
+          {
+            role: "assistant",
+            parts: [
+              { type: "tool-x", toolCallId: "1", state: "approval-responded", approval: { id: "1", approved: true } }
+            ]
+          }
+        ]
+      },
+      409,
+      "no longer there"
+    ]
+  ])("%s is refused before anything runs", ([_, path, body, status, sentence]) =>
+    Effect.gen(function* () {
+      const { context, url } = yield* serve(routes)
+      const response = yield* from(() => post(`${url}${path}`, body))
+      const { error } = (yield* from(() => response.json())) as { error: { code: string; message: string } }
+      assert.strictEqual(response.status, status)
+      assert.include(error.message, sentence)
+      assert.deepStrictEqual(yield* Effect.provideContext(Runs.list, context), [])
+    })
+  )
+
+  it.live("what the server lets a page set, it sets", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(routes)
+      const chat = new Chat(`${url}/echo`)
+      yield* from(() => chat.sendMessage({ text: "hi" }, { body: { parameters: { mark: "!" } } }))
+      assert.strictEqual(textOf(chat.messages[1]), "hi!")
+    })
+  )
+
+  it.live("a chat of another agent is not to be seen", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(routes)
+      yield* from(async () => (await post(`${url}/echo`, { id: "c", messages: [user("mine")] })).text())
+      assert.strictEqual((yield* from(() => fetch(`${url}/silent/c/stream`))).status, 204)
+      assert.strictEqual((yield* from(() => fetch(`${url}/echo/c/stream`))).status, 200)
+    })
+  )
+})
+
+/** The chunks of a response, as far as it came. */
+const chunksOf = async (response: Response): Promise<ReadonlyArray<string>> => {
+  const chunks: Array<string> = []
+  try {
+    for await (const block of blocks(response)) if (!block.startsWith(":")) chunks.push(block)
+  } catch {
+    // it was cut off
+  }
+  return chunks
+}
+/** All chunks as one text, whatever the pieces that texts came in. */
+const joined = (chunks: ReadonlyArray<string>): string =>
+  chunks.join("\n").replaceAll(/"\}\ndata: \{"type":"text-delta","id":"m\d+","delta":"/g, "")
+const replay = async (url: string) => chunksOf(await fetch(url))
+const sent = async (send: typeof fetch, url: string, body: unknown) =>
+  chunksOf(
+    await send(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body)
+    })
+  )
+
+/** A network that breaks off after a number of chunks, once. */
+const cutting = (most: number): typeof fetch => {
+  let cut = false
+  return async (input, init) => {
+    const response = await fetch(input, init)
+    if (cut || response.body === null) return response
+    cut = true
+    const encoder = new TextEncoder()
+    let left = most
+    const source = blocks(response)
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const { done, value } = await source.next()
+        if (done) return controller.close()
+        controller.enqueue(encoder.encode(`${value}\n\n`))
+        if (!value.startsWith(":") && --left === 0) {
+          await source.return(undefined)
+          controller.error(new TypeError("fetch failed"))
+        }
+      }
+    })
+    return new Response(body, { status: response.status, headers: response.headers })
+  }
+}
