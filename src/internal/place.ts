@@ -24,6 +24,23 @@ export class Place implements StackFrame {
     this.ordinal = parent === undefined ? 0 : parent.calls++
   }
 
+  /**
+   * The agent that a path leads to, and the place above it, made anew for a caller in another process: the next call from
+   * there has this path.
+   */
+  static fromPath(path: string): { readonly agent: string; readonly caller: Place | undefined } {
+    let caller: Place | undefined
+    const [first = "", ...rest] = path.split("/")
+    let agent = unescaped(first)
+    for (const segment of rest) {
+      const colon = segment.indexOf(":")
+      caller = new Place(caller, agent)
+      caller.calls = Number(segment.slice(0, colon))
+      agent = unescaped(segment.slice(colon + 1))
+    }
+    return { agent, caller }
+  }
+
   /** The agents from the outermost call down, each but the first with its number among the calls of the one above. */
   get path(): string {
     const unspelled: Array<Place> = []
@@ -59,6 +76,8 @@ export class Place implements StackFrame {
 /** A slash in the name of an agent must not look like the next segment of a path. */
 const escaped = (name: string): string =>
   /[%/]/.test(name) ? name.replaceAll("%", "%25").replaceAll("/", "%2F") : name
+
+const unescaped = (name: string): string => name.replaceAll("%2F", "/").replaceAll("%25", "%")
 
 /** The way of a failure: the call it happened in, how far up it has come, and its way before it came to that call. */
 interface Way {
@@ -102,8 +121,32 @@ const withWay = <E>(reason: Cause.Reason<E>, place: Place): Cause.Reason<E> => {
   const next = way === undefined ? { place, last: place, before: undefined } : through(way, place)
   if (next === way) return reason
   const annotations = new Annotations(reason.annotations, next)
-  return Object.assign(Object.create(Object.getPrototypeOf(reason)) as Cause.Reason<E>, reason, { annotations })
+  return Object.assign(Object.create(keepingWay(reason)) as Cause.Reason<E>, reason, { annotations })
 }
+
+/** The prototype of a reason that keeps its way where more is noted on it, as every span does that it comes through. */
+const keepingWay = (reason: Cause.Reason<unknown>): object => {
+  const prototype = Object.getPrototypeOf(reason) as Cause.Fail<unknown> // all kinds are annotated alike
+  if (keeping.has(prototype)) return prototype
+  let made = kept.get(prototype)
+  if (made === undefined) {
+    made = Object.create(prototype, {
+      annotate: {
+        value(this: Cause.Fail<unknown>, ...args: Parameters<Cause.Fail<unknown>["annotate"]>) {
+          const annotated = prototype.annotate.apply(this, args)
+          const way = wayOf(this)
+          if (annotated === this || way === undefined) return annotated
+          return Object.assign(annotated, { annotations: new Annotations(annotated.annotations, way) })
+        }
+      }
+    }) as object
+    kept.set(prototype, made)
+    keeping.add(made)
+  }
+  return made
+}
+const kept = new WeakMap<object, object>()
+const keeping = new WeakSet<object>()
 
 const wayOf = ({ annotations }: Cause.Reason<unknown>): Way | undefined =>
   annotations instanceof Annotations ? annotations.way : undefined

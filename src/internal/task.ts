@@ -120,6 +120,7 @@ export class Task {
   protected work: Work | undefined
   private readonly atEnd: ((exit: TaskExit) => void) | undefined
   private left: Waiters | undefined
+  private endings: Waiters | undefined
   private counted = false
   private parent: Task | undefined
   private first: Task | undefined = undefined
@@ -201,6 +202,23 @@ export class Task {
     return Effect.suspend(() => (this.left ??= new Waiters()).until(() => this.isGone))
   }
 
+  /**
+   * Waits until nothing of this task and below it runs or is about to, and ends what has not started by then: for who
+   * knows that nobody will read it any more.
+   */
+  get settled(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const busy = this.subtree(nothing).find((task) => !task.ended && (task.work === undefined || task.counted))
+      if (busy !== undefined) return Effect.flatMap(busy.untilEnd, () => this.settled)
+      this.endUnstarted()
+      return this.gone
+    })
+  }
+
+  private get untilEnd(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.endings ??= new Waiters()).until(() => this.ended))
+  }
+
   /** Ends everything below that has not started and that nobody will read any more. */
   endUnstarted(): void {
     for (const task of this.subtree(nothing)) if (task.work !== undefined) task.end(Exit.interrupt())
@@ -222,6 +240,7 @@ export class Task {
     const waiters = this.release()
     if (this.counted) this.supervisor.running.done()
     for (const each of waiters) each.wake()
+    this.endings?.wake()
   }
 
   private run(work: Work): void {

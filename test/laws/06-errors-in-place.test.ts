@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { Agent, MessagePromise, type MiniAgents } from "miniagents"
+import { Agent, MessagePromise, MiniAgents } from "miniagents"
 import { Interleaving } from "miniagents/testing"
 import * as CleanRuntime from "../CleanRuntime.ts"
 import { law, settled } from "./Law.ts"
@@ -161,6 +161,18 @@ describe("Law 6, Errors in place", () => {
       })
     )
   }
+
+  it.effect("Law 6, Errors in place: a failure names its agents also to who reads it inside of a span", () =>
+    CleanRuntime.run(
+      Effect.gen(function* () {
+        const inner = Agent.make("Inner", () => Effect.fail("no"))
+        const outer = Agent.make("Outer", (ctx) => Effect.flatMap(inner.trigger(), (replies) => ctx.reply(replies)))
+        const replies = yield* outer.trigger()
+        const cause = yield* Effect.flip(Effect.sandbox(Effect.withSpan(replies.messages, "a span")))
+        assert.deepStrictEqual(MiniAgents.traceOf(cause), ["Inner", "Outer"])
+      })
+    )
+  )
 
   it.effect("Law 6, Errors in place: an interruption is no failure to report", () =>
     Effect.gen(function* () {

@@ -120,11 +120,21 @@ export class Broken extends Schema.TaggedError<Broken>()("Broken", { at: Schema.
 
 type Made = Effect.Effect<MessageSequence.MessageSequence<unknown>, never, MiniAgents.MiniAgents>
 
+/** The body of an agent of a program. */
+export type Body = (ctx: Context) => Effect.Effect<void, unknown, Required>
+type Making = (name: string, body: Body) => Agent.Agent<{}, unknown, never>
+
 /** One run of a program: which bodies and token sources ran how often, and the sequences it made, by place. */
 export class Run {
   readonly bodies = new Map<string, number>()
   readonly sources = new Map<string, number>()
   readonly sequences = new Map<string, MessageSequence.MessageSequence<unknown>>()
+  private readonly make: Making
+
+  /** `make` makes the agents: to be run here, or elsewhere. */
+  constructor(make: Making = Agent.make) {
+    this.make = make
+  }
 
   /** Triggers the agent at the root. */
   readonly trigger = (root: AgentNode): Made => this.agent(root, "0")
@@ -148,7 +158,7 @@ export class Run {
         return yield* ending(node.end, at)
       })
     const options = { ...choice("startSoon", node), ...choice("errorsAsMessages", node) }
-    return this.keep(at, Agent.make(`A${at}`, body).trigger([], {}, options))
+    return this.keep(at, this.make(`A${at}`, body).trigger([], {}, options))
   }
 
   private relay({ call, how, input }: RelayNode, at: string, streamed: boolean): Made {
@@ -158,7 +168,7 @@ export class Run {
       if (how === "hand on") return ctx.reply(ctx.messages)
       return Stream.runForEach(ctx.messages, (promise) => ctx.reply(promise))
     }
-    const agent = Agent.make(`R${at}`, body)
+    const agent = this.make(`R${at}`, body)
     return Effect.gen({ self: this }, function* () {
       const built = yield* this.build(input, `${at}.0`, streamed)
       // the agent that replied the stream may have ended, and with it the input of what the stream opens
@@ -178,10 +188,10 @@ export class Run {
   }
 
   private build(node: Node, at: string, streamed: boolean): Effect.Effect<Input, never, MiniAgents.MiniAgents> {
-    return Effect.map(this.make(node, at, streamed), (input) => input as Input)
+    return Effect.map(this.inputOf(node, at, streamed), (input) => input as Input)
   }
 
-  private make(
+  private inputOf(
     node: Node,
     at: string,
     streamed: boolean

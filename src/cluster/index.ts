@@ -1,0 +1,1 @@
+export * as AgentCluster from "./AgentCluster.ts"
