@@ -4,22 +4,22 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock, TestConsole } from "effect/testing"
-import * as Example01 from "../examples/01-basic-usage.ts"
-import * as Example02 from "../examples/02-exceptions.ts"
-import * as Example03 from "../examples/03-parallelism.ts"
-import * as Example04 from "../examples/04-send-twice.ts"
-import * as Example05 from "../examples/05-full-duplex.ts"
-import * as Example06 from "../examples/06-custom-messages.ts"
-import * as Example07 from "../examples/07-out-of-order.ts"
-import * as Example08 from "../examples/08-sequence-flattening.ts"
-import * as Example09 from "../examples/09-three-ways-to-run.ts"
-import * as Example10 from "../examples/10-persistence.ts"
-import * as Example11 from "../examples/11-agent-as-a-service.ts"
-import * as Example12 from "../examples/12-errors-as-messages.ts"
-import * as Example13 from "../examples/13-spans.ts"
-import * as Example14 from "../examples/14-testing-with-seeds.ts"
-import * as Example31 from "../examples/31-branches.ts"
-import * as Example33 from "../examples/33-store.ts"
+import * as Calls from "../examples/basics/calls.ts"
+import * as Errors from "../examples/basics/errors.ts"
+import * as Parallelism from "../examples/basics/parallelism.ts"
+import * as SendTwice from "../examples/basics/send-twice.ts"
+import * as FullDuplex from "../examples/basics/full-duplex.ts"
+import * as CustomMessages from "../examples/basics/custom-messages.ts"
+import * as OutOfOrder from "../examples/basics/out-of-order.ts"
+import * as SequenceFlattening from "../examples/basics/sequence-flattening.ts"
+import * as ThreeWaysToRun from "../examples/basics/three-ways-to-run.ts"
+import * as Persistence from "../examples/operations/persistence.ts"
+import * as AgentAsAService from "../examples/basics/agent-as-a-service.ts"
+import * as ErrorsAsMessages from "../examples/basics/errors-as-messages.ts"
+import * as Spans from "../examples/operations/spans.ts"
+import * as Seeds from "../examples/testing/seeds.ts"
+import * as Branches from "../examples/conversations/branches.ts"
+import * as Store from "../examples/conversations/store.ts"
 
 const flattened = `
 Text: RESEARCHING: Tell me about sequence flattening
@@ -37,19 +37,19 @@ Text: https://dummy.com/query-1/page-2 - DONE
 Text: https://dummy.com/query-1/page-1 - DONE`
 
 const examples: Readonly<Record<string, { readonly program: Effect.Effect<void>; readonly prints: string }>> = {
-  "01-basic-usage": {
-    ...Example01,
+  "basics/calls": {
+    ...Calls,
     prints: `
 You said: Hello
 You said: World`
   },
-  "02-exceptions": {
-    ...Example02,
+  "basics/errors": {
+    ...Errors,
     prints: `
 Exception while iterating over response: Something went wrong in callee agent`
   },
-  "03-parallelism": {
-    ...Example03,
+  "basics/parallelism": {
+    ...Parallelism,
     prints: `
 TRIGGERING AGGREGATOR
 TRIGGERING AGGREGATOR DONE
@@ -73,14 +73,14 @@ PREPARING TO GET MESSAGES FROM AGGREGATOR
 *** AGGREGATOR MESSAGE #2 ***
 TOTAL NUMBER OF MESSAGES FROM AGGREGATOR: 5`
   },
-  "04-send-twice": {
-    ...Example04,
+  "basics/send-twice": {
+    ...SendTwice,
     prints: `
 Echo: Hello
 Echo: World`
   },
-  "05-full-duplex": {
-    ...Example05,
+  "basics/full-duplex": {
+    ...FullDuplex,
     prints: `
 sending hello
 you said: hello
@@ -88,8 +88,8 @@ sending world
 you said: world
 the call has ended after 2 replies`
   },
-  "06-custom-messages": {
-    ...Example06,
+  "basics/custom-messages": {
+    ...CustomMessages,
     prints: `
 Custom Value
 2 of 5 stars for "It was a dark night"
@@ -98,8 +98,8 @@ User: Hello!
 System: Answer in one sentence
 Assistant: Hi.`
   },
-  "07-out-of-order": {
-    ...Example07,
+  "basics/out-of-order": {
+    ...OutOfOrder,
     prints: `
 In order:
 slow search done
@@ -110,21 +110,21 @@ quick search done
 other search done
 slow search done`
   },
-  "08-sequence-flattening": {
-    ...Example08,
+  "basics/sequence-flattening": {
+    ...SequenceFlattening,
     prints: `${flattened}
 === REPLAYING MESSAGES ===${flattened}`
   },
-  "09-three-ways-to-run": {
-    ...Example09,
+  "basics/three-ways-to-run": {
+    ...ThreeWaysToRun,
     prints: `
 You said: a program
 You said: a scope
 You said: request 1
 You said: request 2`
   },
-  "10-persistence": {
-    ...Example10,
+  "operations/persistence": {
+    ...Persistence,
     prints: `
 Persisting message with hash key: 33d12169b77c08c334708f8f127d8401cb3fe8787cbd15cde3a6962718a7d0b6 (Text)
 Persisting message with hash key: 7f0332c5c9fca956a934f8c48d530293c483b5b0468ecfda3fd988335a42f3ae (CallRecord)
@@ -141,15 +141,15 @@ Persisting message with hash key: 705e9faa8385d68ca085c6bc25c2fa9921df9a1add10ec
   "metadata": {}
 }`
   },
-  "11-agent-as-a-service": {
-    ...Example11,
+  "basics/agent-as-a-service": {
+    ...AgentAsAService,
     prints: `
 live: Published: A gloomy text about rain
 test: Published: the gloomy writer was asked for "rain"
 test: Nothing to publish, too cheerful: sunshine`
   },
-  "12-errors-as-messages": {
-    ...Example12,
+  "basics/errors-as-messages": {
+    ...ErrorsAsMessages,
     prints: `
 As errors:
 - Asking the model
@@ -159,8 +159,8 @@ As messages:
 - Once upon a (Disconnected: the model hung up)
 - Anything else?`
   },
-  "13-spans": {
-    ...Example13,
+  "operations/spans": {
+    ...Spans,
     prints: `
 request
   invoke_agent Research
@@ -169,22 +169,22 @@ request
     invoke_agent Search (Finds pages)
       invoke_agent Reader`
   },
-  "14-testing-with-seeds": {
-    ...Example14,
+  "testing/seeds": {
+    ...Seeds,
     prints: `
 one run: Ordered passed
 one run: Unordered passed
 200 seeds: Ordered passed
 200 seeds: Unordered failed, \`second\` came first`
   },
-  "31-branches": {
-    ...Example31,
+  "conversations/branches": {
+    ...Branches,
     prints: `
 main: Name a colour. / Blue. / Another one, please. / Green, then.
 darker (forked from main at 2): Name a colour. / Blue. / Darker, please. / Navy, then.`
   },
-  "33-store": {
-    ...Example33,
+  "conversations/store": {
+    ...Store,
     prints: `
 both begin with 2 messages; then "Darker, please." and "Another one, please."
 rewound: Name a colour.

@@ -1,7 +1,7 @@
 /** The examples with dialogs, as a person with a pipe runs them. */
 
 import { spawn } from "node:child_process"
-import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -23,9 +23,8 @@ describe("examples with dialogs", { timeout: 30_000 }, () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  const run = (number: number, input: string): Promise<string> => {
-    const [example = ""] = globSync(`${number}-*.ts`, { cwd: examples })
-    const args = ["--conditions=miniagents-source", join(examples, example)]
+  const run = (example: string, input: string): Promise<string> => {
+    const args = ["--conditions=miniagents-source", join(examples, `${example}.ts`)]
     const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, NODE_OPTIONS: "" } })
     let printed = ""
     for (const pipe of [child.stdout, child.stderr]) pipe.on("data", (data) => (printed += String(data)))
@@ -37,34 +36,39 @@ describe("examples with dialogs", { timeout: 30_000 }, () => {
   }
   const read = (file: string) => readFileSync(join(folder, file), "utf8")
 
-  it("20 keeps the conversation in a file, continues it, and logs every prompt", async () => {
+  it("conversations/dialog keeps the conversation in a file, continues it, and logs every prompt", async () => {
     assert.strictEqual(
-      await run(20, "hi\nexit\n"),
+      await run("conversations/dialog", "hi\nexit\n"),
       `${greeting}USER: \nASSISTANT: "hi" is fine as it is. (1 message so far)\n\nUSER: `
     )
-    assert.include(await run(20, "again\n"), `ASSISTANT: "again" is fine as it is. (2 messages so far)`)
+    assert.include(
+      await run("conversations/dialog", "again\n"),
+      `ASSISTANT: "again" is fine as it is. (2 messages so far)`
+    )
     assert.strictEqual(read("CHAT.md").split("<!-- miniagents end -->").length - 1, 4)
     assert.match(read("llm_logs/prompts.md"), /user\n=+\nhi\n[^]*system\n=+\nImprove the style/)
   })
 
-  it("21 is a dialog from the ground up", async () => {
+  it("conversations/dialog-from-the-ground-up is a dialog from the ground up", async () => {
     const turns = ["hi", "nice!", "bye"].map((text) => `USER: ASSISTANT: You said "${text}"\n`)
-    assert.strictEqual(await run(21, "hi\nnice!\nbye\n"), `${turns.join("")}USER: `)
+    assert.strictEqual(
+      await run("conversations/dialog-from-the-ground-up", "hi\nnice!\nbye\n"),
+      `${turns.join("")}USER: `
+    )
   })
 
-  it("22 lets agents answer at once", async () => {
+  it("basics/several-agents-at-once lets agents answer at once", async () => {
     const tortoise = "TORTOISE: I thought about it for 2 seconds.\n\n"
     const hare = "HARE: I thought about it for 1 second.\n\n"
-    assert.match(await run(22, ""), new RegExp(`^${tortoise}${hare}${hare}${tortoise}3 seconds of thought`))
+    assert.match(
+      await run("basics/several-agents-at-once", ""),
+      new RegExp(`^${tortoise}${hare}${hare}${tortoise}3 seconds of thought`)
+    )
   })
 
-  it("23 fixes sentences", async () => {
-    assert.strictEqual(await run(23, "i has a cat\nexit\n"), `${greeting}USER: \nASSISTANT: I have a cat.\n\nUSER: `)
-  })
-
-  it("24 shows the favourite's answer and writes the others' to files", async () => {
+  it("conversations/several-agents shows the favourite's answer and writes the others' to files", async () => {
     rmSync(join(folder, "CHAT.md"), { force: true })
-    const printed = await run(24, "hello\nexit\n")
+    const printed = await run("conversations/several-agents", "hello\nexit\n")
     assert.strictEqual(printed, `${greeting}USER: \nOPTIMIST: "hello" is wonderful!\n\nUSER: `)
     assert.include(read("ALT__Pessimist.md"), `\n"hello" will not end well.\n`)
     assert.include(read("ALT__Realist.md"), `\n"hello" is what was said.\n`)

@@ -1,6 +1,6 @@
 /** The examples with models, as a person with a key runs them: against servers on the loopback interface. */
 import { spawn } from "node:child_process"
-import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -29,11 +29,10 @@ interface Run {
 }
 
 /** Runs an example in a folder, without what the environment says of models, and gives what it prints. */
-const run = (number: number, { environment = {}, folder, input = "", onPrint = () => {} }: Run) =>
+const run = (example: string, { environment = {}, folder, input = "", onPrint = () => {} }: Run) =>
   Effect.callback<string>((resume) => {
-    const [example = ""] = globSync(`${number}-*.ts`, { cwd: examples })
     const inherited = Object.entries(process.env).filter(([name]) => !/^(OPENAI|ANTHROPIC|MINIAGENTS|NODE)_/.test(name))
-    const child = spawn(process.execPath, ["--conditions=miniagents-source", join(examples, example)], {
+    const child = spawn(process.execPath, ["--conditions=miniagents-source", join(examples, `${example}.ts`)], {
       cwd: folder,
       env: { ...Object.fromEntries(inherited), ...environment }
     })
@@ -67,8 +66,10 @@ const job =
   "Your job is to improve the styling and grammar of the sentences that the user throws at you. Leave the sentences " +
   "unchanged if they seem fine."
 
+const models = ["models/openai", "models/dialog", "models/roles", "models/several-models-at-once"]
+
 describe("examples with models", { timeout: 60_000 }, () => {
-  it.effect("15 prints what the model says, token by token as it comes", () =>
+  it.effect("models/openai prints what the model says, token by token as it comes", () =>
     Effect.gen(function* () {
       const seen = Promise.withResolvers<void>()
       const [begin, rest] = ["Hello! I'm doing well, ", "thank you for asking."]
@@ -79,7 +80,7 @@ describe("examples with models", { timeout: 60_000 }, () => {
         for (const event of content.slice(0, -1)) response.write(event)
         void seen.promise.then(() => response.end([...content.slice(-1), ...finish, ...end].join("")))
       })
-      const printed = yield* run(15, {
+      const printed = yield* run("models/openai", {
         folder: yield* folder,
         environment: openAiAt(server),
         onPrint: (printed) => {
@@ -102,7 +103,7 @@ describe("examples with models", { timeout: 60_000 }, () => {
     })
   )
 
-  it.effect("16 is a dialog that is kept, goes on when it is started again, and is logged", () =>
+  it.effect("models/dialog is a dialog that is kept, goes on when it is started again, and is logged", () =>
     Effect.gen(function* () {
       const answers = [
         'Hello! The greeting "hi" is casual and perfectly acceptable.\nIt\'s grammatically correct.',
@@ -113,10 +114,10 @@ describe("examples with models", { timeout: 60_000 }, () => {
         Loopback.stream(gptSays(answers[count - 1] ?? ""))(response, request, count)
       )
       const where = { folder: yield* folder, environment: { ...openAiAt(server), MINIAGENTS_MODEL: "qwen3:8b" } }
-      const first = yield* run(16, { ...where, input: "hi\ngot it, thanks!\nexit\n" })
+      const first = yield* run("models/dialog", { ...where, input: "hi\ngot it, thanks!\nexit\n" })
       const turns = answers.slice(0, 2).map((answer) => `USER: \nOPENAI_AGENT: ${answer}\n\n`)
       assert.strictEqual(first, `${greeting}${turns.join("")}USER: `)
-      const again = yield* run(16, { ...where, input: "bye\n" })
+      const again = yield* run("models/dialog", { ...where, input: "bye\n" })
       assert.include(again, `OPENAI_AGENT: ${answers[2]}\n\n`)
 
       const system = { role: "system", content: job }
@@ -151,10 +152,10 @@ describe("examples with models", { timeout: 60_000 }, () => {
     })
   )
 
-  it.effect("17 shows the roles of messages", () =>
+  it.effect("models/roles shows the roles of messages", () =>
     Effect.gen(function* () {
       const server = yield* Loopback.serve(Loopback.stream(gptSays("Jupiter.")))
-      const printed = yield* run(17, { folder: yield* folder, environment: openAiAt(server) })
+      const printed = yield* run("models/roles", { folder: yield* folder, environment: openAiAt(server) })
       const lines = [
         "user: Hello!",
         "system: Answer with one word.",
@@ -171,7 +172,7 @@ describe("examples with models", { timeout: 60_000 }, () => {
     })
   )
 
-  it.effect("18 asks several models at once, and a third one about what they say", () =>
+  it.effect("models/several-models-at-once asks several models at once, and a third one about what they say", () =>
     Effect.gen(function* () {
       const claudeAsked = Promise.withResolvers<void>()
       // the first one in the code answers only when the second one has been asked
@@ -184,7 +185,7 @@ describe("examples with models", { timeout: 60_000 }, () => {
         Loopback.stream(claudeSays("Coffee."))(response, request, count)
       })
       const environment = { ...openAiAt(gpt), ...anthropicAt(claude) }
-      const printed = yield* run(18, { folder: yield* folder, environment })
+      const printed = yield* run("models/several-models-at-once", { folder: yield* folder, environment })
       assert.strictEqual(printed, "GPT: Tea.\n\nCLAUDE: Coffee.\n\nJUDGE: They disagree.\n\n")
       const question = { role: "user", content: "Tea or coffee?" }
       assert.deepStrictEqual(Loopback.bodyField(gpt, "messages"), [question])
@@ -199,41 +200,29 @@ describe("examples with models", { timeout: 60_000 }, () => {
     })
   )
 
-  it.effect("19 shows the favourite's answer and writes the other's to a file", () =>
-    Effect.gen(function* () {
-      const gpt = yield* Loopback.serve(Loopback.stream(gptSays("Hello! How can I help you today?")))
-      const claude = yield* Loopback.serve(Loopback.stream(claudeSays("Good day.")))
-      const where = { folder: yield* folder, environment: { ...openAiAt(gpt), ...anthropicAt(claude) } }
-      const printed = yield* run(19, { ...where, input: "hello\nexit\n" })
-      assert.strictEqual(printed, `${greeting}USER: \nGPT-4O-MINI: Hello! How can I help you today?\n\nUSER: `)
-      assert.include(readFileSync(join(where.folder, "ALT__claude-sonnet-5-5.md"), "utf8"), "\nGood day.\n")
-      assert.notInclude(readFileSync(join(where.folder, "CHAT.md"), "utf8"), "Good day")
-      assert.strictEqual(readdirSync(join(where.folder, "llm_logs")).length, 2)
-    })
-  )
-
   it.effect.each([
-    [15, "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
-    [16, "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
-    [17, "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
-    [18, "Set OPENAI_API_KEY and ANTHROPIC_API_KEY, or addresses of your own, to run this example.\n"],
-    [19, "Set OPENAI_API_KEY and ANTHROPIC_API_KEY, or addresses of your own, to run this example.\n"]
-  ] as const)("%s says in one sentence what it takes", ([number, sentence]) =>
+    ["models/openai", "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
+    ["models/dialog", "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
+    ["models/roles", "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
+    [
+      "models/several-models-at-once",
+      "Set OPENAI_API_KEY and ANTHROPIC_API_KEY, or addresses of your own, to run this example.\n"
+    ]
+  ] as const)("%s says in one sentence what it takes", ([example, sentence]) =>
     Effect.gen(function* () {
       const where = { folder: yield* folder, input: "hi\n" }
       const [without, empty] = yield* Effect.all(
-        [run(number, where), run(number, { ...where, environment: { OPENAI_API_KEY: "", ANTHROPIC_API_KEY: " " } })],
+        [run(example, where), run(example, { ...where, environment: { OPENAI_API_KEY: "", ANTHROPIC_API_KEY: " " } })],
         { concurrency: 2 }
       )
       assert.deepStrictEqual([without, empty], [sentence, sentence])
     })
   )
 
-  it.each([15, 16, 17, 18, 19])("%s is short, and says how to run it and what it prints", (number) => {
-    const [example = ""] = globSync(`${number}-*.ts`, { cwd: examples })
-    const source = readFileSync(join(examples, example), "utf8")
+  it.each(models)("%s is short, and says how to run it and what it prints", (example) => {
+    const source = readFileSync(join(examples, `${example}.ts`), "utf8")
     assert.isAtMost(source.trimEnd().split("\n").length, 60)
-    assert.include(source, `\n * Run: node --conditions=miniagents-source examples/${example}\n`)
+    assert.include(source, `\n * Run: node --conditions=miniagents-source examples/${example}.ts\n`)
     assert.match(source, /\n \* Prints[ ,]/)
   })
 })

@@ -28,7 +28,7 @@ import { Anthropic } from "miniagents/anthropic"
 import { LlmAgent, ModelSettings, Race } from "miniagents/llm"
 import { OpenAi } from "miniagents/openai"
 import { Cassette, ScriptedModel } from "miniagents/testing"
-import * as Example from "../../examples/32-cassette.ts"
+import * as Example from "../../examples/testing/cassette.ts"
 import { Folder } from "../agents/Folder.ts"
 import * as AnthropicWire from "../anthropic/Anthropic.wire.ts"
 import * as Loopback from "../llm/Loopback.ts"
@@ -578,7 +578,7 @@ describe("Cassette", () => {
     Effect.gen(function* () {
       yield* Effect.scoped(Example.program)
       const source = yield* FileSystem.FileSystem.use((fs) =>
-        fs.readFileString(fileURLToPath(new URL("../../examples/32-cassette.ts", import.meta.url)))
+        fs.readFileString(fileURLToPath(new URL("../../examples/testing/cassette.ts", import.meta.url)))
       )
       const [, listed = ""] = /Prints:\n([^]*?) \*\//.exec(source) ?? []
       assert.strictEqual(`${(yield* TestConsole.logLines).join("\n")}\n`, listed.replaceAll(/^ \* {3}/gm, ""))

@@ -2,7 +2,7 @@
  * When agents run: not while they are triggered, but as soon as their caller gives way. Whatever order they finish in,
  * the reader sees one flat sequence, in the order of the replies.
  *
- * Run: node --conditions=miniagents-source examples/03-parallelism.ts
+ * Run: node --conditions=miniagents-source examples/basics/parallelism.ts
  *
  * Prints what each agent does between `SLEEPING FOR ONE SECOND` and `SLEEPING DONE`, then the five messages.
  */

@@ -2,7 +2,7 @@
  * A conversation with several agents at once: what the favourite says is the answer, and part of the history; what the
  * others say is written to a file each. The turn is over when all of them have finished.
  *
- * Run: node --conditions=miniagents-source examples/24-conversation.ts
+ * Run: node --conditions=miniagents-source examples/conversations/several-agents.ts
  *
  * Prints, to someone who writes `hello` and `exit`, below the greeting:
  *   USER:

@@ -2,7 +2,7 @@
  * Runs a test under 200 seeds, each of which makes another interleaving of the same program, and finds what a single
  * run does not: an agent that relies on the order in which others happen to finish.
  *
- * Run: node --conditions=miniagents-source examples/14-testing-with-seeds.ts
+ * Run: node --conditions=miniagents-source examples/testing/seeds.ts
  *
  * Prints:
  *   one run: Ordered passed

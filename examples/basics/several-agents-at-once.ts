@@ -2,7 +2,7 @@
  * Several agents answer at once: all of them are triggered before any has said a word, and their answers are shown in
  * the order of the code, or, with `replyOutOfOrder`, as soon as they are there.
  *
- * Run: node --conditions=miniagents-source examples/22-several-agents-answering-at-once.ts
+ * Run: node --conditions=miniagents-source examples/basics/several-agents-at-once.ts
  *
  * Prints:
  *   TORTOISE: I thought about it for 2 seconds.

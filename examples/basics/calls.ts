@@ -1,11 +1,11 @@
 /**
- * Opens a call and sends to it message by message, instead of all at once with `trigger`.
+ * Defines an agent, calls it with two messages, and prints its replies as they come.
  *
- * Run: node --conditions=miniagents-source examples/04-send-twice.ts
+ * Run: node --conditions=miniagents-source examples/basics/calls.ts
  *
  * Prints:
- *   Echo: Hello
- *   Echo: World
+ *   You said: Hello
+ *   You said: World
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Stream } from "effect"
@@ -15,16 +15,13 @@ const echo = Agent.make(
   "Echo",
   Effect.fnUntraced(function* (ctx) {
     yield* Stream.runForEach(ctx.messages, ({ message }) =>
-      Effect.flatMap(message, (said) => ctx.reply(`Echo: ${said}`))
+      Effect.flatMap(message, (said) => ctx.reply(`You said: ${said}`))
     )
   })
 )
 
 export const program = Effect.gen(function* () {
-  const call = yield* echo.call()
-  yield* call.send("Hello")
-  yield* call.send("World")
-  const replies = yield* call.replies() // nothing more will be sent
+  const replies = yield* echo.trigger(["Hello", "World"]) // returns at once, the agent runs in the background
   yield* Stream.runForEach(replies, ({ message }) => Effect.flatMap(message, (reply) => Console.log(String(reply))))
 }).pipe(Effect.provide(MiniAgents.layer()))
 

@@ -2,7 +2,7 @@
  * A model that breaks off in the middle of a sentence. By default the reader gets what came before it, then the error;
  * with `errorsAsMessages` the failure is a message at its place, and the sequence goes on.
  *
- * Run: node --conditions=miniagents-source examples/12-errors-as-messages.ts
+ * Run: node --conditions=miniagents-source examples/basics/errors-as-messages.ts
  *
  * Prints:
  *   As errors:

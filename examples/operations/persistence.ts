@@ -2,7 +2,7 @@
  * The persistence hook gets each distinct message once, and the records of which agent was called with what and replied
  * what. A message is known by its hash key, and holds others by theirs, as commits do in git.
  *
- * Run: node --conditions=miniagents-source examples/10-persistence.ts
+ * Run: node --conditions=miniagents-source examples/operations/persistence.ts
  *
  * Prints each message when it is persisted, then the record of the reply as it is stored.
  */

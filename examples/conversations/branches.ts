@@ -2,7 +2,7 @@
  * A conversation in a database is forked at a message, and both branches go on: each has what came before the fork, and
  * what was said on it since. `filename: "chats.db"` would keep it for the next start.
  *
- * Run: node --conditions=miniagents-source examples/31-branches.ts
+ * Run: node --conditions=miniagents-source examples/conversations/branches.ts
  *
  * Prints:
  *   main: Name a colour. / Blue. / Another one, please. / Green, then.

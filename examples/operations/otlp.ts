@@ -2,7 +2,7 @@
  * What agents and their models do, as OpenTelemetry spans that are sent to a collector: which agent called which, which
  * model it asked, how many tokens that took and why the model stopped. No prompt, no answer and no key is in them.
  *
- * Run: node --conditions=miniagents-source examples/30-otlp.ts
+ * Run: node --conditions=miniagents-source examples/operations/otlp.ts
  *
  * It takes the address of a collector in OTEL_EXPORTER_OTLP_ENDPOINT (http://localhost:4318 for one on this machine),
  * and a key in OPENAI_API_KEY, or, for a server of your own such as Ollama, its address in OPENAI_BASE_URL and a model it

@@ -1,7 +1,7 @@
 /**
  * Keeps a call open in both directions: each message is sent after the reply to the one before it has been read.
  *
- * Run: node --conditions=miniagents-source examples/05-full-duplex.ts
+ * Run: node --conditions=miniagents-source examples/basics/full-duplex.ts
  *
  * Prints:
  *   sending hello

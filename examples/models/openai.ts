@@ -2,7 +2,7 @@
  * An agent that speaks with a model of OpenAI's. Its model is given by a fork, what else the API takes with a trigger
  * (or the other way round), and its answer is shown token by token, as it comes.
  *
- * Run: node --conditions=miniagents-source examples/15-openai.ts
+ * Run: node --conditions=miniagents-source examples/models/openai.ts
  *
  * It takes a key in OPENAI_API_KEY, or, for a server of your own such as Ollama, its address in OPENAI_BASE_URL and a
  * model it has in MINIAGENTS_MODEL.

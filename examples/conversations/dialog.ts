@@ -2,7 +2,7 @@
  * A dialog between a person and an assistant, kept in CHAT.md: start it again, and the assistant remembers. The
  * assistant is a plain agent here, and every prompt it gets is logged to llm_logs/. An agent over a model fits as well.
  *
- * Run: node --conditions=miniagents-source examples/20-dialog-loop.ts
+ * Run: node --conditions=miniagents-source examples/conversations/dialog.ts
  *
  * Prints, to someone who writes `hi` and `exit`:
  *   YOU ARE NOW IN A CHAT WITH AN AI ASSISTANT

@@ -1,7 +1,7 @@
 /**
  * The runtime as a Layer around a program, in a scope opened by hand, and in a ManagedRuntime behind a web server.
  *
- * Run: node --conditions=miniagents-source examples/09-three-ways-to-run.ts
+ * Run: node --conditions=miniagents-source examples/basics/three-ways-to-run.ts
  *
  * Prints:
  *   You said: a program

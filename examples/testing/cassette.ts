@@ -3,7 +3,7 @@
  * recordings go to a folder that is thrown away, and the model is a scripted one that answers a single time; in a test
  * the folder is committed, and the model is `OpenAi.model("gpt-5.2")` or any other.
  *
- * Run: node --conditions=miniagents-source examples/32-cassette.ts
+ * Run: node --conditions=miniagents-source examples/testing/cassette.ts
  *
  * Prints:
  *   recorded: Paris.

@@ -1,11 +1,11 @@
 /**
- * Defines an agent, calls it with two messages, and prints its replies as they come.
+ * Opens a call and sends to it message by message, instead of all at once with `trigger`.
  *
- * Run: node --conditions=miniagents-source examples/01-basic-usage.ts
+ * Run: node --conditions=miniagents-source examples/basics/send-twice.ts
  *
  * Prints:
- *   You said: Hello
- *   You said: World
+ *   Echo: Hello
+ *   Echo: World
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Stream } from "effect"
@@ -15,13 +15,16 @@ const echo = Agent.make(
   "Echo",
   Effect.fnUntraced(function* (ctx) {
     yield* Stream.runForEach(ctx.messages, ({ message }) =>
-      Effect.flatMap(message, (said) => ctx.reply(`You said: ${said}`))
+      Effect.flatMap(message, (said) => ctx.reply(`Echo: ${said}`))
     )
   })
 )
 
 export const program = Effect.gen(function* () {
-  const replies = yield* echo.trigger(["Hello", "World"]) // returns at once, the agent runs in the background
+  const call = yield* echo.call()
+  yield* call.send("Hello")
+  yield* call.send("World")
+  const replies = yield* call.replies() // nothing more will be sent
   yield* Stream.runForEach(replies, ({ message }) => Effect.flatMap(message, (reply) => Console.log(String(reply))))
 }).pipe(Effect.provide(MiniAgents.layer()))
 

@@ -2,7 +2,7 @@
  * Several models answer at once: both are asked before either has said a word, and their answers are shown token by
  * token in the order of the code. A third model is then asked for the gist of what the two are still saying.
  *
- * Run: node --conditions=miniagents-source examples/18-several-models-answering-at-once.ts
+ * Run: node --conditions=miniagents-source examples/models/several-models-at-once.ts
  *
  * It takes keys in OPENAI_API_KEY and ANTHROPIC_API_KEY, or the addresses of servers of your own in OPENAI_BASE_URL and
  * ANTHROPIC_BASE_URL.

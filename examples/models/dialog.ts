@@ -2,7 +2,7 @@
  * A dialog between a person and a model of OpenAI's that improves sentences. It is kept in CHAT.md, so that it goes on
  * when it is started again, and each prompt with its response is a file in llm_logs/.
  *
- * Run: node --conditions=miniagents-source examples/16-dialog-with-a-model.ts
+ * Run: node --conditions=miniagents-source examples/models/dialog.ts
  *
  * It takes a key in OPENAI_API_KEY, or, for a server of your own such as Ollama, its address in OPENAI_BASE_URL and a
  * model it has in MINIAGENTS_MODEL.

@@ -2,7 +2,7 @@
  * An agent that is a service: named in one place, implemented by a Layer, and replaced in a test without a change to
  * who calls it.
  *
- * Run: node --conditions=miniagents-source examples/11-agent-as-a-service.ts
+ * Run: node --conditions=miniagents-source examples/basics/agent-as-a-service.ts
  *
  * Prints:
  *   live: Published: A gloomy text about rain

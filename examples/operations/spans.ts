@@ -2,7 +2,7 @@
  * With a tracer every call is a span, below the span of the call that triggered it, with the names that OpenTelemetry's
  * conventions for generative AI give them. In an application the tracer is `Otlp.layerJson` of `effect/observability`.
  *
- * Run: node --conditions=miniagents-source examples/13-spans.ts
+ * Run: node --conditions=miniagents-source examples/operations/spans.ts
  *
  * Prints:
  *   request

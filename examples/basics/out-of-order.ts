@@ -2,7 +2,7 @@
  * The same three searches, replied in their order and out of order: then each is delivered as soon as it is there. They
  * run in parallel either way.
  *
- * Run: node --conditions=miniagents-source examples/07-out-of-order.ts
+ * Run: node --conditions=miniagents-source examples/basics/out-of-order.ts
  *
  * Prints:
  *   In order:

@@ -1,7 +1,7 @@
 /**
  * A failure stands in the type of the agent, and surfaces where its replies are read: not where it is triggered.
  *
- * Run: node --conditions=miniagents-source examples/02-exceptions.ts
+ * Run: node --conditions=miniagents-source examples/basics/errors.ts
  *
  * Prints:
  *   Exception while iterating over response: Something went wrong in callee agent

@@ -2,7 +2,7 @@
  * Conversations in a store: two forks share what they have in common, a rewind can be undone, and what is said twice is
  * kept once. `Store.layer` over a `SqlClient` in the place of `Store.layerMemory` would keep it for the next start.
  *
- * Run: node --conditions=miniagents-source examples/33-store.ts
+ * Run: node --conditions=miniagents-source examples/conversations/store.ts
  *
  * Prints:
  *   both begin with 2 messages; then "Darker, please." and "Another one, please."

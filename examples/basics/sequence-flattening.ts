@@ -2,7 +2,7 @@
  * Agents that reply with the replies of other agents, two levels deep: the reader sees one flat sequence, which fills
  * up while it is read, and can be read again.
  *
- * Run: node --conditions=miniagents-source examples/08-sequence-flattening.ts
+ * Run: node --conditions=miniagents-source examples/basics/sequence-flattening.ts
  *
  * Prints the 13 messages as they come, then once more from the replay.
  */

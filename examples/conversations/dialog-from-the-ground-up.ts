@@ -2,7 +2,7 @@
  * A dialog from the ground up: two agents and a loop. `AWAIT` makes the loop wait for the user before it goes on;
  * without one it would start turns without end, and is refused.
  *
- * Run: node --conditions=miniagents-source examples/21-toy-dialog-loop.ts
+ * Run: node --conditions=miniagents-source examples/conversations/dialog-from-the-ground-up.ts
  *
  * Prints, to someone who writes `hi`, `nice!` and `bye`, and then ends the input:
  *   USER: ASSISTANT: You said "hi"

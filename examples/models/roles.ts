@@ -2,7 +2,7 @@
  * Messages have the roles that models know: `Message.user`, `Message.system` and `Message.assistant`; any other message
  * comes from the user. An agent is sent a conversation as a list of them, and replies as an assistant.
  *
- * Run: node --conditions=miniagents-source examples/17-roles-of-messages.ts
+ * Run: node --conditions=miniagents-source examples/models/roles.ts
  *
  * It takes a key in OPENAI_API_KEY, or, for a server of your own such as Ollama, its address in OPENAI_BASE_URL and a
  * model it has in MINIAGENTS_MODEL.

@@ -1,7 +1,7 @@
 /**
  * Messages with fields of their own, which can hold other messages; and the three roles in a conversation with a model.
  *
- * Run: node --conditions=miniagents-source examples/06-custom-messages.ts
+ * Run: node --conditions=miniagents-source examples/basics/custom-messages.ts
  *
  * Prints:
  *   Custom Value
