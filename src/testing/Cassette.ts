@@ -227,7 +227,7 @@ const wrap = (deck: Deck, context: Context.Context<never>): Effect.Effect<Contex
  * ends so; none is imported for it, as a test need not have the SDK of any.
  */
 const changes: Effect.Effect<object> = Effect.contextWith((context) => {
-  const given = Array.from(context.mapUnsafe).filter(([key]) => /^miniagents\/\w+\/Current(Config|Settings)$/.test(key))
+  const given = Array.from(context.mapUnsafe).filter(([key]) => /^miniagents\/.+\/Current(Config|Settings)$/.test(key))
   const config = Object.assign({}, ...given.map(([, config]) => config as object)) as object
   return Effect.succeed(Object.keys(config).length === 0 ? {} : { config })
 })
