@@ -9,8 +9,9 @@ import { manifest, subpaths } from "./Packed.ts"
 /** Folders of `effect` that a program which does not use them should not carry. */
 const foreign = /\/effect\/dist\/(ai|cluster|http|rpc|sql)\//
 const plain = new Set(["", "/agents", "/console"].map((subpath) => manifest.name + subpath))
-/** A driver is for one platform; all else runs in a browser. */
-const isDriver = (name: string) => name === `${manifest.name}/sqlite`
+/** A driver is for one platform, and the inspector watches a process of one; all else runs in a browser. */
+const drivers = new Set(["/sqlite", "/inspector"].map((subpath) => manifest.name + subpath))
+const isDriver = (name: string) => drivers.has(name)
 
 const withEsbuild = async (folder: string, code: string, name: string): Promise<string> => {
   const result = await build({

@@ -1,6 +1,7 @@
 /**
  * Puts the program `miniagents` together: `dist/cli/main.js` and the parts it loads when they are needed, with all they
- * import, so that it runs where nothing is installed and starts fast. The licences of what is inside stand beside it.
+ * import, so that it runs where nothing is installed and starts fast, and the page of the inspector. The licences of what
+ * is inside stand beside it.
  *
  * Run: node scripts/bundle.ts [folder]
  */
@@ -9,8 +10,12 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
+import * as Page from "./Page.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
+
+/** The page is served from beside the program, and from beside the library. */
+const pages = (folder: string) => Promise.all([Page.write(join(folder, "page")), Page.write()])
 
 /** The folders of the packages these modules are of. */
 const packagesOf = (modules: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -46,6 +51,7 @@ export const bundle = async (folder: string): Promise<void> => {
     minify: { compress: true, mangle: { keepNames: { function: false, class: true } }, codegen: true }
   })
   await build.close()
+  await pages(folder)
   const modules = output.flatMap((chunk) => (chunk.type === "chunk" ? chunk.moduleIds : []))
   const rule = `\n${"=".repeat(80)}\n\n`
   writeFileSync(join(folder, "LICENSES.txt"), packagesOf(modules).map(licenceOf).join(rule))

@@ -50,6 +50,13 @@ const ranks: Readonly<Record<string, number>> = {
   "serve/": 7,
   "cluster/": 7,
   "inspector/": 7,
+  // what serves the page and writes the files is for Node
+  "inspector/Inspector": 8,
+  "inspector/nodeServer": 8,
+  "inspector/recordFile": 8,
+  "inspector/idleClock": 8,
+  "inspector/register": 8,
+  "inspector/index": 8,
   "testing/": 7,
   "sqlite/": 8,
   "cli/": 8,

@@ -80,6 +80,31 @@ const ask = Command.make(
   ])
 )
 
+const inspect = Command.make(
+  "inspect",
+  {
+    port: Flag.Int("port").pipe(
+      Flag.withDescription("The port of the page on this machine; without it, one that is free"),
+      Flag.optional
+    ),
+    words: Argument.String("program or recording").pipe(
+      Argument.withDescription("A program and its own words, or files that an inspector has recorded (*.ndjson)"),
+      Argument.variadic()
+    )
+  },
+  (inspected) =>
+    Effect.flatMap(
+      load(() => import("./inspect.ts")),
+      ({ run }) => run(inspected)
+    )
+).pipe(
+  Command.withDescription("Runs a program and shows in a browser what its agents do, or shows a recorded run"),
+  Command.withExamples([
+    { command: "miniagents inspect app.ts" },
+    { command: "miniagents inspect recordings/20261127_151234_123.ndjson" }
+  ])
+)
+
 export const command = Command.make("miniagents").pipe(
   Command.withDescription(
     [
@@ -92,7 +117,14 @@ export const command = Command.make("miniagents").pipe(
       "  Exit status: 0 done, 1 no answer, 2 wrong words or configuration, 130 interrupted."
     ].join("\n")
   ),
-  Command.withSubcommands([chat, ask])
+  Command.withSubcommands([chat, ask, inspect])
 )
+
+/** What follows a program that is inspected are its own words, whatever they look like. */
+export const operands = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const first = args.findIndex((arg, i) => i > 0 && !arg.startsWith("-") && args[i - 1] !== "--port")
+  if (args[0] !== "inspect" || first < 0 || args.slice(0, first).includes("--")) return args
+  return [...args.slice(0, first), "--", ...args.slice(first)]
+}
 
 const load = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module)

@@ -10,8 +10,9 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Stdio from "effect/Stdio"
 import { harmless } from "../console/console.ts"
-import { command } from "./command.ts"
+import { command, operands } from "./command.ts"
 import { misuse, Refusal } from "./refusal.ts"
 import { version } from "./version.ts"
 
@@ -20,7 +21,8 @@ const presenter: CliOutput.Presenter = {
   present: (event) => (event._tag === "InvalidInvocation" ? Effect.void : CliOutput.defaultPresenter.present(event))
 }
 
-Command.run(command, { version }).pipe(
+Effect.flatMap(Stdio.Stdio, (stdio) => stdio.args).pipe(
+  Effect.flatMap((args) => Command.runWith(command, { version })(operands(args))),
   Effect.catchTag("ShowHelp", (help) => {
     const sentences = help.errors.map(({ message }) => message).join("\n")
     const message = `${sentences}\nSee: ${help.commandPath.join(" ")} --help`

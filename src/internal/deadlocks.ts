@@ -48,3 +48,11 @@ const leadsTo = (from: Task, to: Task, waiting: ReadonlyMap<Task, ReadonlyArray<
   }
   return false
 }
+
+/** The calls that wait for another one right now, whether or not that goes on. */
+export const waits = (supervisor: Supervisor): ReadonlyArray<Stuck> =>
+  supervisor.root.subtree(new Set()).flatMap(({ place, waiting }) => {
+    if (place === undefined || waiting === undefined) return []
+    const waitsFor = waiting.log.fillers.find((filler) => filler.place !== undefined && filler.place !== place)?.place
+    return waitsFor === undefined ? [] : [{ place, waitsFor, since: waiting.since }]
+  })

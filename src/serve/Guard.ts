@@ -4,8 +4,6 @@
  *
  * @since 0.1.0
  */
-import { sha256 } from "@noble/hashes/sha2.js"
-import { utf8ToBytes } from "@noble/hashes/utils.js"
 import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -16,6 +14,7 @@ import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { sameSecret } from "../internal/sameSecret.ts"
 import { refusal } from "./refusal.ts"
 
 /**
@@ -125,7 +124,6 @@ type Handler = Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpS
 
 const make = (options: Options): Service => {
   const { hosts, maxBody, origins = [], token } = options
-  const wanted = token === undefined ? undefined : digest(Redacted.value(token))
   const size = maxBody === undefined ? ByteSize.mebibytes(1) : ByteSize.fromInputUnsafe(maxBody)
   const spoken: Array<Spoken> = []
   const middleware = (app: Handler): Handler =>
@@ -142,7 +140,7 @@ const make = (options: Options): Service => {
         : {}
       if (request.method === "OPTIONS") return Effect.succeed(preflight(request.headers, cors))
       const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
-      if (wanted !== undefined && !same(digest(given), wanted)) {
+      if (token !== undefined && !sameSecret(given, Redacted.value(token))) {
         return Effect.map(
           refuse(401, "unauthorized", "A bearer token is needed"),
           withHeaders({ ...cors, "www-authenticate": "Bearer" })
@@ -194,12 +192,3 @@ const preflight = (asked: { readonly [name: string]: string | undefined }, cors:
       "access-control-max-age": "600"
     }
   })
-
-const digest = (text: string): Uint8Array => sha256(utf8ToBytes(text))
-
-/** Takes the same time wherever the two differ. */
-const same = (left: Uint8Array, right: Uint8Array): boolean => {
-  let difference = 0
-  for (let i = 0; i < left.length; i++) difference |= left[i] ^ right[i]
-  return difference === 0
-}

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { Agent, type MessageSequence, MiniAgents, Observer, Persistence } from "miniagents"
+import { Recorder } from "../../src/inspector/recorder.ts"
 import * as CleanRuntime from "../CleanRuntime.ts"
 import { law } from "./Law.ts"
 import * as Program from "./Program.ts"
@@ -68,11 +70,13 @@ describe("Law 15, Observed unchanged", () => {
       Effect.gen(function* () {
         const alone = yield* outcome(root, reads, options, Layer.empty)
         const observer = recording()
-        const both = Layer.merge(
+        const inspector = new Recorder("law", yield* Clock.Clock, () => {})
+        const all = Layer.mergeAll(
           observer.layer,
-          Persistence.layer(() => Effect.void)
+          Persistence.layer(() => Effect.void),
+          Observer.layer(inspector)
         )
-        assert.deepStrictEqual(yield* outcome(root, reads, options, both), alone)
+        assert.deepStrictEqual(yield* outcome(root, reads, options, all), alone)
       }),
     { seeds: 200 }
   )

@@ -278,8 +278,8 @@ export const watch = <A, E, R>(
   use: (watched: Watched | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>
   Effect.withFiber(({ context }) => {
-    const isWatched = Context.get(context, LlmLogger.CurrentLoggers).length > 0
-    if (!isWatched && Context.get(context, Budget.CurrentBudget) === undefined) return use(undefined)
+    if (!LlmLogger.isOn(context as Context.Context<never>) && Context.get(context, Budget.CurrentBudget) === undefined)
+      return use(undefined)
     return Effect.acquireUseRelease(
       open(ctx, asked),
       ({ limit, take }) => limit(use({ take })),

@@ -155,10 +155,35 @@ export const layerAll = <E, R>(loggers: ReadonlyArray<Effect.Effect<Logger, E, R
     Effect.zipWith(CurrentLoggers, Effect.all(loggers), (around, added) => [...around, ...added])
   )
 
+let registered: ReadonlyArray<Logger> = []
+
+/**
+ * Adds a logger to all agents of this process that speak with models, for tools that watch a program without changing
+ * it. Gives the function that removes it.
+ *
+ * **When to use**
+ *
+ * Use in a module that is loaded before the program, with `node --import`. A program itself takes `layerAll`.
+ *
+ * @see `Observer.register`, which does the same for the calls of agents
+ * @since 0.1.0
+ * @category constructors
+ */
+export const register = (logger: Logger): (() => void) => {
+  registered = [...registered, logger]
+  return () => {
+    registered = registered.filter((each) => each !== logger)
+  }
+}
+
+/** Whether any logger is on. @internal */
+export const isOn = (context: Context.Context<never>): boolean =>
+  registered.length > 0 || Context.get(context, CurrentLoggers).length > 0
+
 /** The log of a request in all loggers, if there are any. @internal */
 export const openAll = (request: Request): Effect.Effect<Entry | undefined> =>
   Effect.gen(function* () {
-    const loggers = yield* CurrentLoggers
+    const loggers = [...(yield* CurrentLoggers), ...registered]
     if (loggers.length === 0) return undefined
     const entries = yield* Effect.forEach(loggers, (logger) => logger.open(request))
     return {

@@ -1,0 +1,74 @@
+/** The page as a whole. */
+import { useEffect, useReducer } from "preact/hooks"
+import { CallPane } from "./CallPane.tsx"
+import { Header } from "./Header.tsx"
+import { useKeyboard } from "./keyboard.ts"
+import { isOpen } from "./model.ts"
+import { Overview } from "./Overview.tsx"
+import { Help, SearchResults } from "./Panels.tsx"
+import { Scrubber } from "./Scrubber.tsx"
+import type { Store } from "./store.ts"
+import { Table } from "./Table.tsx"
+
+/** Draws when something has changed, and at each frame while anything goes on. */
+const useDrawing = (store: Store): void => {
+  const [, draw] = useReducer((n: number) => n + 1, 0)
+  useEffect(() => store.onDraw(() => draw(0)), [store])
+  const { live, past, state } = store
+  const goesOn = past === undefined && state === "connected" && live.about?.live === true
+  useEffect(() => {
+    if (!goesOn) return undefined
+    let frame = requestAnimationFrame(function tick() {
+      if ([...live.rows.values()].some(isOpen)) store.draw()
+      frame = requestAnimationFrame(tick)
+    })
+    return () => cancelAnimationFrame(frame)
+  }, [goesOn, live, store])
+}
+
+export const App = ({ store }: { readonly store: Store }) => {
+  useDrawing(store)
+  useKeyboard(store)
+  const { call } = store.route
+  return (
+    <div class="app">
+      <Header store={store} />
+      <Deadlocks store={store} />
+      <main>
+        <section class="left" aria-label="Calls">
+          <Table store={store} />
+          <Scrubber store={store} />
+        </section>
+        <aside class="right" aria-label={call === undefined ? "Totals" : "Call"}>
+          {call === undefined ? <Overview store={store} /> : <CallPane store={store} id={call} />}
+        </aside>
+      </main>
+      {store.panel === "search" ? <SearchResults store={store} /> : null}
+      {store.panel === "help" ? <Help store={store} /> : null}
+    </div>
+  )
+}
+
+/** Calls that will never go on are said to everyone at once. */
+const Deadlocks = ({ store }: { readonly store: Store }) => {
+  const { rows } = store.model
+  const stuck = [...rows.values()].filter((row) => row.stuck === true)
+  if (stuck.length === 0) return null
+  return (
+    <div class="deadlock" role="alert">
+      <strong>Deadlock</strong> These calls wait for each other and will never go on:
+      {stuck.slice(0, 6).map((row) => (
+        <span key={row.id}>
+          <button class="link" onClick={() => store.select(row.id)}>
+            {row.agent}
+          </button>{" "}
+          waits for{" "}
+          <button class="link" onClick={() => store.select(row.waitsFor)}>
+            {rows.get(row.waitsFor ?? -1)?.agent ?? "?"}
+          </button>
+        </span>
+      ))}
+      {stuck.length > 6 ? <span>and {stuck.length - 6} more</span> : null}
+    </div>
+  )
+}

@@ -1,0 +1,128 @@
+/** One call: what it was sent, what it said, what it asked models, what it cost, what went wrong. */
+import { useState } from "preact/hooks"
+import type { Detail, Row } from "../wire.ts"
+import { Conversation } from "./Conversation.tsx"
+import { count, money, time } from "./format.ts"
+import { endOf, models, totals, totalsBy } from "./model.ts"
+import { AgentTotals, ModelTotals } from "./Overview.tsx"
+import { Requests } from "./Requests.tsx"
+import type { Store } from "./store.ts"
+import { signOf } from "./Table.tsx"
+import { Failed } from "./Values.tsx"
+
+const tabs = ["Conversation", "Requests", "Details"] as const
+
+export const CallPane = ({ id, store }: { readonly store: Store; readonly id: number }) => {
+  const [tab, setTab] = useState<(typeof tabs)[number]>("Conversation")
+  const { model } = store
+  const row = model.rows.get(id)
+  if (row === undefined) return <p class="empty">This call has not been made yet.</p>
+  const focus = model.focus?.call === id ? model.focus : undefined
+  const detail = focus?.detail
+  return (
+    <div class="pane call">
+      <Title row={row} store={store} />
+      <div class="tabs" role="tablist" aria-label="Of the call">
+        {tabs.map((name) => (
+          <button key={name} role="tab" aria-selected={tab === name} onClick={() => setTab(name)}>
+            {name}
+            {name === "Requests" && detail !== undefined && detail.asked.length > 0 ? ` (${detail.asked.length})` : ""}
+          </button>
+        ))}
+      </div>
+      <div class="content" role="tabpanel" aria-label={tab}>
+        {focus === undefined || detail === undefined ? (
+          <p class="empty">Loading…</p>
+        ) : tab === "Conversation" ? (
+          <Conversation detail={detail} messages={focus.messages} row={row} store={store} />
+        ) : tab === "Requests" ? (
+          <Requests asked={detail.asked} now={store.now} />
+        ) : (
+          <Details detail={detail} row={row} store={store} />
+        )}
+      </div>
+    </div>
+  )
+}
+
+const Title = ({ row, store }: { readonly row: Row; readonly store: Store }) => {
+  const { kind, sign, word } = signOf(row)
+  const above = store.model.lineage(row.id).slice(0, -1)
+  const end = endOf(row)
+  return (
+    <div class="title">
+      <nav class="crumbs" aria-label="Called by">
+        {above.map(({ agent, id }) => (
+          <span key={id}>
+            <button class="link" onClick={() => store.select(id)}>
+              {agent}
+            </button>
+            {" › "}
+          </span>
+        ))}
+      </nav>
+      <h2>
+        <span class={`sign ${kind}`} aria-hidden="true">
+          {sign}
+        </span>
+        {row.agent}
+      </h2>
+      <span class={`pill ${kind}`}>{word}</span>
+      <span class="hint">{time((end ?? store.now) - row.at)}</span>
+      <span class="grow" />
+      <button onClick={() => void copyJson(store, row)} title="Copy the call as JSON">
+        Copy JSON
+      </button>
+      <button class="icon" aria-label="Close" title="Show the totals (Esc)" onClick={() => store.select(undefined)}>
+        ×
+      </button>
+    </div>
+  )
+}
+
+const copyJson = async (store: Store, row: Row): Promise<void> => {
+  const { focus } = store.model
+  const said = (numbers: ReadonlyArray<number> = []) => numbers.map((at) => focus?.messages.get(at))
+  const { replied, sent, ...rest } = focus?.detail ?? {}
+  await navigator.clipboard.writeText(
+    JSON.stringify({ ...row, ...rest, sent: said(sent), replied: said(replied) }, null, 2)
+  )
+}
+
+const Details = ({ detail, row, store }: { readonly detail: Detail; readonly row: Row; readonly store: Store }) => {
+  const below = store.model.subtree(row.id)
+  const sum = totals(below, store.now)
+  const end = endOf(row)
+  const facts: ReadonlyArray<readonly [string, string | undefined]> = [
+    ["Path", row.path],
+    ["About", detail.description],
+    ["Called at", time(row.at)],
+    ["Waited to start", row.started === undefined ? undefined : time(row.started - row.at)],
+    ["Body ran", row.started === undefined ? undefined : time((row.returned ?? end ?? store.now) - row.started)],
+    ["Spoke on for", row.returned === undefined ? undefined : time((row.spoken ?? store.now) - row.returned)],
+    ["Messages sent to it", count(row.sent)],
+    ["Messages replied", count(row.replied)],
+    ["Characters said itself", count(row.chars)],
+    ["Calls below", count(below.length - 1)],
+    ["Cost with all below", sum.cost > 0 ? money(sum.cost) : undefined]
+  ]
+  return (
+    <>
+      <Failed end={detail.returned} />
+      <dl class="facts">
+        {facts.flatMap(([name, value]) => (value === undefined ? [] : [<Fact key={name} name={name} value={value} />]))}
+      </dl>
+      {below.length > 1 ? (
+        <AgentTotals agents={totalsBy(below, store.now)} onChoose={(agent) => store.narrow({ agent })} />
+      ) : null}
+      <ModelTotals uses={models(below)} />
+    </>
+  )
+}
+
+const Fact = ({ name, value }: { readonly name: string; readonly value: string }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>{value}</dd>
+  </div>
+)

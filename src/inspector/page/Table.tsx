@@ -1,0 +1,311 @@
+/** The tree of calls and their time line: one table, of which only the rows in sight are made. */
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks"
+import type { Row } from "../wire.ts"
+import { count, money, ticks, time } from "./format.ts"
+import { endOf, isOpen, type Model, totals } from "./model.ts"
+import type { Line } from "./order.ts"
+import type { Span, Store } from "./store.ts"
+
+const rowHeight = 28
+const spare = 8
+
+export const Table = ({ store }: { readonly store: Store }) => {
+  const scroller = useRef<HTMLDivElement>(null)
+  const [view, setView] = useState({ top: 0, height: 600 })
+  const { lines } = store
+  useLayoutEffect(() => {
+    const element = scroller.current!
+    const look = () => setView({ top: element.scrollTop, height: element.clientHeight })
+    const observer = new ResizeObserver(look)
+    observer.observe(element)
+    element.addEventListener("scroll", look, { passive: true })
+    return () => observer.disconnect()
+  }, [])
+  useKeepInSight(scroller, store)
+  const first = Math.max(0, Math.floor(view.top / rowHeight) - spare)
+  const last = Math.min(lines.length, Math.ceil((view.top + view.height) / rowHeight) + spare)
+  const span = store.span ?? { from: 0, to: Math.max(store.now * 1.04, 100) }
+  return (
+    <div class="table">
+      <Filters store={store} />
+      <div
+        class="rows"
+        ref={scroller}
+        id="calls"
+        role="treegrid"
+        aria-label="Calls"
+        aria-rowcount={lines.length}
+        tabIndex={0}
+        {...activeOf(store)}
+      >
+        <Axis span={span} store={store} />
+        <div class="canvas" style={{ height: `${lines.length * rowHeight}px` }} role="presentation">
+          {lines.slice(first, last).map((line, i) => (
+            <TableRow key={line.key} line={line} index={first + i} span={span} store={store} />
+          ))}
+        </div>
+        {lines.length === 0 ? <Empty store={store} /> : null}
+      </div>
+    </div>
+  )
+}
+
+const activeOf = ({ route: { call } }: Store) => (call === undefined ? {} : { "aria-activedescendant": `row-c${call}` })
+
+const Empty = ({ store }: { readonly store: Store }) => (
+  <p class="empty">
+    {store.model.rows.size > 0
+      ? "No call is like that."
+      : store.state === "connected"
+        ? "No agent has been called yet."
+        : "Waiting for the program…"}
+  </p>
+)
+
+/** What is selected comes in sight, also where it was selected elsewhere. */
+const useKeepInSight = (scroller: { readonly current: HTMLDivElement | null }, store: Store): void => {
+  const { call } = store.route
+  const isThere = store.model.rows.has(call ?? -1)
+  useEffect(() => {
+    const element = scroller.current
+    const index = store.lines.findIndex((line) => line.is === "call" && line.row.id === call)
+    if (element === null || index < 0) return
+    const top = index * rowHeight
+    if (top < element.scrollTop) element.scrollTop = top
+    else if (top + 2 * rowHeight > element.scrollTop + element.clientHeight) {
+      element.scrollTop = top + 2 * rowHeight - element.clientHeight
+    }
+  }, [call, isThere, scroller, store])
+}
+
+const states = [
+  ["", "All"],
+  ["running", "Running"],
+  ["failed", "Failed"],
+  ["waiting", "Waiting"],
+  ["slow", "Slow"]
+] as const
+
+const Filters = ({ store }: { readonly store: Store }) => {
+  const { filter, model } = store
+  const agents = [...new Set([...model.rows.values()].map(({ agent }) => agent))].sort()
+  return (
+    <div class="filters" role="toolbar" aria-label="Filters">
+      <div class="segments" role="group" aria-label="State">
+        {states.map(([state, name]) => (
+          <button key={state} aria-pressed={filter.state === state} onClick={() => store.narrow({ state })}>
+            {name}
+          </button>
+        ))}
+      </div>
+      <select
+        aria-label="Agent"
+        value={filter.agent}
+        onChange={(event) => store.narrow({ agent: event.currentTarget.value })}
+      >
+        <option value="">All agents</option>
+        {agents.map((agent) => (
+          <option key={agent} value={agent}>
+            {agent}
+          </option>
+        ))}
+      </select>
+      {store.span === undefined ? null : (
+        <button onClick={() => store.zoom(undefined)} title="Show all of the time">
+          Show all the time
+        </button>
+      )}
+    </div>
+  )
+}
+
+/** The times above the bars. Dragging over it shows that part of the time alone. */
+const Axis = ({ span, store }: { readonly span: Span; readonly store: Store }) => {
+  const [start, setStart] = useState<number | undefined>(undefined)
+  const length = span.to - span.from
+  const timeAt = (event: PointerEvent & { readonly currentTarget: HTMLElement }) => {
+    const { left, width } = event.currentTarget.getBoundingClientRect()
+    return span.from + (Math.min(Math.max(event.clientX - left, 0), width) / width) * length
+  }
+  const onUp = (event: PointerEvent & { readonly currentTarget: HTMLElement }) => {
+    const end = timeAt(event)
+    if (start !== undefined && Math.abs(end - start) > length / 50) {
+      store.zoom({ from: Math.min(start, end), to: Math.max(start, end) })
+    }
+    setStart(undefined)
+  }
+  return (
+    <div class="row head" role="presentation">
+      <span class="name">Call</span>
+      <span class="number">said</span>
+      <span class="number">tokens</span>
+      <span class="number">cost</span>
+      <div
+        class="bars axis"
+        title="Drag to look at a part of the time"
+        onPointerDown={(event) => setStart(timeAt(event))}
+        onPointerUp={onUp}
+        onDblClick={() => store.zoom(undefined)}
+      >
+        {ticks(length, 6).map((tick) => (
+          <span key={tick} style={{ left: `${(tick / length) * 100}%` }}>
+            {time(span.from + tick)}
+          </span>
+        ))}
+      </div>
+    </div>
+  )
+}
+
+interface RowProps {
+  readonly line: Line
+  readonly index: number
+  readonly span: Span
+  readonly store: Store
+}
+
+const TableRow = ({ index, line, span, store }: RowProps) => {
+  const isSelected = line.is === "call" && store.route.call === line.row.id
+  const folded = store.folded.has(line.key)
+  const onClick = () => (line.is === "call" ? store.select(line.row.id) : store.fold(line.key))
+  const { chars, cost, input, output } = line.is === "call" ? numbersOf(line.row) : totals(line.rows, store.now)
+  return (
+    <div
+      id={`row-${line.key}`}
+      class={`row ${isSelected ? "selected" : ""} ${line.dim ? "dim" : ""} ${line.is}`}
+      style={{ transform: `translateY(${index * rowHeight}px)` }}
+      role="row"
+      aria-level={line.depth + 1}
+      aria-rowindex={index + 1}
+      aria-selected={isSelected}
+      {...(line.folds ? { "aria-expanded": !folded } : {})}
+      onClick={onClick}
+    >
+      <span class="name" role="gridcell" style={{ paddingLeft: `${8 + line.depth * 16}px` }}>
+        <Fold line={line} folded={folded} store={store} />
+        {line.is === "call" ? <CallName row={line.row} model={store.model} /> : <GroupName line={line} />}
+      </span>
+      <span class="number" role="gridcell">
+        {chars > 0 ? count(chars) : ""}
+      </span>
+      <span class="number" role="gridcell">
+        {input + output > 0 ? count(input + output) : ""}
+      </span>
+      <span class="number" role="gridcell">
+        {cost > 0 ? money(cost) : ""}
+      </span>
+      <div class="bars" role="gridcell">
+        {line.is === "call" ? (
+          <Bar row={line.row} now={store.now} span={span} model={store.model} />
+        ) : (
+          line.rows.slice(0, 60).map((row) => <Mark key={row.id} row={row} now={store.now} span={span} />)
+        )}
+      </div>
+    </div>
+  )
+}
+
+const numbersOf = ({ chars, models }: Row) => {
+  const sum = { chars, input: 0, output: 0, cost: 0 }
+  for (const use of models) {
+    sum.input += use.input
+    sum.output += use.output
+    sum.cost += use.cost
+  }
+  return sum
+}
+
+const Fold = ({ folded, line, store }: { readonly line: Line; readonly folded: boolean; readonly store: Store }) => {
+  if (!line.folds) return <i class="fold" />
+  const onClick = (event: Event) => {
+    event.stopPropagation()
+    store.fold(line.key)
+  }
+  return (
+    <button class="fold" tabIndex={-1} aria-label={folded ? "Unfold" : "Fold"} onClick={onClick}>
+      {folded ? "▸" : "▾"}
+    </button>
+  )
+}
+
+export const signOf = (row: Row): { readonly kind: string; readonly sign: string; readonly word: string } => {
+  if (row.stuck === true) return { kind: "stuck", sign: "⚭", word: "deadlocked" }
+  if (row.status === "failed") return { kind: "failed", sign: "✕", word: "failed" }
+  if (row.status === "interrupted") return { kind: "interrupted", sign: "⊘", word: "interrupted" }
+  if (row.waitsFor !== undefined) return { kind: "waiting", sign: "◔", word: "waiting" }
+  if (row.status === "running") return { kind: "running", sign: "●", word: "running" }
+  if (row.status === "speaking") return { kind: "speaking", sign: "◗", word: "its replies still speak" }
+  if (row.status === "done") return { kind: "done", sign: "✓", word: "done" }
+  return { kind: "idle", sign: "○", word: "waiting to start" }
+}
+
+const CallName = ({ model, row }: { readonly row: Row; readonly model: Model }) => {
+  const { kind, sign, word } = signOf(row)
+  const awaited = row.waitsFor === undefined ? undefined : model.rows.get(row.waitsFor)
+  return (
+    <>
+      <span class={`sign ${kind}`} role="img" aria-label={word} title={word}>
+        {sign}
+      </span>
+      <span class={`agent ${row.failedBelow > 0 ? "failing" : ""}`}>{row.agent}</span>
+      {row.failedBelow > 0 ? (
+        <span class="badge failed" title={`${row.failedBelow} calls below failed`}>
+          {row.failedBelow} failed
+        </span>
+      ) : null}
+      {row.failure === undefined ? null : <span class="reason failed">{row.failure}</span>}
+      {awaited === undefined ? null : <span class="reason">waits for {awaited.agent}</span>}
+    </>
+  )
+}
+
+const GroupName = ({ line }: { readonly line: Line & { readonly is: "group" } }) => {
+  const open = line.rows.filter(isOpen).length
+  const failed = line.rows.filter(({ status }) => status === "failed").length
+  return (
+    <>
+      <span class="agent">{line.agent}</span>
+      <span class="badge">× {line.rows.length}</span>
+      {open > 0 ? <span class="badge running">{open} running</span> : null}
+      {failed > 0 ? <span class="badge failed">{failed} failed</span> : null}
+    </>
+  )
+}
+
+interface BarProps {
+  readonly row: Row
+  readonly now: number
+  readonly span: Span
+}
+
+const percent = (t: number, { from, to }: Span): number => ((t - from) / (to - from)) * 100
+
+const between = (from: number, to: number, span: Span) => {
+  const left = Math.max(percent(from, span), 0)
+  return { left: `${left}%`, width: `max(2px, ${Math.min(percent(to, span), 100) - left}%)` }
+}
+
+const Bar = ({ model, now, row, span }: BarProps & { readonly model: Model }) => {
+  const end = endOf(row) ?? now
+  if (end < span.from || row.at > span.to) return null
+  const body = row.returned ?? now
+  const { kind } = signOf(row)
+  const awaited = model.rows.get(row.waitsFor ?? -1)
+  const label = awaited === undefined ? time(end - row.at) : `waits for ${awaited.agent}`
+  const isRight = percent(end, span) > 82
+  return (
+    <>
+      <i class={`bar speech ${kind}`} style={between(row.at, end, span)} />
+      <i class={`bar body ${kind}`} style={between(row.started ?? row.at, body, span)} />
+      <em style={isRight ? { right: `${100 - percent(row.at, span)}%` } : { left: `${percent(end, span)}%` }}>
+        {label}
+      </em>
+    </>
+  )
+}
+
+const Mark = ({ now, row, span }: BarProps) => {
+  const end = endOf(row) ?? now
+  if (end < span.from || row.at > span.to) return null
+  return <i class={`bar group ${signOf(row).kind}`} style={between(row.at, end, span)} />
+}

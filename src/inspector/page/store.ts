@@ -1,0 +1,207 @@
+/** The state of the page, and what changes it. */
+import type { Found, Update } from "../wire.ts"
+import { ask, Connection, type State } from "./connection.ts"
+import { Model } from "./model.ts"
+import { type Filter, keyOf, type Line, lines } from "./order.ts"
+import * as Route from "./route.ts"
+
+/** Which part of the time is shown, in milliseconds; all of it, where nothing is. */
+export interface Span {
+  readonly from: number
+  readonly to: number
+}
+
+export type Panel = "" | "search" | "help" | "compare" | "chat"
+
+export class Store {
+  readonly live = new Model()
+  /** The run as it was at the moment that is looked at. */
+  past: Model | undefined = undefined
+  state: State = "connecting"
+  route: Route.Route = Route.read()
+  readonly folded = new Set<string>()
+  span: Span | undefined = undefined
+  panel: Panel = ""
+  query = ""
+  found: ReadonlyArray<Found> = []
+  /** The message that is pointed at, where a search led to it. */
+  pointed: number | undefined = undefined
+  speed = 0
+  problem = ""
+  private readonly drawers = new Set<() => void>()
+  private drawing = false
+  private connection: Connection
+  private seeking = false
+  private table: { readonly shape: string; readonly lines: ReadonlyArray<Line> } | undefined = undefined
+
+  constructor() {
+    this.connection = this.connect()
+    if (this.route.t !== undefined) void this.load(this.route.t)
+    window.addEventListener("hashchange", () => this.go(Route.read()))
+  }
+
+  private connect(): Connection {
+    const { call, run } = this.route
+    return new Connection(
+      run,
+      call,
+      (update) => {
+        this.live.apply(update, performance.now())
+        this.draw()
+      },
+      (state) => {
+        this.state = state
+        this.draw()
+      }
+    )
+  }
+
+  get model(): Model {
+    return this.past ?? this.live
+  }
+
+  /** The time of what is shown; a live run goes on between two updates. */
+  get now(): number {
+    const { live, past, state } = this
+    if (past !== undefined) return past.now
+    const goesOn = live.about?.live === true && state === "connected"
+    return goesOn ? live.now + performance.now() - live.received : live.now
+  }
+
+  get filter(): Filter {
+    return { agent: this.route.agent, state: this.route.state as Filter["state"] }
+  }
+
+  /** The lines of the table; they are made anew only where that can change them. */
+  get lines(): ReadonlyArray<Line> {
+    const { filter, folded, model } = this
+    const isFiltered = filter.agent !== "" || filter.state !== ""
+    const shape = [model === this.live, model.shape, isFiltered && model.version, filter.agent, filter.state]
+    const key = [...shape, ...folded].join("|")
+    if (this.table?.shape !== key) this.table = { shape: key, lines: lines(model, folded, filter) }
+    return this.table.lines
+  }
+
+  /** Calls what draws, once before the next frame however often something changes. */
+  readonly draw = (): void => {
+    if (this.drawing) return
+    this.drawing = true
+    requestAnimationFrame(() => {
+      this.drawing = false
+      for (const drawer of this.drawers) drawer()
+    })
+  }
+
+  onDraw(drawer: () => void): () => void {
+    this.drawers.add(drawer)
+    return () => this.drawers.delete(drawer)
+  }
+
+  /** Goes where an address leads. */
+  private go(route: Route.Route): void {
+    const other = route.run !== this.route.run
+    this.route = route
+    if (other) {
+      this.connection.close()
+      this.connection = this.connect()
+    } else this.connection.look(route.call)
+    if (route.t === undefined) this.past = undefined
+    else void this.load(route.t)
+    this.draw()
+  }
+
+  private move(change: Partial<Route.Route>): void {
+    const route = { ...this.route, ...change }
+    Route.write(route)
+    this.go(route)
+  }
+
+  select(call: number | undefined, message?: number): void {
+    this.pointed = message
+    for (const { id } of this.model.lineage(call).slice(0, -1)) this.folded.delete(keyOf(id))
+    this.move({ call })
+  }
+
+  narrow(filter: Partial<Filter>): void {
+    this.move(filter)
+  }
+
+  showRun(run: string | undefined): void {
+    this.move({ run, call: undefined, t: undefined })
+  }
+
+  fold(key: string, folded = !this.folded.has(key)): void {
+    if (folded) this.folded.add(key)
+    else this.folded.delete(key)
+    this.draw()
+  }
+
+  zoom(span: Span | undefined): void {
+    this.span = span
+    this.draw()
+  }
+
+  open(panel: Panel): void {
+    this.panel = panel
+    this.draw()
+  }
+
+  /** Looks at a moment of the past, or at what goes on now. */
+  seek(t: number | undefined): void {
+    if (t === undefined) this.speed = 0
+    this.move({ t: t === undefined ? undefined : Math.max(0, Math.min(t, this.live.now)) })
+  }
+
+  /** Plays the run at a speed; 0 stops it. */
+  play(speed: number): void {
+    this.speed = speed
+    let last = performance.now()
+    const step = (): void => {
+      if (this.speed !== speed || speed === 0) return
+      const now = performance.now()
+      const t = (this.route.t ?? 0) + (now - last) * speed
+      last = now
+      if (t >= this.live.now) return this.seek(undefined)
+      this.seek(t)
+      requestAnimationFrame(step)
+    }
+    if (speed > 0) requestAnimationFrame(step)
+    this.draw()
+  }
+
+  /** Asks for the state at a time; while it is on its way, only the last of what is asked meanwhile is asked next. */
+  private async load(t: number): Promise<void> {
+    if (this.seeking) return
+    this.seeking = true
+    try {
+      const { call: focus, run } = this.route
+      const update = await ask<Update>("/api/at", { t: Math.round(t), focus, run })
+      if (this.route.t !== undefined) {
+        this.past ??= new Model()
+        this.past.apply(update, performance.now())
+      }
+    } catch (error) {
+      this.problem = String(error)
+    }
+    this.seeking = false
+    const { call, t: wanted } = this.route
+    if (wanted !== undefined && (wanted !== t || (this.past?.focus?.call ?? undefined) !== call)) {
+      if (this.problem === "" && this.model.rows.has(call ?? -1) === (call !== undefined)) void this.load(wanted)
+      else if (wanted !== t) void this.load(wanted)
+    }
+    this.draw()
+  }
+
+  async search(query: string): Promise<void> {
+    this.query = query
+    this.panel = query === "" ? "" : "search"
+    this.draw()
+    const found =
+      query.trim() === ""
+        ? []
+        : await ask<ReadonlyArray<Found>>("/api/search", { q: query.trim(), run: this.route.run })
+    if (this.query !== query) return
+    this.found = found
+    this.draw()
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * What a recording is made of, and what the page and its server say to each other: types alone, so that both sides
+ * share them.
+ */
+
+/** A value of JSON. */
+export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
+
+/** The fields of a message, or those that are known of it. */
+export type Fields = { readonly [key: string]: Json }
+
+/** What something failed with: the tag and the text of the error, the agents it came through, and its stack. */
+export interface Failure {
+  readonly error: string
+  readonly reason: string
+  readonly trace: ReadonlyArray<string>
+  readonly stack?: string
+}
+
+/** How something ended: well, with a failure, or because it was interrupted. */
+export type End = { readonly is: "ok" | "interrupted" } | { readonly is: "failed"; readonly failure: Failure }
+
+/** The tokens of a request to a model. */
+export interface Usage {
+  readonly inputTokens?: number
+  readonly outputTokens?: number
+  readonly cacheReadTokens?: number
+  readonly cacheWriteTokens?: number
+  readonly reasoningTokens?: number
+}
+
+/** A tool that a model was offered. */
+export interface OfferedTool {
+  readonly name: string
+  readonly description?: string
+  readonly parameters?: Json
+}
+
+/**
+ * One event of a recording, a line of its file. `t` is the time in milliseconds since the recording began. Calls,
+ * messages and requests are numbered as they come, each from 0.
+ *
+ * - `run`: begins a recording; `startedAt` is in milliseconds since 1970.
+ * - `call`, `started`, `returned`, `spoken`: a call was made, its body began, its body ended, its replies ended.
+ * - `sent`, `replied`: these messages came into the input or the replies of a call.
+ * - `open`, `text`, `message`, `broken`: a message under way, as in a transcript; one that was whole from the start has
+ *   its `message` alone. `by` is the call that made it.
+ * - `asked`, `answered`: a request to a model. `keeps` is how many messages of the prompt are those of the request
+ *   before in the same call, and `prompt` is the rest.
+ * - `waits`: a call waits for another one, or no longer; `stuck` if they wait for each other.
+ */
+export type Event =
+  | { readonly _tag: "run"; readonly format: 1; readonly startedAt: number; readonly title: string }
+  | {
+      readonly _tag: "call"
+      readonly t: number
+      readonly call: number
+      readonly parent?: number
+      readonly path: string
+      readonly agent: string
+      readonly description?: string
+      readonly parameters: Json
+    }
+  | { readonly _tag: "started"; readonly t: number; readonly call: number }
+  | { readonly _tag: "returned"; readonly t: number; readonly call: number; readonly end: End }
+  | { readonly _tag: "spoken"; readonly t: number; readonly call: number; readonly end: End }
+  | {
+      readonly _tag: "sent" | "replied"
+      readonly t: number
+      readonly call: number
+      readonly messages: ReadonlyArray<number>
+    }
+  | { readonly _tag: "open"; readonly t: number; readonly at: number; readonly known: Fields; readonly by?: number }
+  | { readonly _tag: "text"; readonly t: number; readonly at: number; readonly to: number; readonly text: string }
+  | {
+      readonly _tag: "message"
+      readonly t: number
+      readonly at: number
+      readonly message: Fields
+      readonly hashKey: string
+      readonly by?: number
+    }
+  | { readonly _tag: "broken"; readonly t: number; readonly at: number; readonly failure?: Failure }
+  | {
+      readonly _tag: "asked"
+      readonly t: number
+      readonly request: number
+      readonly call: number
+      readonly step: number
+      readonly model?: string
+      readonly format: "text" | "json"
+      readonly tools: ReadonlyArray<OfferedTool>
+      readonly keeps: number
+      readonly prompt: ReadonlyArray<Json>
+    }
+  | {
+      readonly _tag: "answered"
+      readonly t: number
+      readonly request: number
+      readonly model?: string
+      readonly usage?: Usage
+      readonly reason?: string
+      readonly cost?: number
+      readonly end: End
+    }
+  | {
+      readonly _tag: "waits"
+      readonly t: number
+      readonly call: number
+      readonly on?: number
+      readonly stuck?: true
+    }
+
+/** What the models of one name have cost in a call. */
+export interface ModelUse {
+  readonly model: string
+  readonly requests: number
+  readonly running: number
+  readonly failed: number
+  readonly input: number
+  readonly output: number
+  readonly cached: number
+  readonly cost: number
+}
+
+/** How a call stands. */
+export type Status = "waiting to start" | "running" | "speaking" | "done" | "failed" | "interrupted"
+
+/** A call as a row of the table: what stands in it, and what its bar is drawn from. */
+export interface Row {
+  readonly id: number
+  readonly parent?: number
+  readonly agent: string
+  readonly path: string
+  readonly status: Status
+  readonly at: number
+  readonly started?: number
+  readonly returned?: number
+  readonly spoken?: number
+  /** What it failed with, in a line. */
+  readonly failure?: string
+  /** How many calls below it failed. */
+  readonly failedBelow: number
+  readonly waitsFor?: number
+  readonly stuck?: true
+  readonly sent: number
+  readonly replied: number
+  /** Characters that this call said itself. */
+  readonly chars: number
+  readonly models: ReadonlyArray<ModelUse>
+}
+
+/** A message as it is shown. `text` is all of it from the offset `from` on; what comes before that was said already. */
+export interface Said {
+  readonly at: number
+  readonly by?: number
+  readonly opened: number
+  readonly ended?: number
+  readonly fields: Fields
+  readonly hashKey?: string
+  readonly from: number
+  readonly text: string
+  readonly failure?: Failure
+  /** Ended without its whole: it failed, or was interrupted. */
+  readonly broken?: true
+  /** The calls that were sent it, and those that passed it on or said it. */
+  readonly readBy: ReadonlyArray<number>
+  readonly repliedBy: ReadonlyArray<number>
+}
+
+/** A request to a model as it is shown. */
+export interface Asked {
+  readonly request: number
+  readonly step: number
+  readonly model?: string
+  readonly format: "text" | "json"
+  readonly at: number
+  readonly answered?: number
+  readonly tools: ReadonlyArray<OfferedTool>
+  readonly prompt: ReadonlyArray<Json>
+  readonly usage?: Usage
+  readonly reason?: string
+  readonly cost?: number
+  readonly end?: End
+}
+
+/** All of a call but its messages, which come one by one. */
+export interface Detail {
+  readonly id: number
+  readonly description?: string
+  readonly parameters: Json
+  /** The last messages of its input and of its replies; how many came before them. */
+  readonly sent: ReadonlyArray<number>
+  readonly sentBefore: number
+  readonly replied: ReadonlyArray<number>
+  readonly repliedBefore: number
+  readonly asked: ReadonlyArray<Asked>
+  readonly returned?: End
+  readonly spoken?: End
+}
+
+/** The call that a page looks at: what is new of it. */
+export interface Focus {
+  readonly call: number
+  readonly detail?: Detail
+  readonly messages: ReadonlyArray<Said>
+}
+
+/** What a recording is about. */
+export interface About {
+  readonly id: string
+  readonly title: string
+  readonly startedAt: number
+  /** Whether the program still runs, as far as is known. */
+  readonly live: boolean
+}
+
+/** What the server tells a page: first all rows, then those that changed. */
+export interface Update {
+  readonly about: About
+  /** The time of the recording, in milliseconds since it began. */
+  readonly now: number
+  readonly events: number
+  readonly all?: true
+  readonly rows: ReadonlyArray<Row>
+  readonly focus?: Focus
+}
+
+/** Where something was found: in which call, and in which message of it. */
+export interface Found {
+  readonly call: number
+  readonly message?: number
+  readonly where: "said" | "parameters" | "failure" | "prompt"
+  readonly before: string
+  readonly match: string
+  readonly after: string
+}

@@ -1,0 +1,199 @@
+/** What the recorder tells of a program, as a fold, against the tree that the program's model makes. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { Agent, Message, MessagePromise, MiniAgents, Observer } from "miniagents"
+import { Budget, LlmAgent, LlmLogger } from "miniagents/llm"
+import { ScriptedModel } from "miniagents/testing"
+import { Recorder } from "../../src/inspector/recorder.ts"
+import { Recording } from "../../src/inspector/recording.ts"
+import * as Requests from "../../src/inspector/requests.ts"
+import type { Event } from "../../src/inspector/wire.ts"
+import { law } from "../laws/Law.ts"
+import * as Program from "../laws/Program.ts"
+
+/** Records what a program does in a runtime of its own, which has closed when the recording is given. */
+const recorded = <A, E>(
+  program: Effect.Effect<A, E, MiniAgents.MiniAgents>,
+  options: MiniAgents.Options = {}
+): Effect.Effect<readonly [A, Recording], E> =>
+  Effect.gen(function* () {
+    const recording = new Recording()
+    // what is kept are texts: nothing may depend on the values being the same objects
+    const tell = (event: Event) => recording.add(JSON.parse(JSON.stringify(event)) as Event)
+    const recorder = new Recorder("test", yield* Clock.Clock, tell)
+    const remove = LlmLogger.register(Requests.logger(recorder, tell))
+    const watched = MiniAgents.layer(options).pipe(Layer.provide(Observer.layer(recorder)))
+    const value = yield* Effect.ensuring(Effect.provide(program, watched), Effect.sync(remove))
+    return [value, recording] as const
+  })
+
+/** A message as the model of programs spells it. */
+const keyOf = (recording: Recording, at: number): string => {
+  const { broken, failure, message, text } = recording.messages[at]!
+  if (broken) return `${text}!${failure === undefined ? "interrupt" : `${failure.error}:${failure.reason}`}`
+  if (message?._tag === "Failure")
+    return `${String(message.content)}~${String(message.error)}:${String(message.reason)}`
+  return message?._tag === "Data" ? String(Message.data(message.data as { readonly at: string })) : text
+}
+
+const endKey = (recording: Recording, id: number): string => {
+  const end = recording.calls[id]!.spoken?.end
+  return end?.is === "failed" ? `${end.failure.error}:${end.failure.reason}` : (end?.is ?? "open")
+}
+
+const features = {
+  ends: ["ok", "ok", "fail", "die"],
+  errorsAsMessages: ["default", "yes", "no"]
+} as const
+
+describe("Recorder", () => {
+  law(
+    "the fold of what was recorded is what the readers of a program see, and its tree that of its calls",
+    { root: Program.programs(features), errorsAsMessages: Schema.Boolean },
+    ({ errorsAsMessages, root }) =>
+      Effect.gen(function* () {
+        const run = new Program.Run()
+        const seen = Effect.flatMap(run.trigger(root), (replies) =>
+          Effect.flatMap(Program.read(replies), Program.described)
+        )
+        const [expected, recording] = yield* recorded(seen, { errorsAsMessages })
+        assert.deepStrictEqual(
+          { elements: recording.calls[0]!.replied.map((at) => keyOf(recording, at)), end: endKey(recording, 0) },
+          expected
+        )
+        const bodies = [...run.bodies].flatMap(([at, times]) => Array.from({ length: times }, () => at)).sort()
+        const started = recording.calls.filter(({ started }) => started !== undefined)
+        assert.deepStrictEqual(started.map(({ agent }) => agent.slice(1)).sort(), bodies)
+        for (const { children, id, parent, path, returned, spoken } of recording.calls) {
+          assert(returned !== undefined && spoken !== undefined, `${path} has ended`)
+          const above = recording.calls[parent ?? -1]
+          assert.strictEqual(above?.path, path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : undefined)
+          assert.strictEqual(above === undefined || above.children.includes(id), true)
+          const failed = children.map((child) => recording.calls[child]!)
+          const below = failed.reduce(
+            (sum, { failedBelow, returned }) => sum + failedBelow + (returned?.end.is === "failed" ? 1 : 0),
+            0
+          )
+          assert.strictEqual(recording.calls[id]!.failedBelow, below, `what failed below ${path}`)
+        }
+        for (const { at, ended, message, text } of recording.messages) {
+          assert(ended !== undefined, `message ${at} has ended`)
+          if (typeof message?.content === "string" && message._tag !== "Failure")
+            assert.strictEqual(text, message.content)
+        }
+      }),
+    { seeds: 80 }
+  )
+
+  law(
+    "the recording of a moment is what had been told until then",
+    { root: Program.programs(features) },
+    ({ root }) =>
+      Effect.gen(function* () {
+        const run = Effect.flatMap(new Program.Run().trigger(root), Program.read)
+        const [, recording] = yield* recorded(run)
+        // each event at a time of its own
+        const timed = recording.events.map((event, i) => ("t" in event ? { ...event, t: i } : event))
+        const whole = new Recording()
+        for (const event of timed) whole.add(event)
+        for (let t = 0; t < timed.length; t += 7) {
+          const then = new Recording()
+          for (const event of timed.slice(0, t + 1)) then.add(event)
+          const { calls, messages } = whole.at(t)
+          assert.deepStrictEqual({ calls, messages }, { calls: then.calls, messages: then.messages })
+        }
+      }),
+    { seeds: 20 }
+  )
+
+  it.effect(
+    "a message that many pass on is recorded once, with who made it, who was sent it and who passed it on",
+    () =>
+      Effect.gen(function* () {
+        const author = Agent.make("Author", (ctx) => ctx.reply("hello"))
+        const relay = Agent.make("Relay", (ctx) => ctx.reply(ctx.messages))
+        const program = author.trigger().pipe(
+          Effect.flatMap((replies) => relay.trigger(replies)),
+          Effect.flatMap((replies) => relay.trigger(replies)),
+          Effect.flatMap((replies) => replies.text)
+        )
+        const [, { calls, messages }] = yield* recorded(program)
+        assert.deepStrictEqual(
+          calls.map(({ agent }) => agent),
+          ["Author", "Relay", "Relay"]
+        )
+        assert.strictEqual(messages.length, 1)
+        const [{ by, hashKey, readBy, repliedBy, text }] = messages as [Recording["messages"][number]]
+        assert.deepStrictEqual([by, text, [...readBy].sort(), [...repliedBy].sort()], [0, "hello", [1, 2], [0, 1, 2]])
+        assert.strictEqual(hashKey, Message.text("hello").hashKey)
+      })
+  )
+
+  it.effect("what is redacted stays so", () =>
+    Effect.gen(function* () {
+      class Login extends Message.Class<Login>()("Login", { key: Schema.Redacted(Schema.String) }) {}
+      const agent = Agent.make("Agent", { parameters: { key: Schema.Redacted(Schema.String) } }, (ctx) =>
+        ctx.reply(new Login({ key: ctx.parameters.key }))
+      )
+      const program = Effect.flatMap(
+        agent.trigger("x", { key: Redacted.make("very secret") }),
+        (replies) => replies.messages
+      )
+      const [, recording] = yield* recorded(program)
+      assert.notInclude(JSON.stringify(recording.events), "very secret")
+      assert.deepStrictEqual(recording.calls[0]!.parameters, { key: "<redacted>" })
+      assert.strictEqual(recording.messages.at(-1)?.message?.key, "<redacted>")
+    })
+  )
+
+  it.effect("tokens are told when they are looked for, and all of them before the message ends", () =>
+    Effect.gen(function* () {
+      const events: Array<Event> = []
+      const recorder = new Recorder("test", yield* Clock.Clock, (event) => events.push(event))
+      const agent = Agent.make("Agent", (ctx) =>
+        Effect.flatMap(MessagePromise.fromStream(Stream.concat(Stream.make("a", "b"), Stream.never)), (promise) =>
+          ctx.reply(promise)
+        )
+      )
+      yield* Effect.gen(function* () {
+        const replies = yield* agent.trigger("question")
+        assert.isDefined(replies)
+        for (let i = 0; i < 50; i++) yield* Effect.yieldNow
+        const texts = () => events.flatMap((event) => (event._tag === "text" ? [event.text] : []))
+        assert.deepStrictEqual(texts(), [])
+        recorder.poll()
+        assert.deepStrictEqual(texts(), ["ab"])
+        return yield* Effect.fail("over")
+      }).pipe(Effect.provide(MiniAgents.layer().pipe(Layer.provide(Observer.layer(recorder)))), Effect.ignore)
+      assert.include(
+        events.map(({ _tag }) => _tag),
+        "broken"
+      )
+    })
+  )
+
+  it.effect("a request to a model has its prompt, its usage, its price and the call that made it", () =>
+    Effect.gen(function* () {
+      const { text, turn, usage } = ScriptedModel
+      const model = ScriptedModel.layer([turn(text("fine"), usage(10, 2))], { name: "small" })
+      const poet = LlmAgent.make("Poet", { system: "Be brief" })
+      const program = Effect.flatMap(poet.trigger("How are you?"), (replies) => replies.text).pipe(
+        Effect.provide(model),
+        Effect.provideService(Budget.CurrentPrice, ({ outputTokens }) => outputTokens * 2)
+      )
+      const [, recording] = yield* recorded(program)
+      assert.strictEqual(recording.requests.length, 1)
+      const [request] = recording.requests
+      assert.strictEqual(recording.calls[request!.call]!.agent, "Poet")
+      assert.include(JSON.stringify(request!.prompt), "How are you?")
+      assert.deepInclude(request, { model: "small", cost: 4, reason: "stop" })
+      assert.deepInclude(request!.usage, { inputTokens: 10, outputTokens: 2 })
+      assert.strictEqual(request!.answered?.end.is, "ok")
+    })
+  )
+})
