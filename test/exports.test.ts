@@ -115,6 +115,8 @@ describe("exports", () => {
         }
       ]),
       ...modules.map(({ name, path }) => [name.replace("miniagents", "."), `./dist/${path}.js`]),
+      // it is loaded for what it does
+      ["./inspector/register", "./dist/inspector/register.js"],
       ["./internal/*", null]
     ])
     assert.deepStrictEqual(exports, expected)
