@@ -14,11 +14,14 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as ByTag from "./internal/byTag.ts"
 import { encoderOf } from "./internal/encoder.ts"
+import * as Files from "./internal/files.ts"
+import * as LastPages from "./internal/lastPages.ts"
 import * as Freeze from "./internal/freeze.ts"
 import * as Json from "./internal/json.ts"
 import { type Misfit, misfits } from "./internal/misfit.ts"
-import * as Pages from "./internal/pages.ts"
+import * as Nested from "./internal/nested.ts"
 import { traceOf } from "./internal/place.ts"
 import { keepDefect, reasonOf } from "./internal/reason.ts"
 import * as References from "./internal/references.ts"
@@ -266,12 +269,66 @@ export const Any: Schema.declare<Message> = Schema.declare(isMessage, {
 export class Text extends Class<Text>()("Text", { content: Schema.String }) {}
 
 /**
- * What a person said.
+ * An image or another file: what is in it (`data`, base64) or where it is (`url`), its media type, and its name.
+ * `options` is what a provider is told with it, under the provider's name.
+ *
+ * **Details**
+ *
+ * It is a message of its own, from the user, and a part of others (`parts`), which refer to it by its `hashKey`: however
+ * often it is said, it is kept once. Its text is Markdown, with its address, or its `hashKey` in the place of one.
+ *
+ * @see {@link image} and {@link file} make one
+ * @since 0.1.0
+ * @category models
+ */
+export class File extends Class<File>()("File", {
+  mediaType: Schema.String,
+  source: Schema.Union([
+    Schema.Struct({ data: Schema.String.check(Schema.isBase64()) }),
+    Schema.Struct({ url: Schema.String })
+  ]),
+  fileName: Schema.optionalKey(Schema.String),
+  options: Schema.optionalKey(Schema.Json)
+}) {
+  /** A copy of the bytes; nothing for a file that is given by its address. */
+  get bytes(): Uint8Array | undefined {
+    return "data" in this.source ? Files.bytesOf(this.source.data) : undefined
+  }
+
+  /** The address of the file, or a data URL: what a browser takes. */
+  get href(): string {
+    return "url" in this.source ? this.source.url : `data:${this.mediaType};base64,${this.source.data}`
+  }
+
+  override toString(): string {
+    return Files.toMarkdown(this)
+  }
+}
+
+/**
+ * A part of what was said: a text or a file.
  *
  * @since 0.1.0
  * @category models
  */
-export class User extends Class<User>()("User", { content: Schema.String }) {}
+export type Part = Text | File
+
+const Parts: Schema.optionalKey<Schema.$Array<Schema.Union<readonly [typeof Text, typeof File]>>> = Schema.optionalKey(
+  Schema.Array(Schema.Union([Text, File]))
+)
+
+/**
+ * What a person said. Where there is more than a text, `parts` has all of it in its order, and `content` the texts alone;
+ * what it prints as shows the files as Markdown.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class User extends Class<User>()("User", { content: Schema.String, parts: Parts }) {
+  override toString(): string {
+    return textOfParts(this)
+  }
+}
 
 /**
  * An instruction to a model.
@@ -308,7 +365,7 @@ export type Usage = (typeof Usage)["Type"]
  * What a model said: the agent and the model that did, in which step (request) of the agent's run, from 1, why it
  * stopped, the id that the provider gave the response, and how many tokens it took. `options` has what the provider
  * wants back with the text in the next request, under the provider's name; what else a provider said of the response is
- * in the `metadata`, under its name too.
+ * in the `metadata`, under its name too. Images that a model made are `parts`, as those of `User` are.
  *
  * @since 0.1.0
  * @category models
@@ -321,8 +378,13 @@ export class Assistant extends Class<Assistant>()("Assistant", {
   finishReason: Schema.optionalKey(Schema.String),
   responseId: Schema.optionalKey(Schema.String),
   usage: Schema.optionalKey(Usage),
-  options: Schema.optionalKey(Schema.Json)
-}) {}
+  options: Schema.optionalKey(Schema.Json),
+  parts: Parts
+}) {
+  override toString(): string {
+    return textOfParts(this)
+  }
+}
 
 /**
  * A failure that became a message, where errors are taken as messages: what was said before it (`content`), the
@@ -424,6 +486,7 @@ export class Page extends Class<Page>()("Page", {
  */
 export type Builtin =
   | Text
+  | File
   | User
   | System
   | Assistant
@@ -468,12 +531,29 @@ export const text = (content: string, metadata?: Metadata): Text =>
   metadata === undefined && typeof content === "string" ? bareText(content) : new Text(fields(content, metadata))
 
 /**
- * A message from a person.
+ * A message from a person: a text, or texts and files in their order.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Message } from "miniagents"
+ *
+ * const question = Message.user(["Which river is this?", Message.image("https://example.org/river.png")])
+ * console.log(String(question)) // Which river is this?, and below it ![image/png](https://example.org/river.png)
+ * ```
  *
  * @since 0.1.0
  * @category constructors
  */
-export const user = (content: string, metadata?: Metadata): User => new User(fields(content, metadata))
+export const user = (content: Said, metadata?: Metadata): User => new User(saidFields(content, metadata))
+
+/**
+ * What somebody says: a text, or texts and files in their order.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Said = string | ReadonlyArray<string | Part>
 
 /**
  * An instruction to a model.
@@ -484,12 +564,55 @@ export const user = (content: string, metadata?: Metadata): User => new User(fie
 export const system = (content: string, metadata?: Metadata): System => new System(fields(content, metadata))
 
 /**
- * A message from a model.
+ * A message from a model: a text, or texts and files in their order.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const assistant = (content: string, metadata?: Metadata): Assistant => new Assistant(fields(content, metadata))
+export const assistant = (content: Said, metadata?: Metadata): Assistant => new Assistant(saidFields(content, metadata))
+
+/**
+ * What is known of a file beside its content.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FileOptions {
+  /** By default what the data URL says, the first bytes show, or the end of the name. */
+  readonly mediaType?: string
+  readonly fileName?: string
+  readonly metadata?: Metadata
+  /** What a provider is told with it, as in `{ openai: { detail: "low" } }`. */
+  readonly options?: { readonly [provider: string]: Schema.JsonObject }
+}
+
+/**
+ * A file, by its bytes, a data URL, or its address. Throws `InvalidMessage` for anything else. Equal bytes of equal type
+ * and name are the same file.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Message } from "miniagents"
+ *
+ * const report = Message.file(new TextEncoder().encode("%PDF-1.7 ..."), { fileName: "report.pdf" })
+ * console.log(report.mediaType) // application/pdf
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const file = (source: string | URL | Uint8Array, options?: FileOptions): File =>
+  fileOf("Message.file", source, options, "application/octet-stream")
+
+/**
+ * An image, by its bytes, a data URL, or its address, as `file`. Where nothing tells its type it is `image/*`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const image = (source: string | URL | Uint8Array, options?: FileOptions): File =>
+  fileOf("Message.image", source, options, "image/*")
 
 /**
  * A message that carries a JSON object. Throws `InvalidMessage` for what is no JSON.
@@ -577,29 +700,8 @@ export const nested = (message: Message): ReadonlyArray<Message> => nestedBut(me
  *
  * @internal
  */
-export const nestedBut = (message: Message, leaveOut: (message: Message) => boolean): ReadonlyArray<Message> => {
-  const found: Array<Message> = []
-  const seen = new Set<unknown>()
-  // a stack of our own: a long conversation may be as deep as it is long
-  const pending: Array<() => void> = []
-  const visit = (value: unknown): void => {
-    if (typeof value !== "object" || value === null || seen.has(value)) return
-    seen.add(value)
-    if (isMessage(value) && value !== message) {
-      if (leaveOut(value)) return
-      pending.push(() => found.push(value))
-    }
-    if (isMessage(value) && isPlain(value)) return
-    if (Array.isArray(value) && References.isPaged(value) && References.isReference(value, isMessage)) {
-      for (const item of value.slice(Pages.onPages(value.length)).reverse()) pending.push(() => visit(item))
-      return visit(lastPage(value))
-    }
-    for (const field of Object.values(value).reverse()) pending.push(() => visit(field))
-  }
-  visit(message)
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) next()
-  return found
-}
+export const nestedBut = (message: Message, leaveOut: (message: Message) => boolean): ReadonlyArray<Message> =>
+  Nested.inside(message, { isMessage, isPlain, leaveOut, lastPage })
 
 /**
  * The JSON codec of the library's messages and the given classes, nested messages inline: decoding gives back an equal
@@ -629,7 +731,7 @@ export const codec = <const Classes extends ReadonlyArray<AnyClass> = []>(
  * @internal
  */
 export const keepingCodec = (classes: ReadonlyArray<AnyClass>): Schema.Codec<Message, Schema.Json> =>
-  codec(classes).pipe(Schema.middlewareDecoding((effect) => Effect.provideService(effect, KeepsUnknown, true)))
+  codec(classes).pipe(Schema.middlewareDecoding((effect) => Effect.provideService(effect, ByTag.KeepsUnknown, true)))
 
 /** @internal A message that was read from JSON of which this is the hash key. */
 export const withHashKey = (message: Message, hashKey: string): Message => {
@@ -650,7 +752,7 @@ export const invalid = (operation: string, path: string, value: unknown, reason:
 
 const noMetadata: Metadata = Object.freeze({})
 const textClasses = { Text, User, System, Assistant }
-const builtinClasses = { ...textClasses, Failure, Data, Embedding, Joined, CallRecord, ReplyRecord, Page }
+const builtinClasses = { ...textClasses, File, Failure, Data, Embedding, Joined, CallRecord, ReplyRecord, Page }
 /** @internal */
 export const builtins: ReadonlyMap<string, AnyClass> = new Map(Object.entries(builtinClasses))
 
@@ -659,45 +761,10 @@ export const CurrentClasses = Context.Reference<ReadonlyMap<string, AnyClass>>("
   defaultValue: () => builtins
 })
 
-/** @internal What JSON inside of a message was decoded to already. */
-export const CurrentInside = Context.Reference<(json: Schema.Json) => Message | undefined>(
-  "miniagents/Message/CurrentInside",
-  {
-    defaultValue: () => () => undefined
-  }
-)
+/** @internal */
+export const CurrentInside = ByTag.CurrentInside
 
-const decodeByTag = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue> =>
-  Effect.flatMap(CurrentInside, (inside) => {
-    const decoded = inside(json)
-    return decoded === undefined ? decodeNew(json) : Effect.succeed(decoded)
-  })
-
-const decodeNew = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue> =>
-  Effect.flatMap(CurrentClasses, (classes) => {
-    const tag = Predicate.hasProperty(json, "_tag") ? json._tag : undefined
-    const found = typeof tag === "string" ? classes.get(tag) : undefined
-    if (found !== undefined) {
-      const decoded = Effect.mapError(decoderOf(found)(json), (error) => error.issue)
-      return Effect.catch(decoded, (issue) =>
-        Effect.flatMap(KeepsUnknown, (keeps) => (keeps ? unknown(json) : Effect.fail(issue)))
-      )
-    }
-    const expected = `a message with a \`_tag\` of ${[...classes.keys()].join(", ")}`
-    const refused = new SchemaIssue.InvalidValue({ expected }, json)
-    return Effect.flatMap(KeepsUnknown, (keeps) =>
-      keeps && typeof tag === "string" ? unknown(json) : Effect.fail(refused)
-    )
-  })
-
-const decoderOf = (found: AnyClass) => {
-  let decode = decoders.get(found)
-  if (decode === undefined) decoders.set(found, (decode = Schema.decodeEffect(Schema.toCodecJson(found))))
-  return decode
-}
-const decoders = new WeakMap<AnyClass, (json: Schema.Json) => Effect.Effect<Message, Schema.SchemaError>>()
-
-const KeepsUnknown = Context.Reference<boolean>("miniagents/Message/KeepsUnknown", { defaultValue: () => false })
+const decodeByTag = ByTag.decoder(CurrentClasses, (json) => unknown(json))
 
 /** A message of a class that is not known here; its fields are JSON and messages. */
 class Unknown extends Base("Unknown", {}) {}
@@ -731,37 +798,29 @@ export const toJson = (message: Message): Schema.JsonObject =>
       : encoderOf(message)(message)
 
 /** @internal Messages whose fields are JSON and hold no other message: they need no encoding. */
-export const isPlain = (message: Message): boolean => plainClasses.has(message.constructor)
-/** @internal */
-export const plainClasses: ReadonlySet<unknown> = new Set([Text, User, System, Assistant, Failure, Data, Embedding])
+export const isPlain = (message: Message): boolean => plainClasses.has(message.constructor) && !("parts" in message)
+/** @internal Those whose messages are plain, but for what was said with files in it. */
+export const plainClasses: ReadonlySet<unknown> = new Set([
+  Text,
+  File,
+  User,
+  System,
+  Assistant,
+  Failure,
+  Data,
+  Embedding
+])
 
-/** The last full page of a list; it lives as long as the list does. */
-const lastPage = (list: ReadonlyArray<Message>): Page => {
-  let page: Page | undefined = lastPages.get(list)
-  if (page !== undefined) return page
-  for (let end = Pages.SIZE; end <= list.length; end += Pages.SIZE) {
-    const items = Object.freeze(list.slice(end - Pages.SIZE, end))
-    const fields: object = { _tag: "Page", ...(page && { before: page }), items, length: end, metadata: noMetadata }
-    page = Object.freeze(Object.assign(Object.create(Page.prototype) as Page, fields))
-  }
-  lastPages.set(list, page!)
-  return page!
-}
-const lastPages = new WeakMap<ReadonlyArray<Message>, Page>()
+const lastPage = LastPages.maker((fields) =>
+  Object.freeze(Object.assign(Object.create(Page.prototype) as Page, { _tag: "Page", ...fields, metadata: noMetadata }))
+)
 
-/** A list that grows has its first pages anew in every message, so their keys are remembered, by the last of its items. */
 const keyOfPage = (page: Page): string => {
   const last = page.items.at(-1)
-  if (page.metadata !== noMetadata || last === undefined) return Json.hash(serialize(page)) // not made by `lastPage`
-  const before = page.before?.hashKey
-  const items = page.items.map(({ hashKey }) => hashKey)
-  const known = pageKeys.get(last)
-  if (known?.before === before && known?.items.every((key, i) => key === items[i])) return known.hashKey
-  const hashKey = Json.hash(serialize(page))
-  pageKeys.set(last, { before, items, hashKey })
-  return hashKey
+  // one that was not made by `lastPage` is a message as any other
+  if (page.metadata !== noMetadata || last === undefined) return Json.hash(serialize(page))
+  return LastPages.keyOf(page, last, serialize)
 }
-const pageKeys = new WeakMap<Message, Pick<Pages.Page, "before" | "items" | "hashKey">>()
 
 /** A `Text` without the passes that a string needs none of: most messages begin as bare strings. */
 const bareText = (content: string): Text =>
@@ -772,7 +831,23 @@ const bareText = (content: string): Text =>
 const fields = (content: string, metadata: Metadata | undefined) =>
   metadata === undefined ? { content } : { content, metadata }
 
-const block = (json: unknown): string => `\`\`\`json\n${JSON.stringify(json, null, 2)}\n\`\`\``
+const saidFields = (said: Said, metadata: Metadata | undefined) => {
+  if (typeof said === "string") return fields(said, metadata)
+  const parts = said.map((part) => (typeof part === "string" ? bareText(part) : part))
+  const content = parts.flatMap((part) => (part instanceof Text ? [part.content] : [])).join("\n\n")
+  return { ...fields(content, metadata), parts }
+}
+
+const textOfParts = ({ content, parts }: User | Assistant): string =>
+  parts === undefined ? content : parts.map(String).join("\n\n")
+
+const fileOf = (operation: string, given: string | URL | Uint8Array, options: FileOptions = {}, otherwise: string) => {
+  const fields = Files.fieldsOf(given, options, otherwise)
+  if (typeof fields === "string") throw invalid(operation, "source", given, fields)
+  return new File(fields)
+}
+
+const block = (json: unknown): string => `\`\`\`json\n${JSON.stringify(json, Files.shown, 2)}\n\`\`\``
 
 const jsonBlock = (message: Message): string => {
   const { _tag: _, metadata, ...rest } = toJson(message)

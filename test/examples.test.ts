@@ -20,6 +20,7 @@ import * as Spans from "../examples/operations/spans.ts"
 import * as Seeds from "../examples/testing/seeds.ts"
 import * as Branches from "../examples/conversations/branches.ts"
 import * as Store from "../examples/conversations/store.ts"
+import * as Images from "../examples/models/images.ts"
 
 const flattened = `
 Text: RESEARCHING: Tell me about sequence flattening
@@ -182,6 +183,14 @@ one run: Unordered passed
     prints: `
 main: Name a colour. / Blue. / Another one, please. / Green, then.
 darker (forked from main at 2): Name a colour. / Blue. / Darker, please. / Navy, then.`
+  },
+  "models/images": {
+    ...Images,
+    prints: `
+the model was shown: What is on it? + dot.png (image/png)
+Assistant: A red dot. Here is a better one:
+Assistant: 70 bytes of image/png
+both are the same file: true`
   },
   "conversations/store": {
     ...Store,

@@ -10,6 +10,9 @@ import * as Imports from "../scripts/Imports.ts"
 const ranks: Readonly<Record<string, number>> = {
   "internal/": 0,
   // the engines behind the contracts of the core stand beside those
+  "internal/byTag": 1,
+  "internal/lastPages": 1,
+  "internal/nested": 1,
   "internal/observers": 2,
   "internal/persister": 2,
   "internal/runtime": 2,

@@ -91,7 +91,7 @@ export const codec: Wire.Codec<Config, Params> = {
           output_config: { ...config.output_config, format: { type: "json_schema", schema: format.schema } }
         }),
         ...(system.length > 0 && { system }),
-        messages: yield* encodeMessages(content, origin),
+        messages: yield* encodeMessages(Part.filesFromUser(content, {}), origin),
         stream: true
       }
       return CacheMarks.mark(params, cache)
@@ -416,7 +416,12 @@ const encodeFile = (
       file.type === "url" ? file : { type: file.type, media_type: "application/pdf" as const, data: file.data }
     return Effect.succeed([{ type: "document", source, ...title, ...control }])
   }
-  return Effect.fail(Part.unsupported(`a file of type \`${part.mediaType}\``, "Messages"))
+  const data = Part.textOf(file)
+  if (data !== undefined) {
+    const source = { type: "text" as const, media_type: "text/plain" as const, data }
+    return Effect.succeed([{ type: "document", source, ...title, ...control }])
+  }
+  return Effect.fail(Part.unsupported(part, "Messages"))
 }
 
 const encodeResult = (

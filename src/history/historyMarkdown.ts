@@ -50,9 +50,9 @@ type Decode = (json: unknown) => Exit.Exit<Message.Message, unknown>
 
 export const codecOf = (classes: ReadonlyArray<Message.AnyClass>): Codec => {
   const keeping = Message.keepingCodec(classes)
-  const { Assistant, Data, Embedding, Failure, Joined, System, Text, User } = Message
+  const { Assistant, Data, Embedding, Failure, File, Joined, System, Text, User } = Message
   const plain: ReadonlyArray<Message.AnyClass> = [Text, User, System, Assistant]
-  const tags = [...plain, Data, Embedding, Failure, Joined, ...classes].map((each) => each.identifier)
+  const tags = [...plain, Data, Embedding, Failure, File, Joined, ...classes].map((each) => each.identifier)
   return {
     keeping,
     decode: Schema.decodeUnknownExit(keeping),
@@ -354,7 +354,7 @@ export const restore = (
   const { content = text, ...others } = { _tag: fromHeading(heading, "")._tag, ...fields.value } as Schema.JsonObject
   const tag = String(others["_tag"])
   const json = content === null ? others : { ...others, content }
-  const decode = codec.plain.get(tag) ?? codec.decode
+  const decode = ("parts" in others ? undefined : codec.plain.get(tag)) ?? codec.decode
   const kept = decode(json)
   // what is kept as it is although its class is known was changed since
   const decoded =

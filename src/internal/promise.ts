@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
 import * as Message from "../Message.ts"
 import type { MessagePromise, Origin } from "../MessagePromise.ts"
 import { Log } from "./log.ts"
@@ -71,7 +72,7 @@ export class Whole extends Made {
   }
 
   get known(): Message.KnownFields {
-    const { content: _, ...fields } = this.whole as Message.Message & { readonly content?: unknown }
+    const fields = withoutContent(this.whole)
     return Message.isAside(this.whole) ? { ...fields, aside: true } : fields
   }
 
@@ -260,6 +261,15 @@ makeStreamable(Whole.prototype, TypeId, (self) => {
   const text = String(self.whole)
   return text === "" ? Channel.empty : Channel.succeed([text] as const)
 })
+
+/** What is known of a message before its content. */
+const withoutContent = (message: Message.Message): Message.KnownFields => {
+  const { content: _, ...fields } = message as Message.Message & { readonly content?: unknown }
+  if (message instanceof Message.File) return Struct.omit(message, ["source"]) as Message.KnownFields
+  return "parts" in fields && (message instanceof Message.User || message instanceof Message.Assistant)
+    ? (Struct.omit(fields, ["parts"]) as Message.KnownFields)
+    : fields
+}
 
 const recovering = (promise: Inside): MessagePromise => {
   const failureOf = (cause: Cause.Cause<unknown>) => {

@@ -17,10 +17,10 @@ import type * as Schema from "effect/Schema"
 import type { OpenAI } from "openai"
 import * as Parameters from "../llm/provider/callParameters.ts"
 import * as Metadata from "../llm/provider/metadata.ts"
-import type * as ModelSettings from "../llm/provider/ModelSettings.ts"
 import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import type * as Wire from "../llm/provider/Wire.ts"
+import * as ChatSettings from "./chatSettings.ts"
 
 /**
  * The body of a request, in the SDK's own type.
@@ -52,12 +52,14 @@ export type Config = Partial<Omit<Params, "messages" | "n" | "stream">> & {
  */
 export const codec: Wire.Codec<Config, Params> = {
   transformer: toCodecOpenAI,
-  settle: (config, settings, url) => Effect.succeed({ ...limited(config, settings, url), ...settled(settings) }),
+  settle: (config, settings, url) => Effect.succeed(ChatSettings.settle(config, settings, url)),
   encode: (options, config, origin) =>
     Effect.gen(function* () {
       // the API refuses what is said of the calls of tools where there are none
       const { api: _, extra_body, parallel_tool_calls: __, ...rest } = config
-      const messages = yield* Effect.forEach(options.prompt.content, (message) => encodeMessage(message, origin))
+      // only the user can send files
+      const content = Part.filesFromUser(options.prompt.content, { tools: true })
+      const messages = yield* Effect.forEach(content, (message) => encodeMessage(message, origin))
       const format = yield* Part.format(options, toCodecOpenAI)
       return {
         ...rest,
@@ -80,35 +82,6 @@ export const codec: Wire.Codec<Config, Params> = {
     stopSequences: typeof params.stop === "string" ? [params.stop] : params.stop
   }),
   decode: (event, response) => decodeChunk(event as Chunk, response)
-}
-
-/** The limit under the name that the server knows: OpenAI's models that think do not take the older one. */
-const limited = (config: Config, { maxTokens }: ModelSettings.Settings, url: string): Config => {
-  if (maxTokens === undefined) return config
-  const { max_completion_tokens: _, max_tokens: __, ...rest } = config
-  return isOpenAi(url) ? { ...rest, max_completion_tokens: maxTokens } : { ...rest, max_tokens: maxTokens }
-}
-
-const isOpenAi = (url: string): boolean => /^https?:\/\/([^/]+\.)?openai(\.azure)?\.com(:\d+)?(\/|$)/i.test(url)
-
-const settled = (settings: ModelSettings.Settings): Config => {
-  const { parallelToolCalls, responseFormat, seed, stop, temperature, topP } = settings
-  return {
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { top_p: topP }),
-    ...(stop !== undefined && { stop: [...stop] }),
-    ...(seed !== undefined && { seed }),
-    ...(parallelToolCalls !== undefined && { parallel_tool_calls: parallelToolCalls }),
-    ...(responseFormat !== undefined && { response_format: formatOf(responseFormat) })
-  }
-}
-
-const formatOf = (format: ModelSettings.ResponseFormat): NonNullable<Params["response_format"]> => {
-  if (format.type === "text") return format
-  const { objectName = "Output", schema } = format
-  return schema === undefined
-    ? { type: "json_object" }
-    : { type: "json_schema", json_schema: { name: Part.objectName(objectName), schema } }
 }
 
 type Message = OpenAI.Chat.ChatCompletionMessageParam
@@ -138,6 +111,7 @@ interface Delta {
   readonly reasoning?: unknown
   readonly reasoning_content?: unknown
   readonly audio?: { readonly transcript?: unknown; readonly [key: string]: unknown } | null
+  readonly images?: ReadonlyArray<unknown> | null
   readonly annotations?: ReadonlyArray<Schema.Json> | null
   readonly tool_calls?: ReadonlyArray<CallPiece> | null
   readonly function_call?: CallPiece["function"]
@@ -152,7 +126,7 @@ interface CallPiece {
 const knownOfChunk = new Set(["id", "object", "created", "model", "choices", "usage", "obfuscation"])
 const knownOfChoice = new Set(["index", "delta", "message", "finish_reason", "logprobs", "usage"])
 const knownOfDelta = new Set(
-  "role content refusal reasoning reasoning_content audio annotations tool_calls function_call".split(" ")
+  "role content refusal reasoning reasoning_content audio images annotations tool_calls function_call".split(" ")
 )
 const knownOfCall = new Set(["index", "id", "type", "function"])
 
@@ -217,6 +191,7 @@ const decodeDelta = (delta: Delta, response: ResponseBuilder): void => {
   const field = delta.reasoning_content ? "reasoning_content" : "reasoning"
   response.reasoning("reasoning", delta[field], { field })
   decodeContent(delta.content, response)
+  if (delta.images) decodeContent(delta.images, response)
   // What is said aloud is text as well; the sound itself is in the metadata of the finish.
   if (delta.audio) {
     response.text("text", delta.audio.transcript)
@@ -241,9 +216,19 @@ const decodeContent = (content: unknown, response: ResponseBuilder): void => {
   for (const piece of content as ReadonlyArray<unknown>) {
     if (typeof piece === "string") response.text("text", piece)
     else if (Predicate.hasProperty(piece, "thinking")) decodeThinking(piece.thinking, response)
+    else if (Predicate.hasProperty(piece, "image_url") && decodeImage(piece.image_url, response)) continue
     else if (Predicate.hasProperty(piece, "text")) response.text("text", piece.text)
     else if (Predicate.isObject(piece)) response.list("content", [Part.json(piece)])
   }
+}
+
+/** Takes an image that a model made, if it comes with its content. */
+const decodeImage = (image: unknown, response: ResponseBuilder): boolean => {
+  const url = Predicate.hasProperty(image, "url") ? image.url : image
+  const [, mediaType, data] = /^data:([^;,]+);base64,(.*)$/s.exec(String(url)) ?? []
+  if (mediaType === undefined || data === undefined) return false
+  response.file(mediaType, data)
+  return true
 }
 
 const decodeThinking = (thinking: unknown, response: ResponseBuilder): void => {
@@ -436,7 +421,9 @@ const encodeUserPart = (
       return Effect.succeed({ type: "file", file: { filename: part.fileName ?? "document.pdf", file_data: url } })
     }
   }
-  return Effect.fail(Part.unsupported(`a file of type \`${part.mediaType}\``, "Chat Completions"))
+  const text = Part.asText(part)
+  if (text !== undefined) return Effect.succeed({ type: "text", text })
+  return Effect.fail(Part.unsupported(part, "Chat Completions"))
 }
 
 /**
@@ -452,7 +439,6 @@ const encodeAssistant = (
   const thoughts: Metadata.Collected = {}
   const fields: Metadata.Collected = {}
   for (const part of message.content) {
-    if (part.type === "file") return Effect.fail(Part.unsupported("a file of an assistant", "Chat Completions"))
     const own = Metadata.ownOf(part.options, origin)
     Metadata.merge(fields, Metadata.copyOf(own, "message"))
     if (part.type === "text") texts.push(part.text)

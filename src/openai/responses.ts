@@ -63,7 +63,9 @@ export const codec: Wire.Codec<Config, Params> = {
       const { incrementalPrompt, previousResponseId, prompt } = options
       const known = incrementalPrompt === undefined ? undefined : previousResponseId
       const { content } = known === undefined || incrementalPrompt === undefined ? prompt : incrementalPrompt
-      const input = yield* Effect.forEach(content, (message) => encodeMessage(message, origin))
+      const keep = (part: Prompt.FilePart) => Metadata.ownOf(part.options, origin)["item"] !== undefined
+      const messages = Part.filesFromUser(content, { keep })
+      const input = yield* Effect.forEach(messages, (message) => encodeMessage(message, origin))
       const format = yield* Part.format(options, toCodecOpenAI)
       return {
         ...(thinks(config) && { include: ["reasoning.encrypted_content"] }),
@@ -190,6 +192,11 @@ const endItem = (index: number, item: Item, response: ResponseBuilder): void => 
       if (response.callOf(index)?.json === "") response.params(index, item.arguments)
       response.annotate({ item: itemOf({ id: item.id }) }, index)
       return response.close(index)
+    case "image_generation_call": {
+      const { output_format, result, ...rest } = item
+      if (!result) return response.opaque({ item: itemOf(item) })
+      return response.file(`image/${output_format ?? "png"}`, result, { item: itemOf({ ...rest, output_format }) })
+    }
     default:
       return response.opaque({ item: itemOf(item) })
   }
@@ -273,7 +280,7 @@ const encodeMessage = (
       )
     case "tool":
       return Effect.map(
-        Effect.forEach(message.content, (part) => encodeResult(part)),
+        Effect.forEach(message.content, (part) => encodeResult(part, origin)),
         (items) => items.flat()
       )
   }
@@ -282,7 +289,7 @@ const encodeMessage = (
 type Content = OpenAI.Responses.ResponseInputContent
 
 const encodeUserPart = (
-  part: Prompt.TextPart | Prompt.FilePart,
+  part: Prompt.ToolModelOutputPart,
   origin: Metadata.Origin
 ): Effect.Effect<Content, AiError.AiErrorReason> => {
   const extra = Metadata.ownOf(part.options, origin)
@@ -292,8 +299,10 @@ const encodeUserPart = (
   if (part.mediaType.startsWith("image/")) {
     return Effect.succeed({ type: "input_image", image_url: url, detail: "auto", ...extra })
   }
+  const text = Part.asText(part)
+  if (text !== undefined) return Effect.succeed({ type: "input_text", text })
   if (part.mediaType !== "application/pdf") {
-    return Effect.fail(Part.unsupported(`a file of type \`${part.mediaType}\``, "Responses"))
+    return Effect.fail(Part.unsupported(part, "Responses"))
   }
   const named = { type: "input_file" as const, filename: part.fileName ?? "document.pdf" }
   return Effect.succeed(
@@ -317,8 +326,11 @@ const encodeSaid = (
       const json = JSON.stringify(Parameters.toObject(part.params))
       return Effect.succeed([{ type: "function_call", call_id: part.id, name: part.name, arguments: json, ...item }])
     }
-    case "file":
-      return Effect.fail(Part.unsupported("a file of an assistant", "Responses"))
+    case "file": {
+      const file = Part.file(part)
+      const result = file.type === "base64" ? file.data : null
+      return Effect.succeed([{ ...item, status: "completed", result } as never])
+    }
     default:
       return Effect.succeed([])
   }
@@ -336,7 +348,16 @@ const saidText = (text: string, item: Metadata.Metadata): Input =>
         ...item
       } as never)
 
-const encodeResult = (part: Prompt.ToolMessagePart): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
+const encodeResult = (
+  part: Prompt.ToolMessagePart,
+  origin: Metadata.Origin
+): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
   if (part.type !== "tool-result" || part.providerExecuted) return Effect.succeed([])
-  return Effect.succeed([{ type: "function_call_output", call_id: part.id, output: Part.resultText(part) }])
+  const { id, modelOutput = [] } = part
+  const output: Effect.Effect<string | Array<Content>, AiError.AiErrorReason> = modelOutput.some(
+    ({ type }) => type === "file"
+  )
+    ? Effect.forEach(modelOutput, (part) => encodeUserPart(part, origin))
+    : Effect.succeed(Part.resultText(part))
+  return Effect.map(output, (output) => [{ type: "function_call_output", call_id: id, output } as Input])
 }

@@ -317,6 +317,14 @@ export const fail = (reason: AiError.AiErrorReason): Step => ({
 })
 
 /**
+ * Gives a file, such as an image that it drew: base64 of a type.
+ *
+ * @since 0.1.0
+ * @category steps
+ */
+export const file = (mediaType: string, data: string): Step => ({ _tag: "File", mediaType, data })
+
+/**
  * Emits what is no part of a response.
  *
  * @since 0.1.0

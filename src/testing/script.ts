@@ -12,6 +12,7 @@ export type Step =
   | { readonly _tag: "Text"; readonly tokens: ReadonlyArray<string>; readonly pause: Duration.Input | undefined }
   | { readonly _tag: "Reasoning"; readonly tokens: ReadonlyArray<string> }
   | { readonly _tag: "ToolCall"; readonly name: string; readonly params: unknown; readonly id: string | undefined }
+  | { readonly _tag: "File"; readonly mediaType: string; readonly data: string }
   | { readonly _tag: "Usage"; readonly inputTokens: number; readonly outputTokens: number }
   | { readonly _tag: "Finish"; readonly reason: Response.FinishReason }
   | { readonly _tag: "CutOff" }
@@ -76,6 +77,8 @@ function* eventsOfStep(step: Step, index: number, steps: ReadonlyArray<Step>): G
       yield { type: "tool-call", id: step.id ?? `call-${number}`, name: step.name, params: step.params }
       return
     }
+    case "File":
+      return yield { type: "file", mediaType: step.mediaType, data: step.data }
     case "Pause":
       return yield Effect.sleep(step.duration)
     case "Hang":

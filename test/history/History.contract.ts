@@ -31,6 +31,29 @@ const replied = [
   new LlmMessage.ResponsePart({ part: { type: "source", url: "https://example.com" }, agent: "Front", model: "m" })
 ]
 
+const png = "iVBORw0KGgo="
+const photo = Message.image(`data:image/png;base64,${png}`, { fileName: "a [b]-->.png" })
+
+/** What was said with files in it, by all who can say something. */
+const withFiles = [
+  photo,
+  Message.user(["Which river is this?", photo, "And this?", Message.image("https://example.org/b.png?a=(1)")]),
+  new Message.Assistant({
+    content: "",
+    parts: [photo],
+    agent: "Painter",
+    options: { openai: { item: { id: "ig_1" } } }
+  }),
+  new LlmMessage.ToolResult({
+    id: "b",
+    name: "Shot",
+    result: "done",
+    isFailure: false,
+    output: [{ type: "file", mediaType: "image/png", data: `sha256:${photo.hashKey}` }],
+    files: [photo]
+  })
+]
+
 class Told extends Message.Class<Told>()("Told", { title: Schema.String }) {}
 class NotTold extends Message.Class<NotTold>()("NotTold", { title: Schema.String }) {}
 
@@ -44,6 +67,8 @@ const chat = [
   new Message.Joined({ content: "a b", originals: [Message.user("a"), Message.text("b")] }),
   ...replied,
   new Message.Joined({ content: "", originals: replied }),
+  ...withFiles,
+  new Message.Joined({ content: "", originals: withFiles }),
   Message.user("")
 ]
 

@@ -15,6 +15,8 @@ import type { Upstream } from "../../InteractionContext.ts"
 import type * as MessageSequence from "../../MessageSequence.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import * as Message from "../../Message.ts"
+import { outermost } from "./LlmMessage.ts"
+import { filesIn } from "./LlmPrompt.ts"
 import { CurrentCall } from "./toolCalls.ts"
 import * as ToolName from "./toolName.ts"
 
@@ -179,6 +181,11 @@ const call = (agent: Agent.Agent<{}, unknown, unknown>, given: object, mode: Too
     const replies = yield* trigger
     running?.show(replies)
     const said = yield* Effect.tapCause(replies.messages, () => Effect.sync(() => running?.failureIsShown()))
+    running?.attach(
+      outermost(said)
+        .filter((message) => !Message.isAside(message))
+        .flatMap(filesIn)
+    )
     const failure = errorsAsMessages ? said.find((message) => message instanceof Message.Failure) : undefined
     return failure === undefined ? yield* replies.text : yield* Effect.fail(String(failure))
   })

@@ -62,7 +62,8 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
 
 /**
  * What a tool gave: a result, or what went wrong where `isFailure`. `result` is the value as its schema spells it in
- * JSON; `output` is what the model is shown in its place, such as an image, where the tool says so: parts of a prompt.
+ * JSON; `output` is what the model is shown in its place where the tool says so: parts of a prompt, whose files are
+ * `files`, each named there by its `hashKey`, as `sha256:...`.
  *
  * @since 0.1.0
  * @category models
@@ -73,6 +74,7 @@ export class ToolResult extends Message.Class<ToolResult>()("ToolResult", {
   result: Schema.Json,
   isFailure: Schema.Boolean,
   output: Schema.optionalKey(Schema.Json),
+  files: Schema.optionalKey(Schema.Array(Message.File)),
   providerExecuted: Schema.optionalKey(Schema.Boolean),
   ...said
 }) {
@@ -81,7 +83,9 @@ export class ToolResult extends Message.Class<ToolResult>()("ToolResult", {
   }
 
   override toString(): string {
-    return typeof this.result === "string" ? this.result : JSON.stringify(this.result)
+    const text = typeof this.result === "string" ? this.result : JSON.stringify(this.result)
+    const shown = (this.files ?? []).map(String).filter((file) => !text.includes(file))
+    return [text, ...shown].join("\n\n")
   }
 }
 

@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Prompt from "effect/ai/Prompt"
-import type * as Message from "../../Message.ts"
+import * as Message from "../../Message.ts"
 import { optionsOf, pair, Reasoning, ResponsePart, scopes, ToolCall, ToolResult } from "./LlmMessage.ts"
 import * as ToolName from "./toolName.ts"
 
@@ -30,7 +30,8 @@ export const roleOf = (message: Message.Message): "system" | "user" | "assistant
 }
 
 /**
- * The prompt of a sequence of messages, in their order, each with its text. A given `system` text comes first.
+ * The prompt of a sequence of messages, in their order, each with its text and the files in it. A given `system` text
+ * comes first.
  *
  * **Details**
  *
@@ -174,13 +175,18 @@ class PromptBuilder {
   }
 
   text(message: Message.Message): void {
-    const text = String(message)
     const role = roleOf(message)
+    const parts = contentOf(message)
     // What says nothing is left out, and yet is the end of the response before it.
-    if (isBlank(text)) return void (this.turn.said = (role === "assistant" ? saidIn(message) : undefined) ?? "")
-    if (role === "system") this.messages.push(systemMessage(text))
-    else if (role === "user") this.messages.push(Prompt.userMessage({ content: [textPart(text)] }))
-    else this.add(Prompt.textPart({ text, ...withOptions(message) }), message)
+    if (parts.length === 0) return void (this.turn.said = (role === "assistant" ? saidIn(message) : undefined) ?? "")
+    if (role === "system") this.messages.push(systemMessage(String(message)))
+    else if (role === "user") this.messages.push(Prompt.userMessage({ content: parts }))
+    else {
+      parts.forEach((part, i) => {
+        if (i === 0) this.add(part, message)
+        else this.extend(this.messages[this.turn.at] as Prompt.AssistantMessage, part, saidIn(message))
+      })
+    }
   }
 
   reasoning(message: Reasoning): void {
@@ -251,6 +257,48 @@ class PromptBuilder {
 const saidIn = (message: Message.Message & { readonly agent?: unknown; readonly step?: unknown }): string | undefined =>
   message.step === undefined ? undefined : `${String(message.agent)}\n${String(message.step)}`
 
+/** What was said in a message: texts and files in their order, and for one of any class its text and the files in it. */
+const contentOf = (message: Message.Message): ReadonlyArray<Prompt.TextPart | Prompt.FilePart> => {
+  const parts: Array<Prompt.TextPart | Prompt.FilePart> = []
+  let texts: Array<string> = []
+  const flush = () => {
+    const text = texts.filter((text) => !isBlank(text)).join(blankLine)
+    if (text !== "") parts.push(Prompt.textPart({ text, ...withOptions(message) }))
+    texts = []
+  }
+  for (const part of saidParts(message)) {
+    if (typeof part === "string") texts.push(part)
+    else {
+      flush()
+      parts.push(filePart(part, message))
+    }
+  }
+  flush()
+  return parts
+}
+
+const saidParts = (message: Message.Message): ReadonlyArray<string | Message.File> => {
+  if (message instanceof Message.File) return [message]
+  if (message instanceof Message.User || message instanceof Message.Assistant) {
+    return message.parts?.map((part) => (part instanceof Message.File ? part : part.content)) ?? [message.content]
+  }
+  return [String(message), ...filesIn(message)]
+}
+
+/** The files in a message. @internal */
+export const filesIn = (message: Message.Message): ReadonlyArray<Message.File> => {
+  if (message instanceof Message.File) return [message]
+  return Message.isPlain(message) ? [] : Message.nested(message).filter((inside) => inside instanceof Message.File)
+}
+
+/** A file, with what a provider wants to be told of it, or wants back with the message that it is in. */
+const filePart = (file: Message.File, message: Message.Message): Prompt.FilePart => {
+  const { fileName, mediaType, source } = file
+  const data = "url" in source ? new URL(source.url) : source.data
+  const name = fileName === undefined ? {} : { fileName }
+  return Prompt.filePart({ mediaType, data, ...name, ...withOptions(message), ...withOptions(file) })
+}
+
 const withOptions = (message: object) => {
   const found = optionsOf(Predicate.hasProperty(message, "options") ? message.options : undefined)
   return found === undefined ? {} : { options: found }
@@ -269,7 +317,11 @@ const callPart = (call: ToolCall, id = call.id): Prompt.ToolCallPart =>
 const noObject = (parameters: Schema.Json) => (parameters === null ? {} : { INVALID_JSON: parameters })
 
 const resultPart = (result: ToolResult, id = result.id, name = result.name): Prompt.ToolResultPart => {
-  const output = Option.getOrUndefined(decodeOutput(result.output))
+  const files = new Map((result.files ?? []).map((file) => [`sha256:${file.hashKey}`, file]))
+  const output = Option.getOrUndefined(decodeOutput(result.output))?.map((part) => {
+    const file = part.type === "file" ? files.get(String(part.data)) : undefined
+    return file === undefined ? part : filePart(file, file)
+  })
   return Prompt.toolResultPart({
     id,
     name: ToolName.fit(name),

@@ -91,6 +91,8 @@ export class ResponseMessages {
   private readonly blocks = new Map<string, Block>()
   /** What was said, in the order in which it began. */
   private readonly said: Array<{ readonly whole: Message.Message | undefined }> = []
+  /** Replies with a file that came last; whether it is the last message of all. */
+  private waiting: ((last: boolean) => void) | undefined = undefined
   private replies: Array<Effect.Effect<void, never, MiniAgents.MiniAgents>> = []
   private readonly speaker: Speaker
 
@@ -127,12 +129,17 @@ export class ResponseMessages {
   /** The response has ended. */
   close(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
     for (const block of this.blocks.values()) this.end(block)
+    if (this.waiting !== undefined) {
+      this.flushFile(true)
+      return this.flush
+    }
     if (this.lastText !== undefined || this.calls.length > 0 || this.callsClient) return Effect.void
     return this.speaker.reply(this.assistant("", true))
   }
 
   /** The response broke off: the failure of the run, which is that of the message that was under way as well. */
   fail(cause: Cause.Cause<unknown>): Effect.Effect<Cause.Cause<unknown>, never, MiniAgents.MiniAgents> {
+    this.flushFile()
     // what came together with the failure has not been replied with yet
     return Effect.map(this.flush, () => this.place(cause))
   }
@@ -181,6 +188,7 @@ export class ResponseMessages {
       case "tool-result":
         return this.result(part)
       case "file":
+        return this.file(part)
       case "source":
         return this.add(new ResponsePart({ ...this.known, part: jsonOf(part) }))
       default:
@@ -188,12 +196,30 @@ export class ResponseMessages {
     }
   }
 
+  /** An image that the model made. It waits for what comes next, as the last message has what is known at the end. */
+  private file({ data, mediaType, metadata }: Response.FilePart): void {
+    this.lastText = undefined
+    this.flushFile()
+    const said: { whole: Message.Message | undefined } = { whole: undefined }
+    this.said.push(said)
+    this.waiting = (last) => {
+      this.waiting = undefined
+      said.whole = this.assistant("", last, metadata, [Message.file(data, { mediaType })])
+      this.reply(said.whole)
+    }
+  }
+
+  private flushFile(last = false): void {
+    for (const block of this.blocks.values()) if (block.over) this.end(block)
+    this.waiting?.(last)
+  }
+
   /** The open block of an id, which begins with the first part that names it. */
   private block(kind: Block["kind"], id: string): Block {
     const key = `${kind} ${id}`
     const found = this.blocks.get(key)
     if (found !== undefined && !found.ended && !found.over) return found
-    for (const other of this.blocks.values()) if (other.over) this.end(other)
+    this.flushFile()
     const { known, step } = this
     const is = kind === "text" ? { _tag: "Assistant" } : { _tag: "Reasoning", aside: true }
     const message = this.speaker.open({ ...is, ...known, step })
@@ -240,6 +266,7 @@ export class ResponseMessages {
     })
     this.callsClient ||= clientExecuted
     if (part.providerExecuted || clientExecuted) return this.add(message)
+    this.waiting?.(false)
     const slot = new Slot()
     this.calls.push({ part, message, slot })
     this.said.push({ whole: message })
@@ -269,6 +296,7 @@ export class ResponseMessages {
   }
 
   private add(message: Message.Message): void {
+    this.waiting?.(false)
     this.said.push({ whole: message })
     this.reply(message)
   }
@@ -290,7 +318,12 @@ export class ResponseMessages {
     return new Reasoning({ content, ...this.known, step: this.step, ...optionsOf(options) })
   }
 
-  private assistant(content: string, last: boolean, options: Response.ProviderMetadata = {}): Message.Assistant {
+  private assistant(
+    content: string,
+    last: boolean,
+    options: Response.ProviderMetadata = {},
+    parts?: ReadonlyArray<Message.Part>
+  ): Message.Assistant {
     const { finish, responseId } = this
     return new Message.Assistant({
       content,
@@ -298,7 +331,8 @@ export class ResponseMessages {
       step: this.step,
       ...(responseId === undefined ? {} : { responseId }),
       ...(finish === undefined || !last ? {} : saidAtEnd(finish)),
-      ...optionsOf(options)
+      ...optionsOf(options),
+      ...(parts === undefined ? {} : { parts })
     })
   }
 }

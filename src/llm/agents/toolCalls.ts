@@ -11,7 +11,7 @@ import * as Prompt from "effect/ai/Prompt"
 import * as Tool from "effect/ai/Tool"
 import { NotJson } from "../../internal/json.ts"
 import { jsonOf, lossless } from "../../internal/lossless.ts"
-import { invalid } from "../../Message.ts"
+import * as Message from "../../Message.ts"
 import type * as MessageInput from "../../MessageInput.ts"
 import * as Approval from "./Approval.ts"
 import { ResponsePart, ToolResult } from "./LlmMessage.ts"
@@ -40,6 +40,8 @@ export interface Running {
   readonly id: string
   /** Shows messages in the replies of the agent that called, after the call. */
   readonly show: (input: MessageInput.MessageInput<unknown>) => void
+  /** Gives the model files beside the result. */
+  readonly attach: (files: ReadonlyArray<Message.File>) => void
   /** The failure that comes is already to be seen in what was shown. */
   readonly failureIsShown: () => void
 }
@@ -77,15 +79,17 @@ export const refuse = (calls: ReadonlyArray<Called>, agent: string, finishReason
 const runOne = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<ToolResult | undefined> =>
   Effect.suspend(() => {
     let shown = false
+    const attached: Array<Message.File> = []
     const running: Running = {
       id: call.message.id,
       show: (input) => call.slot.add(input),
+      attach: (files) => void attached.push(...files),
       failureIsShown: () => {
         shown = true
       }
     }
     return result(toolkit, call, caller).pipe(
-      Effect.map((result) => finish(call, caller.agent, result)),
+      Effect.map((given) => finish(call, caller.agent, withFiles(given, attached))),
       Effect.provideService(CurrentCall, running),
       Effect.catchCause((cause) => {
         const told = mistakeOf(cause)
@@ -147,6 +151,7 @@ const mistakeOf = (cause: Cause.Cause<unknown>): string | undefined => {
 interface Given {
   readonly result: Schema.Json
   readonly output?: Schema.Json
+  readonly files?: ReadonlyArray<Message.File>
   readonly isFailure: boolean
 }
 
@@ -161,11 +166,41 @@ const encode = (tool: Tool.Any, given: Result): Effect.Effect<Given> =>
     // a schema that leaves something open has no spelling for it, and one that needs services cannot be asked here
     const json = lossless(yield* Effect.catchCause(spelled, () => Effect.succeed(encodedResult)))
     if (json instanceof NotJson) {
-      return yield* Effect.die(invalid(`the tool ${tool.name}`, `result${json.path}`, json.value, json.reason))
+      return yield* Effect.die(Message.invalid(`the tool ${tool.name}`, `result${json.path}`, json.value, json.reason))
     }
-    const output = modelOutput === undefined ? {} : { output: jsonOf(encodeOutput(modelOutput)) }
-    return { result: json, isFailure, ...output }
+    return { result: json, isFailure, ...(modelOutput !== undefined && outputOf(modelOutput.map(shown))) }
   })
+
+/** What the model is shown, with its files apart: they are large, and kept once. */
+const outputOf = (parts: ReadonlyArray<Prompt.TextPart | Message.File>): Pick<Given, "output" | "files"> => {
+  const files = parts.filter((part) => part instanceof Message.File)
+  const named = parts.map((part) => {
+    if (!(part instanceof Message.File)) return part
+    const { fileName, hashKey, mediaType } = part
+    return Prompt.filePart({ mediaType, data: `sha256:${hashKey}`, ...(fileName === undefined ? {} : { fileName }) })
+  })
+  const output = jsonOf(encodeOutput(named))
+  return files.length === 0 ? { output } : { output, files }
+}
+
+const shown = (part: Prompt.ToolModelOutputPart): Prompt.TextPart | Message.File =>
+  part.type === "text" ? part : fileOf(part)
+
+const fileOf = ({ data, fileName, mediaType, options }: Prompt.FilePart): Message.File => {
+  const isEncoded = typeof data === "string" && !/^(data|https?):/i.test(data)
+  return Message.file(isEncoded ? `data:${mediaType};base64,${data}` : data, {
+    mediaType,
+    ...(fileName === undefined ? {} : { fileName }),
+    ...(Object.keys(options).length === 0 ? {} : { options: options as never }) // JSON, as it is encoded anyway
+  })
+}
+
+/** A result with the files that came beside it. */
+const withFiles = (given: Given, files: ReadonlyArray<Message.File>): Given => {
+  if (files.length === 0 || given.isFailure || given.output !== undefined) return given
+  const text = typeof given.result === "string" ? given.result : JSON.stringify(given.result)
+  return { ...given, ...outputOf([...(text.trim() === "" ? [] : [Prompt.textPart({ text })]), ...files]) }
+}
 
 const encodeOutput = Schema.encodeSync(Schema.toCodecJson(Schema.Array(Prompt.ToolModelOutputPart)))
 

@@ -14,6 +14,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
@@ -22,6 +23,8 @@ import * as Stream from "effect/Stream"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Tool from "effect/ai/Tool"
+import { withoutSecrets } from "../../internal/address.ts"
+import { sizeOf } from "../../internal/files.ts"
 import * as FileError from "../../internal/fileError.ts"
 import { jsonOf } from "../../internal/lossless.ts"
 import { usageOf } from "./usage.ts"
@@ -265,7 +268,11 @@ const contentOf = ({ content }: Prompt.Message): string =>
 const partOf = (part: Prompt.Part): string => {
   if (part.type === "text" || part.type === "reasoning") return part.text
   if (part.type === "tool-call") return `${part.name}(${JSON.stringify(part.params)})`
-  return part.type === "tool-result" ? block(part.result).trimEnd() : `[${part.type}]`
+  if (part.type === "file")
+    return `[${[part.fileName, part.mediaType, placeOf(part)].filter(Predicate.isString).join(", ")}]`
+  if (part.type !== "tool-result") return `[${part.type}]`
+  const files = (part.modelOutput ?? []).flatMap((shown) => (shown.type === "file" ? partOf(shown) : []))
+  return [block(part.result).trimEnd(), ...files].join("\n\n")
 }
 
 /** The response as it comes: a heading for each block. */
@@ -284,6 +291,7 @@ class Layout {
       if (part.type === "text-delta") text += this.in("assistant") + quoted(part.delta)
       else if (part.type === "text") text += this.in("assistant") + quoted(part.text)
       else if (part.type === "reasoning-delta") text += this.in("reasoning") + quoted(part.delta)
+      else if (part.type === "file") text += `${this.in("assistant")}[${part.mediaType}, ${placeOf(part)}]`
       else if (part.type === "tool-call")
         text += this.in(`tool ${part.id}`) + quoted(`${part.name}(${JSON.stringify(part.params)})`)
       else if (part.type === "response-metadata") {
@@ -310,4 +318,12 @@ class Layout {
     const role = name.startsWith("tool ") ? "assistant" : name
     return before + heading(this.model === undefined ? role : `${role} / ${this.model}`)
   }
+}
+
+/** Where a file is, or how large: its bytes are for nobody to read. */
+const placeOf = ({ data }: Pick<Prompt.FilePart, "data">): string => {
+  if (data instanceof Uint8Array) return `${data.length} bytes`
+  return /^https?:/i.test(String(data))
+    ? withoutSecrets(String(data))
+    : sizeOf(String(data).replace(/^data:[^,]*,/, ""))
 }

@@ -26,6 +26,7 @@ import * as ModelSettings from "./ModelSettings.ts"
 import { ResponseBuilder } from "./responseBuilder.ts"
 import { ResponseParts } from "./responseParts.ts"
 import { type Decode, ResponseReader } from "./responseReader.ts"
+import * as Part from "./wirePart.ts"
 
 /**
  * A protocol: how a request is written, and what an event of the response adds.
@@ -121,12 +122,14 @@ export const languageModel = <Sdk, Config, Params>(
     return new ResponseParts({ incoming, reader, response, again, onPart }).next
   })
   const parts = (method: string) => {
-    const failed = (reason: AiError.AiErrorReason) => AiError.make({ module: profile.name, method, reason })
-    return (request: LanguageModel.ProviderOptions) =>
-      Effect.mapBoth(pull(request), {
+    return (request: LanguageModel.ProviderOptions) => {
+      const failed = (reason: AiError.AiErrorReason) =>
+        AiError.make({ module: profile.name, method, reason: Part.refusalOf(reason, request.prompt) })
+      return Effect.mapBoth(pull(request), {
         onFailure: failed,
         onSuccess: Effect.mapError((error) => (Cause.isDone(error) ? error : failed(error)))
       })
+    }
   }
   return DirectModel.make({
     codecTransformer: codec.transformer,

@@ -186,6 +186,13 @@ export class ResponseBuilder {
     this.closeProse()
   }
 
+  /** A file that the model made: base64, with what has to go back with it. */
+  file(mediaType: string, data: string, metadata: Metadata = {}): void {
+    this.closeProse()
+    this.content()
+    this.push({ type: "file", mediaType, data, ...this.metadata(metadata) })
+  }
+
   /** Opens a tool call. Without an id of the provider's own, or with one that is taken, it gets one. */
   call(key: string | number, given: { readonly id: unknown; readonly name: unknown; readonly initial?: unknown }) {
     this.closeProse()

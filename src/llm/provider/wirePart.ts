@@ -10,7 +10,9 @@ import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import type * as JsonSchema from "effect/JsonSchema"
+import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import { withoutSecrets } from "../../internal/address.ts"
 
 /**
  * A file in a prompt: by its address, or with what is in it as base64.
@@ -40,13 +42,130 @@ export const file = (part: Prompt.FilePart): File => {
 }
 
 /**
- * The error of a part that a protocol has no place for.
+ * The text that a file is, if it is one and comes with its content.
+ *
+ * @since 0.1.0
+ * @category converting
+ */
+export const textOf = (file: File): string | undefined =>
+  file.type === "base64" && isText.test(file.mediaType)
+    ? Result.getOrUndefined(Base64.decodeString(file.data))
+    : undefined
+
+const isText = /^(text\/|application\/(json|xml|yaml)\b)/
+
+/**
+ * A file that is a text, as one, for protocols that have no other place for it.
+ *
+ * @since 0.1.0
+ * @category converting
+ */
+export const asText = (part: Prompt.FilePart): string | undefined => {
+  const text = textOf(file(part))
+  return text === undefined ? undefined : `[${part.fileName ?? part.mediaType}]\n\n${text}`
+}
+
+/**
+ * A file as errors name it: its name, if it has one, and its type.
+ *
+ * @since 0.1.0
+ * @category converting
+ */
+export const nameOf = ({ data, fileName, mediaType }: Prompt.FilePart): string => {
+  const name = fileName ?? (isAddress(data) ? withoutSecrets(String(data)) : undefined)
+  return name === undefined ? `a file of type \`${mediaType}\`` : `\`${name}\` (\`${mediaType}\`)`
+}
+
+const isAddress = (data: Prompt.FilePart["data"]): boolean => /^https?:/i.test(String(data))
+
+/**
+ * The error of a file that a protocol has no place for.
  *
  * @since 0.1.0
  * @category errors
  */
-export const unsupported = (what: string, protocol: string): AiError.InvalidUserInputError =>
-  new AiError.InvalidUserInputError({ description: `${what} cannot be sent by the ${protocol} protocol` })
+export const unsupported = (part: Prompt.FilePart, protocol: string): AiError.InvalidUserInputError =>
+  new AiError.InvalidUserInputError({ description: `${nameOf(part)} cannot be sent by the ${protocol} protocol` })
+
+/**
+ * A refusal of a request with files, when it is about them: the model takes none, or none like these.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const refusalOf = (reason: AiError.AiErrorReason, prompt: Prompt.Prompt): AiError.AiErrorReason => {
+  const isRefusal = reason._tag === "InvalidRequestError" || reason._tag === "InternalProviderError"
+  const said = isRefusal ? (reason.description ?? "") : ""
+  if (!(reason._tag === "InvalidRequestError" ? aboutFiles : takesNone).test(said)) return reason
+  const files = filesIn(prompt)
+  const images = files.filter(({ mediaType }) => mediaType.startsWith("image/"))
+  const named = aboutImages.test(said) && images.length > 0 ? images : files
+  if (named.length === 0) return reason
+  const names = [...new Set(named.map(nameOf))].join(", ")
+  return new AiError.InvalidUserInputError({ description: `the model does not take ${names}: ${said}` })
+}
+
+const aboutImages = /image|vision/i
+const aboutFiles = /image|vision|multi-?modal|modalit|audio|file|document|pdf|content[^ ]* must be a string/i
+/** Servers of one's own say it with the status of an error of theirs, which is no use to try again. */
+const takesNone = /(image|vision|multi-?modal|audio)[^]*(not support|unsupported|missing|mmproj)|mmproj/i
+
+const filesIn = ({ content }: Prompt.Prompt): ReadonlyArray<Prompt.FilePart> =>
+  content.flatMap((message) =>
+    message.role === "system" ? [] : (message.content as ReadonlyArray<Prompt.Part>).flatMap(filesOfPart)
+  )
+
+const filesOfPart = (part: Prompt.Part): ReadonlyArray<Prompt.FilePart> => {
+  if (part.type === "file") return [part]
+  return part.type === "tool-result" ? (part.modelOutput ?? []).flatMap(filesOfPart) : []
+}
+
+/**
+ * The messages with the files that the assistant made, and with `tools` those that tools gave, in messages of the user
+ * after them: for protocols that take files from nobody else. What is to be kept where it is, `keep` says.
+ *
+ * @since 0.1.0
+ * @category converting
+ */
+export const filesFromUser = (
+  messages: ReadonlyArray<Prompt.Message>,
+  {
+    keep = () => false,
+    tools = false
+  }: { readonly keep?: (part: Prompt.FilePart) => boolean; readonly tools?: boolean }
+): ReadonlyArray<Prompt.Message> => {
+  const moved: Array<Prompt.Message> = []
+  let files: Array<Prompt.TextPart | Prompt.FilePart> = []
+  const move = (file: Prompt.FilePart, from: string) => {
+    const text = `[${file.fileName ?? file.mediaType}, ${from}]`
+    files.push(Prompt.textPart({ text }), file)
+    return text
+  }
+  const flush = () => {
+    if (files.length > 0) moved.push(Prompt.userMessage({ content: files }))
+    files = []
+  }
+  for (const message of messages) {
+    if (message.role !== "tool") flush()
+    if (message.role === "assistant") {
+      const isMoved = (part: Prompt.AssistantMessagePart) => part.type === "file" && !keep(part)
+      const content = message.content.filter((part) => !isMoved(part))
+      for (const part of message.content) if (part.type === "file" && isMoved(part)) move(part, "made by the assistant")
+      moved.push(content.length === message.content.length ? message : Prompt.assistantMessage({ ...message, content }))
+    } else if (message.role === "tool" && tools) {
+      const content = message.content.map((part) => {
+        if (part.type !== "tool-result" || part.modelOutput === undefined) return part
+        const modelOutput = part.modelOutput.map((shown) =>
+          shown.type === "file" ? Prompt.textPart({ text: move(shown, `given by \`${part.name}\``) }) : shown
+        )
+        return Prompt.toolResultPart({ ...part, modelOutput })
+      })
+      moved.push(Prompt.toolMessage({ ...message, content }))
+    } else moved.push(message)
+  }
+  flush()
+  return moved
+}
 
 /**
  * What the model reads as the result of a tool call.
