@@ -36,7 +36,7 @@ export const put = (
   parts.add(input, "input", 0)
   if (parts.invalid !== undefined) return parts.invalid
   if (outOfOrder) sequence.addPartsOutOfOrder(parts.list, source)
-  else sequence.addParts(parts.list)
+  else sequence.addParts(parts.list, source)
   return undefined
 }
 

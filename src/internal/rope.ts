@@ -30,11 +30,19 @@ export interface Recover<A> {
 /** Runs an effect in the background, owned by whoever owns the rope. */
 export type Fork = (effect: Effect.Effect<void>, onExit: (exit: Exit.Exit<unknown, unknown>) => void) => void
 
-/**
- * Asked before an element of a lane is given, where the order in which lanes come is recorded or was recorded before.
- * It calls `give` when it is that lane's turn, at once or in the effect that it returns.
- */
-export type Turns = (lane: number, give: () => void) => Effect.Effect<void> | undefined
+/** In which order the lanes of a rope come, where that is recorded or was recorded before. Without it they come as they come. */
+export interface Turns {
+  /** Whether an order was recorded: then all elements come by it, also those before there were lanes. */
+  readonly isRecorded: boolean
+  /** Calls `give` when it is that lane's turn, at once or in the effect that it returns. */
+  readonly take: (lane: number, give: () => void) => Effect.Effect<void> | undefined
+  /** So many elements of the first lane were given before there were others. */
+  readonly given: (elements: number) => void
+  /** Nothing more comes from this lane. */
+  readonly ended: (lane: number) => void
+  /** There are no more lanes than so many. */
+  readonly closed: (lanes: number) => void
+}
 
 export class Rope<A> extends Log<A | Rope<A>> {
   declare readonly [RopeId]: true
@@ -91,9 +99,14 @@ export class Rope<A> extends Log<A | Rope<A>> {
       this.merge(fork)
     }
     const lanes = this.lanes!
+    // merged before its time: until then these would have been ordered
+    const isEarly = lanes.begun === 1 && this.turns?.isRecorded === true
+    if (isEarly && !parts.some((part) => isRope(part)) && !lanes.added.items.some((part) => isRope(part))) {
+      return this.add(parts)
+    }
     lanes.added.appendAll(parts)
     for (const part of parts) {
-      if (!isRope(part)) this.append(given(part, this))
+      if (!isRope(part) && this.turns === undefined) this.append(given(part, this))
       else {
         const lane = this.another()
         lane.nests = true
@@ -110,8 +123,14 @@ export class Rope<A> extends Log<A | Rope<A>> {
     else {
       this.lanes.added.end(exit)
       this.lanes.ordered.end(exit)
+      this.turns?.closed(this.lanes.begun)
       this.endMerged()
     }
+  }
+
+  /** Merges a rope whose order was recorded from its first element on: who reads sees no other order first. */
+  mergeRecorded(fork: Fork): void {
+    if (this.turns?.isRecorded === true && this.lanes === undefined && this.exit === undefined) this.merge(fork)
   }
 
   /** The element that stands for the failure of a nested rope: one and the same for every reader. */
@@ -150,6 +169,7 @@ export class Rope<A> extends Log<A | Rope<A>> {
       reader.blocked.wake()
     }
     this.lanes = { added, ordered, open: new Set(), failed: [], begun: 0, exit: Exit.void }
+    this.turns?.given(prefix.length)
     this.follow(ordered, reader, fork)
   }
 
@@ -171,13 +191,14 @@ export class Rope<A> extends Log<A | Rope<A>> {
       if (end !== lanes.ordered.exit) lanes.exit = both(lanes.exit, end)
       if (reader.failed !== undefined) lanes.failed.push(reader.failed)
       lanes.open.delete(lane)
+      this.turns?.ended(number)
       this.endMerged()
     })
   }
 
   /** Gives elements when it is their turn; the decision and what follows from it are one step. */
   private inTurn(lane: number, chunk: ReadonlyArray<A>): Effect.Effect<void> {
-    const give = (element: A) => this.turns!(lane, () => this.append(element)) ?? Effect.void
+    const give = (element: A) => this.turns!.take(lane, () => this.append(element)) ?? Effect.void
     return Effect.forEach(chunk, give, { discard: true })
   }
 

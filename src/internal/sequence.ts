@@ -12,7 +12,7 @@ import type { Source } from "./input.ts"
 import { type Place, shownOf, traced } from "./place.ts"
 import { asAside, inside, Whole } from "./promise.ts"
 import { CircularSequence, readBy, ringThrough } from "./rings.ts"
-import { Rope } from "./rope.ts"
+import { type Fork, Rope } from "./rope.ts"
 import { given, isRope, type Observes, Reader } from "./ropeReader.ts"
 import type { RuntimeImpl } from "./runtime.ts"
 import { collect, joined, partsOf, promisesOf, singleOf } from "./sequenceReads.ts"
@@ -88,23 +88,31 @@ export class Sequence<E = unknown> extends Rope<Promise> {
   }
 
   /** Adds parts at their place. */
-  addParts(parts: Array<Promise | Sequence>): void {
+  addParts(parts: Array<Promise | Sequence>, source?: Source): void {
     this.breakRings(parts)
+    if (source !== undefined && this.turns !== undefined) this.mergeRecorded(this.forkFor(source))
     this.add(parts)
   }
 
   /** Adds parts whose elements are given as soon as they are there. */
-  addPartsOutOfOrder(parts: Array<Promise | Sequence>, { fiber, owner, runtime }: Source): void {
+  addPartsOutOfOrder(parts: Array<Promise | Sequence>, source: Source): void {
     this.breakRings(parts)
+    const fork = this.forkFor(source)
+    this.mergeRecorded(fork)
+    this.addOutOfOrder(parts, fork)
+  }
+
+  /** Runs what gives the parts of this sequence, owned by who brought them. */
+  private forkFor({ fiber, owner, runtime }: Source): Fork {
     const context = fiber.context as Context.Context<never>
-    this.addOutOfOrder(parts, (effect, onExit) => {
+    return (effect, onExit) => {
       const task: Task = new Task(runtime.supervisor, owner, { effect, context }, (exit) => {
         this.laneTasks.delete(task)
         onExit(exit)
       })
       this.laneTasks.add(task)
       task.startSoon(fiber)
-    })
+    }
   }
 
   private breakRings(parts: Array<Promise | Sequence>): void {

@@ -8,11 +8,13 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Agent from "../Agent.ts"
+import * as InteractionContext from "../InteractionContext.ts"
 import { describe, misfits } from "../internal/misfit.ts"
 import type { ErrorOf, MessageInput } from "../MessageInput.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
@@ -21,8 +23,33 @@ import type * as Transcript from "../Transcript.ts"
 import * as memory from "./memoryRuns.ts"
 
 /**
+ * What a run waits for: the name of a signal, and the path of the call that waits (`Research/0:Writer`), empty outside of
+ * all calls. `asks` is what is to be decided, if it said that.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Wait: Schema.Struct<{
+  readonly name: Schema.String
+  readonly path: Schema.String
+  readonly asks: Schema.optionalKey<Schema.Codec<Schema.Json>>
+}> = Schema.Struct({
+  name: Schema.String,
+  path: Schema.String,
+  asks: Schema.optionalKey(Schema.Json)
+})
+
+/**
+ * What a run waits for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Wait = typeof Wait.Type
+
+/**
  * What is known of a run from outside: the agent that was called, when (milliseconds since 1970), how the run stands,
- * and the names of the signals that it waits for.
+ * and the signals that it waits for: their names (`waiting`), and who waits for what (`waits`).
  *
  * @since 0.1.0
  * @category schemas
@@ -34,13 +61,15 @@ export const Info: Schema.Struct<{
   readonly startedAt: Schema.Finite
   readonly endedAt: Schema.optionalKey<Schema.Finite>
   readonly waiting: Schema.$Array<Schema.String>
+  readonly waits: Schema.$Array<typeof Wait>
 }> = Schema.Struct({
   id: Schema.String,
   agent: Schema.String,
   status: Schema.Literals(["running", "succeeded", "failed", "interrupted"]),
   startedAt: Schema.Finite,
   endedAt: Schema.optionalKey(Schema.Finite),
-  waiting: Schema.Array(Schema.String)
+  waiting: Schema.Array(Schema.String),
+  waits: Schema.Array(Wait)
 })
 
 /**
@@ -71,6 +100,7 @@ export interface Run<out E = never> {
  * - `OtherAgent`: the id is that of a run of another agent.
  * - `TooMany`: as many runs are going on as there may be.
  * - `InvalidSignal`: the run waits for a signal of this name, and the value is not of the shape that it waits for.
+ * - `Unavailable`: what keeps the runs could not do it.
  *
  * @since 0.1.0
  * @category schemas
@@ -83,11 +113,13 @@ export const Reason: Schema.TaggedUnion<{
     "InvalidSignal",
     { readonly id: Schema.String; readonly signal: Schema.String; readonly problem: Schema.String }
   >
+  readonly Unavailable: Schema.TaggedStruct<"Unavailable", { readonly problem: Schema.String }>
 }> = Schema.TaggedUnion({
   NotFound: { id: Schema.String },
   OtherAgent: { id: Schema.String, agent: Schema.String },
   TooMany: { max: Schema.Int },
-  InvalidSignal: { id: Schema.String, signal: Schema.String, problem: Schema.String }
+  InvalidSignal: { id: Schema.String, signal: Schema.String, problem: Schema.String },
+  Unavailable: { problem: Schema.String }
 })
 
 /**
@@ -111,7 +143,8 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", { re
       OtherAgent: ({ agent, id }) => `\`${id}\` is a run of \`${agent}\`: take another id`,
       TooMany: ({ max }) => `${max} runs are going on, which is the most: try again when one of them has ended`,
       InvalidSignal: ({ id, problem, signal }) =>
-        `The signal \`${signal}\` does not fit what \`${id}\` waits for: ${problem}`
+        `The signal \`${signal}\` does not fit what \`${id}\` waits for: ${problem}`,
+      Unavailable: ({ problem }) => problem
     })
   }
 }
@@ -295,12 +328,13 @@ export const CurrentRun: Context.Reference<RunContext | undefined> = Context.Ref
 export interface RunContext {
   readonly id: string
   /** Gives the next signal of that name that `check` finds nothing wrong with; what is wrong is for who sent it. */
-  readonly wait: (name: string, check: (value: Schema.Json) => string | undefined) => Effect.Effect<Schema.Json>
+  readonly wait: (wait: Wait, check: (value: Schema.Json) => string | undefined) => Effect.Effect<Schema.Json>
 }
 
 /**
  * Waits for a signal to the run that the calling agent is part of, and gives its value. Who sends a value that does not
- * fit the schema is refused, and the waiting goes on. Dies outside of a run, where nobody could send one.
+ * fit the schema is refused, and the waiting goes on. `asks` is shown to who looks at what the run waits for. Dies outside
+ * of a run, where nobody could send one.
  *
  * **Example**
  *
@@ -318,15 +352,25 @@ export interface RunContext {
  * @since 0.1.0
  * @category combinators
  */
-export const wait = <A>(name: string, schema: Schema.Codec<A, unknown>): Effect.Effect<A> =>
-  Effect.flatMap(CurrentRun, (run) => {
-    if (run === undefined) return Effect.die(new Error(`\`Runs.wait\` for \`${name}\` is called outside of a run`))
+export const wait = <A>(
+  name: string,
+  schema: Schema.Codec<A, unknown>,
+  options: { readonly asks?: Schema.Json | undefined } = {}
+): Effect.Effect<A> =>
+  Effect.gen(function* () {
+    const run = yield* CurrentRun
+    if (run === undefined) {
+      return yield* Effect.die(new Error(`\`Runs.wait\` for \`${name}\` is called outside of a run`))
+    }
+    const caller = Option.getOrUndefined(yield* Effect.serviceOption(InteractionContext.InteractionContext))
     const decode = Schema.decodeUnknownResult(Schema.toCodecJson(schema))
     const check = (value: Schema.Json) => {
       const result = decode(value)
       return Result.isSuccess(result) ? undefined : misfits(result.failure.issue, value).map(describe).join("; ")
     }
-    return Effect.map(run.wait(name, check), (value) => Result.getOrThrow(decode(value))) // it was checked
+    const asks = options.asks === undefined ? {} : { asks: options.asks }
+    const value = yield* run.wait({ name, path: caller?.path ?? "", ...asks }, check)
+    return Result.getOrThrow(decode(value)) // it was checked
   })
 
 /**

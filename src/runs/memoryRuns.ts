@@ -20,7 +20,18 @@ import type { Sequence } from "../internal/sequence.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Transcript from "../Transcript.ts"
-import type { Info, MemoryOptions, Reason, Request, Run, RunContext, RunsError, Service, StartOptions } from "./Runs.ts"
+import type {
+  Info,
+  MemoryOptions,
+  Reason,
+  Request,
+  Run,
+  RunContext,
+  RunsError,
+  Service,
+  StartOptions,
+  Wait
+} from "./Runs.ts"
 
 type CurrentRun = Context.Reference<RunContext | undefined>
 
@@ -177,6 +188,7 @@ interface Opened {
 type Events = Arr.NonEmptyReadonlyArray<Transcript.Event>
 
 interface Waiting {
+  readonly wait: Wait
   readonly check: (value: Schema.Json) => string | undefined
   readonly resume: (value: Schema.Json) => void
 }
@@ -222,8 +234,9 @@ class MemoryRun implements RunContext {
 
   get info(): Info {
     const { agent, endedAt, id, startedAt, status } = this
-    const waiting = [...this.waiting].flatMap(([name, all]) => all.map(() => name))
-    return { id, agent, status, startedAt, waiting, ...(endedAt === undefined ? {} : { endedAt }) }
+    const waits = [...this.waiting.values()].flatMap((all) => all.map(({ wait }) => wait))
+    const waiting = waits.map(({ name }) => name)
+    return { id, agent, status, startedAt, waiting, waits, ...(endedAt === undefined ? {} : { endedAt }) }
   }
 
   readonly enter = Effect.suspend(() => {
@@ -259,12 +272,13 @@ class MemoryRun implements RunContext {
     })
   }
 
-  readonly wait: RunContext["wait"] = (name, check) =>
+  readonly wait: RunContext["wait"] = (wait, check) =>
     Effect.callback<Schema.Json>((resume) => {
+      const { name } = wait
       const sent = this.sent.get(name)
       const index = sent?.findIndex((value) => check(value) === undefined) ?? -1
       if (index >= 0) return resume(Effect.succeed(sent!.splice(index, 1)[0]))
-      const waiter: Waiting = { check, resume: (value) => resume(Effect.succeed(value)) }
+      const waiter: Waiting = { wait, check, resume: (value) => resume(Effect.succeed(value)) }
       const all = this.waiting.get(name) ?? []
       this.waiting.set(name, [...all, waiter])
       return Effect.sync(() => this.forget(name, waiter))

@@ -13,6 +13,7 @@ export const make: Effect.Effect<Rows.Tables> = Effect.sync(() => new MemoryTabl
 
 class MemoryTables implements Rows.Tables {
   readonly name = "memory"
+  readonly sql = undefined
   private readonly turn = Semaphore.makeUnsafe(1)
   private readonly rows = {
     objects: new Map<string, Timed<Rows.ObjectRow>>(),

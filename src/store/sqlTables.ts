@@ -62,7 +62,7 @@ interface RawEntry {
 
 class SqlTables implements Rows.Tables {
   readonly name: string
-  private readonly sql: SqlClient.SqlClient
+  readonly sql: SqlClient.SqlClient
   private readonly lock: Statement.Fragment
   private readonly begin: string | undefined
 

@@ -1,5 +1,6 @@
 /** The rows of a store, and what can be done with them, wherever they are kept. Keys are 64 hex digits here. */
 import * as Effect from "effect/Effect"
+import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Json from "../internal/json.ts"
 import type * as Pages from "../internal/pages.ts"
@@ -41,6 +42,8 @@ export interface Entry {
 
 export interface Tables {
   readonly name: string
+  /** The database that they are in, if they are in one, for tables beside these. */
+  readonly sql: SqlClient | undefined
   /** Whether a transaction of the caller's is under way, which may yet be undone. */
   readonly inTransaction: Effect.Effect<boolean>
   /** Everything that is done in one is done as a whole, or not at all. */

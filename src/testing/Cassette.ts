@@ -65,7 +65,7 @@ import * as AiError from "effect/ai/AiError"
 import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
-import * as Exchange from "./exchange.ts"
+import * as Exchange from "../llm/model/exchange.ts"
 import * as Recording from "./recording.ts"
 
 /**
@@ -208,7 +208,9 @@ const wrap = (deck: Deck, context: Context.Context<never>): Effect.Effect<Contex
     const find = <I, S>(key: Context.Key<I, S>) => Option.getOrUndefined(Context.getOption(context, key))
     const names = { provider: find(Model.ProviderName), model: find(Model.ModelName) }
     const play: Exchange.Play = (request, live) =>
-      Stream.unwrap(Effect.map(changes, (config) => deck.play(plain({ ...names, ...config, ...request }), live)))
+      Stream.unwrap(
+        Effect.map(Exchange.changes, (config) => deck.play(plain({ ...names, ...config, ...request }), live))
+      )
     const language = find(LanguageModel.LanguageModel)
     const embedding = find(EmbeddingModel.EmbeddingModel)
     const added: Array<Context.Context<never>> = []
@@ -221,16 +223,6 @@ const wrap = (deck: Deck, context: Context.Context<never>): Effect.Effect<Contex
       new Error("the Layer has neither a LanguageModel nor an EmbeddingModel: put the cassette around the model itself")
     )
   })
-
-/**
- * What `withConfig` of a provider changes for the requests made within. Each provider has it in a reference of a key that
- * ends so; none is imported for it, as a test need not have the SDK of any.
- */
-const changes: Effect.Effect<object> = Effect.contextWith((context) => {
-  const given = Array.from(context.mapUnsafe).filter(([key]) => /^miniagents\/.+\/Current(Config|Settings)$/.test(key))
-  const config = Object.assign({}, ...given.map(([, config]) => config as object)) as object
-  return Effect.succeed(Object.keys(config).length === 0 ? {} : { config })
-})
 
 /** As it will be read from a file. */
 const plain = (request: object) => JSON.parse(JSON.stringify(request)) as Request

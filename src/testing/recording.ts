@@ -4,8 +4,8 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import type * as Arr from "effect/Array"
 import * as Schema from "effect/Schema"
 import * as AiError from "effect/ai/AiError"
-import { withoutSecrets } from "../internal/address.ts"
 import * as Json from "../internal/json.ts"
+import { encodeError } from "../llm/model/exchange.ts"
 
 /** The parts of a response that came together, and when, in milliseconds since the request. */
 export interface Moment {
@@ -43,39 +43,8 @@ export const print = ({ error, request, response }: Recording): string => {
 
 const indented = (value: Schema.Json): string => JSON.stringify(value, undefined, 2).replaceAll("\n", "\n  ")
 
-/** Without the fields that nearly every message and part has, and that are nearly always empty. */
-export const lean = (part: Schema.Json): Schema.Json => {
-  if (!isObject(part)) return part
-  const { content, metadata, options, ...rest } = part
-  return {
-    ...rest,
-    ...(content === undefined ? {} : { content: Array.isArray(content) ? content.map(lean) : content }),
-    ...(options === undefined || isEmpty(options) ? {} : { options }),
-    ...(metadata === undefined || isEmpty(metadata) ? {} : { metadata })
-  }
-}
-
 const isObject = (value: Schema.Json): value is Schema.JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-
-const isEmpty = (value: Schema.Json) => isObject(value) && Object.keys(value).length === 0
-
-/** Headers, bodies and what an error was caused by can hold a key, and addresses a password; nothing needs them. */
-const encodeError = (error: AiError.AiError): Schema.Json => {
-  const { cause: _cause, http: _http, url, ...fields } = error.reason as AiError.AiErrorReason & Unsafe
-  const Reason = error.reason.constructor as new (fields: object) => AiError.AiErrorReason // each is such a class
-  const reason = new Reason(url === undefined ? fields : { ...fields, url: withoutSecrets(url) })
-  return Schema.encodeSync(Schema.toCodecJson(AiError.AiError))(
-    AiError.make({ module: error.module, method: error.method, reason })
-  )
-}
-
-/** The fields of reasons that are not for everybody. */
-interface Unsafe {
-  readonly cause?: unknown
-  readonly http?: unknown
-  readonly url?: string
-}
 
 /** The name of the files of a request, which its content gives: the begin of what was said last, and a hash of all. */
 export const nameOf = (request: Schema.Json): string => {

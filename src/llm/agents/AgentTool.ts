@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Agent from "../../Agent.ts"
-import type { Upstream } from "../../InteractionContext.ts"
+import type { AgentInfo, Upstream } from "../../InteractionContext.ts"
 import type * as MessageSequence from "../../MessageSequence.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import * as Message from "../../Message.ts"
@@ -167,6 +167,9 @@ const toTool = (agent: unknown, options: Options<string, Tool.FailureMode>): Too
 const Called = Context.Reference<Agent.Agent<{}, unknown, unknown> | undefined>("miniagents/llm/AgentTool/Called", {
   defaultValue: () => undefined
 })
+
+/** The agent that a tool calls, if it is one. @internal */
+export const calledBy = (tool: Tool.Any): AgentInfo | undefined => Context.get(tool.annotations, Called)
 
 const call = (agent: Agent.Agent<{}, unknown, unknown>, given: object, mode: Tool.FailureMode) =>
   Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Models whose requests and responses pass by as JSON: what a cassette stands between. */
+/** Models whose requests and responses pass by as JSON: what a cassette and a journal stand between. */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -9,7 +9,7 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Prompt from "effect/ai/Prompt"
 import * as Response from "effect/ai/Response"
 import * as Tool from "effect/ai/Tool"
-import * as Recording from "./recording.ts"
+import { withoutSecrets } from "../../internal/address.ts"
 
 /** The parts of a response. */
 export type Parts = Stream.Stream<Schema.Json, AiError.AiError>
@@ -21,7 +21,7 @@ export type Play = (request: { readonly call: string; readonly [field: string]: 
 export const isEnd = (parts: ReadonlyArray<Schema.Json>): boolean =>
   parts.some((part) => Predicate.hasProperty(part, "type") && part.type === "finish")
 
-/** The same model, with a cassette before it. Tools are run by this one, whether the call comes from a recording or not. */
+/** The same model, with something before it. Tools are run by this one, whether the call was played or not. */
 export const languageModel = (
   model: LanguageModel.LanguageModel,
   play: Play
@@ -63,7 +63,7 @@ export const embeddingModel = (
         decodeEmbeddings(part).pipe(
           Effect.mapError((error) =>
             AiError.make({
-              module: "Cassette",
+              module: "EmbeddingModel",
               method: "embedMany",
               reason: AiError.InvalidOutputError.fromSchemaError(error)
             })
@@ -124,10 +124,13 @@ const whole = (
 }
 
 /** What of a request its answer depends on. */
-const requestOf = (call: string, options: LanguageModel.ProviderOptions) => ({
+export const requestOf = (
+  call: string,
+  options: Pick<LanguageModel.ProviderOptions, "prompt" | "tools" | "toolChoice" | "responseFormat">
+) => ({
   call,
   prompt: Schema.encodeSync(Prompt.Prompt)(options.prompt).content.map((message) =>
-    Recording.lean(message as unknown as Schema.Json)
+    lean(message as unknown as Schema.Json)
   ),
   ...(options.tools.length === 0
     ? {}
@@ -151,7 +154,7 @@ const encoded =
     Effect.map(
       Effect.orDie(Schema.encodeEffect(Schema.Array(schema))(parts)),
       (parts) =>
-        (JSON.parse(JSON.stringify(parts)) as Array<Schema.Json>).map(Recording.lean) as {
+        (JSON.parse(JSON.stringify(parts)) as Array<Schema.Json>).map(lean) as {
           readonly [I in keyof Parts]: Schema.Json
         }
     )
@@ -165,3 +168,47 @@ const decodeEmbeddings = Schema.decodeUnknownEffect(
     usage: Schema.Struct({ inputTokens: Schema.optional(Schema.Finite) })
   })
 )
+
+/** Without the fields that nearly every message and part has, and that are nearly always empty. */
+export const lean = (part: Schema.Json): Schema.Json => {
+  if (!isObject(part)) return part
+  const { content, metadata, options, ...rest } = part
+  return {
+    ...rest,
+    ...(content === undefined ? {} : { content: Array.isArray(content) ? content.map(lean) : content }),
+    ...(options === undefined || isEmpty(options) ? {} : { options }),
+    ...(metadata === undefined || isEmpty(metadata) ? {} : { metadata })
+  }
+}
+
+const isObject = (value: Schema.Json): value is Schema.JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const isEmpty = (value: Schema.Json) => isObject(value) && Object.keys(value).length === 0
+
+/** Headers, bodies and what an error was caused by can hold a key, and addresses a password; nothing needs them. */
+export const encodeError = (error: AiError.AiError): Schema.Json => {
+  const { cause: _cause, http: _http, url, ...fields } = error.reason as AiError.AiErrorReason & Unsafe
+  const Reason = error.reason.constructor as new (fields: object) => AiError.AiErrorReason // each is such a class
+  const reason = new Reason(url === undefined ? fields : { ...fields, url: withoutSecrets(url) })
+  return Schema.encodeSync(Schema.toCodecJson(AiError.AiError))(
+    AiError.make({ module: error.module, method: error.method, reason })
+  )
+}
+
+/** The fields of reasons that are not for everybody. */
+interface Unsafe {
+  readonly cause?: unknown
+  readonly http?: unknown
+  readonly url?: string
+}
+
+/**
+ * What `withConfig` of a provider changes for the requests made within. Each provider has it in a reference of a key that
+ * ends so; none is imported for it, as a test need not have the SDK of any.
+ */
+export const changes: Effect.Effect<object> = Effect.contextWith((context) => {
+  const given = Array.from(context.mapUnsafe).filter(([key]) => /^miniagents\/.+\/Current(Config|Settings)$/.test(key))
+  const config = Object.assign({}, ...given.map(([, config]) => config as object)) as object
+  return Effect.succeed(Object.keys(config).length === 0 ? {} : { config })
+})

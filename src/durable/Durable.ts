@@ -1,0 +1,256 @@
+/**
+ * What agents ask of the outside, kept in the run that they are part of: asked again, it is answered as before. Outside of
+ * a run each of these is just what it stands around.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as EmbeddingModel from "effect/ai/EmbeddingModel"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as Tool from "effect/ai/Tool"
+import type * as Toolkit from "effect/ai/Toolkit"
+import { calledBy } from "../llm/agents/AgentTool.ts"
+import * as Runs from "../runs/Runs.ts"
+import * as ModelJournal from "./modelJournal.ts"
+import { asking, CurrentBranch, CurrentRun, type DurableRun } from "./run.ts"
+
+/**
+ * Keeps the responses of the language model and the embedding model of a Layer, whichever it has. It is the outermost of
+ * a model's combinators: a response that was kept is no request, waits for nothing, and is charged to budgets as it was.
+ *
+ * **Details**
+ *
+ * Requests are told apart by the call that makes them, the provider, the model, the prompt, the tools and the schema. A
+ * failure is kept like a response. One that was cut off is asked for again; `partial` of `DurableRuns.layer` says how.
+ *
+ * **Gotchas**
+ *
+ * Between the server's answer and our commit lies a moment in which a crash loses the answer: it is then paid again.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Durable } from "miniagents/durable"
+ * import { ModelLayer } from "miniagents/llm"
+ * import { OpenAi } from "miniagents/openai"
+ *
+ * const model = OpenAi.model("gpt-5.2").pipe(ModelLayer.retry(), Durable.model)
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const model = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const built = yield* Layer.build(layer)
+      const context = built as Context.Context<never>
+      const language = Context.getOption(context, LanguageModel.LanguageModel)
+      const embedding = Context.getOption(context, EmbeddingModel.EmbeddingModel)
+      let kept: Context.Context<never> = context
+      if (Option.isSome(language)) {
+        const model = yield* ModelJournal.languageModel(language.value, context)
+        kept = Context.add(kept, LanguageModel.LanguageModel, model) as Context.Context<never>
+      }
+      if (Option.isSome(embedding)) {
+        const model = yield* ModelJournal.embeddingModel(embedding.value, context)
+        kept = Context.add(kept, EmbeddingModel.EmbeddingModel, model) as Context.Context<never>
+      }
+      return kept as Context.Context<A>
+    })
+  )
+
+/**
+ * Keeps the results of tools, by the ids of their calls. A tool whose result is kept does not run again. What it fails
+ * with is not kept. Agents that are tools run again, and what they ask is answered as before.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Tool, Toolkit } from "effect/ai"
+ * import { Durable } from "miniagents/durable"
+ * import { LlmAgent } from "miniagents/llm"
+ *
+ * const SendMail = Tool.make("SendMail", { parameters: Schema.Struct({ to: Schema.String }), success: Schema.String })
+ * const tools = Toolkit.make(SendMail)
+ * const clerk = LlmAgent.make("Clerk", { toolkit: Durable.toolkit(tools) })
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const toolkit = <Tools extends Record<string, Tool.Any>, E, R>(
+  toolkit: Effect.Effect<Toolkit.WithHandler<Tools>, E, R>
+): Effect.Effect<Toolkit.WithHandler<Tools>, E, R> =>
+  Effect.map(toolkit, (handlers) => {
+    const plain = handlers as unknown as Handlers // the types of the tools stay as they are
+    const handle: Handlers["handle"] = (name, params, id, options) =>
+      Effect.flatMap(CurrentRun, (run) => {
+        const tool = plain.tools[name]
+        const live = plain.handle(name, params, id, options)
+        return run === undefined || tool === undefined || calledBy(tool) !== undefined
+          ? live
+          : keptResult(run, tool, { name, id: id ?? null, ...(id === undefined ? { params } : {}) }, live)
+      })
+    return { ...handlers, handle } as unknown as Toolkit.WithHandler<Tools>
+  })
+
+interface Handlers {
+  readonly tools: Readonly<Record<string, Tool.Any>>
+  readonly handle: (name: string, params: unknown, id?: string, options?: object) => Handling
+}
+type Handling = Effect.Effect<Stream.Stream<Result, unknown, unknown>, unknown, unknown>
+
+interface Result {
+  readonly result: unknown
+  readonly encodedResult: unknown
+  readonly isFailure: boolean
+  readonly preliminary: boolean
+}
+
+const keptResult = (run: DurableRun, tool: Tool.Any, call: object, live: Handling): Handling =>
+  Effect.gen(function* () {
+    const asked = yield* asking(run, "tool", JSON.parse(JSON.stringify(call)) as Schema.Json)
+    const answer = yield* run.answered(asked)
+    if (answer !== undefined) {
+      const kept = answer.value as unknown as Result
+      const schema = kept.isFailure ? Tool.failureResultSchema(tool) : tool.successSchema
+      const result = yield* Effect.exit(Schema.decodeUnknownEffect(schema as Schema.Codec<unknown>)(kept.encodedResult))
+      if (Exit.isSuccess(result)) return Stream.make({ ...kept, result: result.value })
+    }
+    const keep = ({ result: _, ...given }: Result) =>
+      given.preliminary ? Effect.void : run.keep(asked, JSON.parse(JSON.stringify(given)) as Schema.Json)
+    return Stream.tap(yield* live, keep)
+  })
+
+/**
+ * Does something once: what it gives is kept, and given again where the same call takes the same step. `name` tells the
+ * steps of a call apart; the same name once more is another step.
+ *
+ * **Gotchas**
+ *
+ * A step that fails or is cut off is taken again. What it has done outside before it was cut off is then done twice,
+ * unless whoever does it knows that from a key of its own.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Random, Schema } from "effect"
+ * import { Agent } from "miniagents"
+ * import { Durable } from "miniagents/durable"
+ *
+ * const dice = Agent.make("Dice", Effect.fnUntraced(function*(ctx) {
+ *   const eyes = yield* Durable.step("roll", Schema.Int, Random.nextIntBetween(1, 7))
+ *   yield* ctx.reply(`${eyes}`)
+ * }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const step = <A, E, R>(
+  name: string,
+  schema: Schema.Codec<A, unknown>,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(CurrentRun, (run) => (run === undefined ? effect : kept(run, "step", name, schema, effect)))
+
+/** The kept value of an effect, where it still fits its schema. */
+const kept = <A, E, R>(
+  run: DurableRun,
+  what: string,
+  name: string,
+  schema: Schema.Codec<A, unknown>,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    const codec = Schema.toCodecJson(schema)
+    const asked = yield* asking(run, what, name)
+    const answer = yield* run.answered(asked)
+    const before = answer === undefined ? undefined : Schema.decodeOption(codec)(answer.value)
+    if (before !== undefined && Option.isSome(before)) return before.value
+    const value = yield* effect
+    const json = yield* Effect.orDie(Schema.encodeEffect(codec)(value))
+    yield* run.keep(asked, json as Schema.Json)
+    return value
+  })
+
+/**
+ * Waits for a signal to the run, and gives its value: see `Runs.wait`. The run may be cut off meanwhile, for days; who
+ * sends the signal need not know. Dies outside of a run.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const wait: typeof Runs.wait = Runs.wait
+
+/**
+ * Waits until a time that is set when it is asked for the first time, and lies so far from then: time during which the run
+ * was cut off counts.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const sleep = (name: string, duration: Duration.Input): Effect.Effect<void> =>
+  Effect.flatMap(CurrentRun, (run) => {
+    if (run === undefined) return Effect.sleep(duration)
+    const later = Effect.map(Clock.currentTimeMillis, (now) => now + Duration.toMillis(duration))
+    return Effect.flatMap(kept(run, "sleep", name, Schema.Finite, later), (until) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => (now < until ? Effect.sleep(until - now) : Effect.void))
+    )
+  })
+
+/**
+ * Gives what the first of several effects to succeed gives, and interrupts the others. Which one that was is kept before
+ * anyone sees it; where the race is run again, only the winner runs.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Durable } from "miniagents/durable"
+ *
+ * const answer = Durable.race("answer or deadline", [
+ *   Durable.wait("approval", Schema.String),
+ *   Effect.as(Durable.sleep("deadline", "2 days"), "nobody has answered")
+ * ])
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const race = <const Effects extends ReadonlyArray<Effect.Effect<unknown, unknown, unknown>>>(
+  name: string,
+  effects: Effects
+): Effect.Effect<Effect.Success<Effects[number]>, Effect.Error<Effects[number]>, Effect.Services<Effects[number]>> =>
+  Effect.flatMap(CurrentRun, (run) =>
+    run === undefined ? Effect.raceAll(effects) : raced(run, name, effects)
+  ) as never // what the effects give
+
+const raced = (
+  run: DurableRun,
+  name: string,
+  effects: ReadonlyArray<Effect.Effect<unknown, unknown, unknown>>
+): Effect.Effect<unknown, unknown, unknown> =>
+  Effect.gen(function* () {
+    const around = yield* CurrentBranch
+    const asked = yield* asking(run, "race", name)
+    const answer = yield* run.answered(asked)
+    const branches = effects.map((effect, i) =>
+      Effect.provideService(effect, CurrentBranch, `${around}#${name}.${asked.question.n}.${i}`)
+    )
+    const winner = branches[answer?.value as number]
+    if (winner !== undefined) return yield* winner
+    const [value, first] = yield* Effect.raceAll(branches.map((branch, i) => Effect.map(branch, (value) => [value, i])))
+    yield* run.keep(asked, first as number)
+    return value
+  })

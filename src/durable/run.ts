@@ -1,0 +1,233 @@
+/** One run as its owner has it open. */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import type * as AgentCall from "../AgentCall.ts"
+import { InteractionContext } from "../InteractionContext.ts"
+import type { Arbiter } from "../internal/call.ts"
+import { Log } from "../internal/log.ts"
+import type * as MessageSequence from "../MessageSequence.ts"
+import type { Info, RunContext, Wait } from "../runs/Runs.ts"
+import type * as Transcript from "../Transcript.ts"
+import type { Answer, Asked, Journal, Order } from "./journal.ts"
+import { Turns } from "./turns.ts"
+import type * as Rows from "./tables.ts"
+import type { Writer, Written } from "./writer.ts"
+
+/** The run that the current code belongs to. */
+export const CurrentRun = Context.Reference<DurableRun | undefined>("miniagents/durable/CurrentRun", {
+  defaultValue: () => undefined
+})
+
+/** Which branch of which races the current code is in: what is asked in one is not what is asked in another. */
+export const CurrentBranch = Context.Reference<string>("miniagents/durable/CurrentBranch", { defaultValue: () => "" })
+
+/** Asks something of the journal of a run, as the call that the current code belongs to. */
+export const asking = (run: DurableRun, what: string, request: Schema.Json): Effect.Effect<Asked> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const call = Context.getOption(context, InteractionContext)
+    const branch = Context.get(context, CurrentBranch)
+    return Effect.succeed(run.journal.ask(`${Option.isSome(call) ? call.value.path : ""}${branch}`, what, request))
+  })
+
+interface Waiter {
+  readonly wait: Wait
+  readonly asked: Asked
+  readonly check: (value: Schema.Json) => string | undefined
+  readonly resume: (effect: Effect.Effect<Schema.Json>) => void
+}
+
+export interface Opened {
+  readonly call: AgentCall.AgentCall<unknown, unknown>
+  readonly replies: MessageSequence.MessageSequence<unknown>
+}
+
+/**
+ * Invariants:
+ * 1. What is given to anyone outside of the run was written before.
+ * 2. Once it could not write, it writes nothing more, and all of it is interrupted.
+ */
+export class DurableRun implements RunContext, Arbiter {
+  readonly row: Rows.Run
+  readonly journal: Journal
+  /** The events that are written. */
+  readonly events: Log<Transcript.Event>
+  readonly opened = Deferred.makeUnsafe<Opened, unknown>()
+  /** Done when it has ended, and when it was let go of. */
+  readonly left = Deferred.makeUnsafe<void>()
+  readonly errorSchema: Schema.Codec<unknown, unknown> | undefined
+  readonly partial: "continue" | "restart"
+  readers = 0
+  linger: Duration.Input | undefined = undefined
+  timer: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Somebody has asked for its end. */
+  stopped = false
+  /** It writes no more: it was ended, or is another one's, or cannot be written. */
+  isOver = false
+  /** Why it was let go of. */
+  lostBy: Cause.Cause<unknown> | undefined = undefined
+  reused = 0
+  private readonly writer: Writer
+  private seq: number
+  private waiters: Array<Waiter> = []
+  private readonly inbox: Array<Rows.Signal> = []
+  private readonly received = new Set<number>()
+
+  constructor(
+    row: Rows.Run,
+    journal: Journal,
+    rows: ReadonlyArray<Rows.LogRow>,
+    writer: Writer,
+    options: {
+      readonly partial: "continue" | "restart"
+      readonly error: Schema.Codec<unknown, unknown> | undefined
+    }
+  ) {
+    this.row = row
+    this.journal = journal
+    this.writer = writer
+    this.seq = rows.at(-1)?.seq ?? 0
+    this.partial = options.partial
+    this.errorSchema = options.error
+    this.events = new Log()
+    this.events.items = rows.flatMap(({ body, kind }) =>
+      kind === "event" ? [JSON.parse(body) as Transcript.Event] : []
+    )
+  }
+
+  get id(): string {
+    return this.row.id
+  }
+
+  get waits(): ReadonlyArray<Wait> {
+    return this.waiters.map(({ wait }) => wait)
+  }
+
+  /** Writes something sometime, before everything that is written later. */
+  append(kind: Rows.Kind, body: unknown): void {
+    this.write({ rows: [this.rowOf(kind, body)] })
+  }
+
+  /** Writes something, and waits until it is there. */
+  commit(write: {
+    readonly rows: ReadonlyArray<Rows.LogRow>
+    readonly end?: Rows.Write["end"]
+    readonly done?: () => void
+  }): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      this.write(write, (written) => {
+        if (Exit.isFailure(written)) return // what could not be written is interrupted
+        write.done?.()
+        resume(Effect.void)
+      })
+    })
+  }
+
+  rowOf(kind: Rows.Kind, body: unknown): Rows.LogRow {
+    return { seq: ++this.seq, kind, body: JSON.stringify(body) }
+  }
+
+  /** Keeps an answer, before it is given. */
+  keep({ question }: Asked, value: Schema.Json, signal?: number): Effect.Effect<void> {
+    const answer: Answer = { ...question, value, ...(signal === undefined ? {} : { signal }) }
+    return this.commit({ rows: [this.rowOf("answer", answer)] })
+  }
+
+  /** What was answered before, in this run or the one that it is a rerun of. */
+  answered(asked: Asked): Effect.Effect<Answer | undefined> {
+    const { kept, other } = asked
+    if (kept !== undefined || other === undefined) return Effect.succeed(kept)
+    this.reused++
+    return Effect.as(this.keep(asked, other.value), other)
+  }
+
+  turnsOf(path: string, sequence: "input" | "replies"): Turns {
+    const key = `${path} ${sequence}`
+    const write = (lane: number) => this.append("order", { key, lane } satisfies Order)
+    return new Turns(this.journal.orderOf(key), write)
+  }
+
+  readonly wait: RunContext["wait"] = (wait, check) =>
+    Effect.flatMap(asking(this, "wait", wait.name), (asked) => {
+      if (asked.kept !== undefined) return Effect.succeed(asked.kept.value)
+      return Effect.callback<Schema.Json>((resume) => {
+        const waiter: Waiter = { wait, asked, check, resume }
+        this.waiters.push(waiter)
+        const index = this.inbox.findIndex(
+          ({ name, value }) => name === wait.name && check(JSON.parse(value) as Schema.Json) === undefined
+        )
+        if (index >= 0) this.deliver(waiter, this.inbox.splice(index, 1)[0])
+        else this.showWaits()
+        return Effect.sync(() => this.forget(waiter))
+      })
+    })
+
+  /** What is wrong with a signal, if those who wait for one of that name take no such value. */
+  refusal(name: string, value: Schema.Json): string | undefined {
+    const waiters = this.waiters.filter(({ wait }) => wait.name === name)
+    if (waiters.length === 0 || waiters.some(({ check }) => check(value) === undefined)) return undefined
+    return waiters[0].check(value)
+  }
+
+  /** A signal that was sent, by whomever. */
+  receive(signal: Rows.Signal): void {
+    if (this.received.has(signal.n) || this.journal.signals.has(signal.n)) return
+    this.received.add(signal.n)
+    const value = JSON.parse(signal.value) as Schema.Json
+    const waiter = this.waiters.find(({ check, wait }) => wait.name === signal.name && check(value) === undefined)
+    if (waiter === undefined) this.inbox.push(signal)
+    else this.deliver(waiter, signal)
+  }
+
+  /** It is another one's now, or cannot be written. */
+  lost(cause: Cause.Cause<unknown>): void {
+    if (this.lostBy !== undefined) return
+    this.lostBy = cause
+    this.isOver = true
+    this.events.end(Exit.interrupt())
+    Deferred.doneUnsafe(this.left, Exit.void)
+  }
+
+  private deliver(waiter: Waiter, signal: Rows.Signal): void {
+    this.forget(waiter)
+    const value = JSON.parse(signal.value) as Schema.Json
+    waiter.resume(Effect.as(this.keep(waiter.asked, value, signal.n), value))
+  }
+
+  private forget(waiter: Waiter): void {
+    const left = this.waiters.filter((other) => other !== waiter)
+    if (left.length === this.waiters.length) return
+    this.waiters = left
+    this.showWaits()
+  }
+
+  private showWaits(): void {
+    this.write({ rows: [], waiting: this.waits })
+  }
+
+  private write(write: Pick<Rows.Write, "rows" | "waiting" | "end">, done?: (written: Written) => void): void {
+    if (this.isOver) return
+    const { epoch, n: run } = this.row
+    if (write.end !== undefined) this.isOver = true
+    this.writer.add({
+      ...{ ...write, run, epoch },
+      done: (written) => {
+        if (Exit.isFailure(written)) this.lost(written.cause)
+        done?.(written)
+      }
+    })
+  }
+}
+
+export const infoOf = (row: Rows.Run, open?: DurableRun): Info => {
+  const { agent, endedAt, id, startedAt, status } = row
+  const waits = status !== "running" ? [] : open === undefined ? row.waiting : open.waits
+  const waiting = waits.map(({ name }) => name)
+  return { id, agent, status, startedAt, waiting, waits, ...(endedAt === undefined ? {} : { endedAt }) }
+}

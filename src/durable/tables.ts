@@ -1,0 +1,98 @@
+/** The rows of runs, and what can be done with them, wherever they are kept. */
+import type * as Effect from "effect/Effect"
+import type * as Migrator from "effect/sql/Migrator"
+import type { SqlError } from "effect/sql/SqlError"
+import type { Info, Wait } from "../runs/Runs.ts"
+import type { Damage } from "../store/storeError.ts"
+
+/** What goes wrong with rows. */
+export type Trouble = SqlError | Migrator.MigrationError | Damage
+
+/** A run. Whoever opened it last owns it: the epoch says how often it was opened, the lease until when it is held. */
+export interface Run {
+  readonly n: number
+  readonly id: string
+  readonly agent: string
+  readonly status: Info["status"]
+  readonly epoch: number
+  readonly lease: number
+  readonly startedAt: number
+  readonly endedAt: number | undefined
+  /** The parameters of the call, as JSON. */
+  readonly parameters: string
+  readonly waiting: ReadonlyArray<Wait>
+  /** The run that this one is a rerun of. */
+  readonly source: number | undefined
+}
+
+/**
+ * What is known of a run, in the order in which it came to be:
+ *
+ * - `input`: what the agent was sent, as the events of its transcript;
+ * - `event`: an event of the transcript of its replies;
+ * - `answer`: what came from outside (a response, a result, a time), by what was asked;
+ * - `tokens`: what a response has said that is not at its end;
+ * - `order`: which of several came next.
+ */
+export type Kind = "input" | "event" | "answer" | "tokens" | "order"
+
+/** A row of the log of a run; the body is JSON. */
+export interface LogRow {
+  readonly seq: number
+  readonly kind: Kind
+  readonly body: string
+}
+
+/** What is written of a run at once, by its owner of that epoch. */
+export interface Write {
+  readonly run: number
+  readonly epoch: number
+  readonly rows: ReadonlyArray<LogRow>
+  readonly waiting?: ReadonlyArray<Wait> | undefined
+  readonly end?: { readonly status: Info["status"]; readonly at: number } | undefined
+}
+
+/** What a run was sent by others; `kind` is `interrupt` for a run that is to end. */
+export interface Signal {
+  readonly n: number
+  readonly run: number
+  readonly kind: "signal" | "interrupt"
+  readonly name: string
+  readonly value: string
+}
+
+export interface Tables {
+  readonly name: string
+  /** Waits for others to change something, where it can be seen; nothing, where it has to be looked for. */
+  readonly changed: Effect.Effect<void> | undefined
+  /** Does something that is no part of a transaction of the caller's. */
+  readonly outside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Adds a run that is owned from the start; nothing where there is one of that id. */
+  readonly add: (
+    run: Pick<Run, "id" | "agent" | "lease" | "startedAt" | "parameters" | "source">,
+    rows: ReadonlyArray<LogRow>
+  ) => Effect.Effect<Run | undefined, Trouble>
+  readonly remove: (run: number) => Effect.Effect<void, Trouble>
+  readonly find: (id: string) => Effect.Effect<Run | undefined, Trouble>
+  readonly list: Effect.Effect<ReadonlyArray<Run>, Trouble>
+  /** Opens a run that goes on and that nobody holds at the time `now`; nothing where that is not so. */
+  readonly take: (id: string, now: number, lease: number) => Effect.Effect<Run | undefined, Trouble>
+  /** The rows after one of them, in their order. */
+  readonly log: (
+    run: number,
+    after: number,
+    kinds?: ReadonlyArray<Kind>
+  ) => Effect.Effect<ReadonlyArray<LogRow>, Trouble>
+  /** Writes what the owners have to write, and gives the runs whose owners these still were. */
+  readonly write: (writes: ReadonlyArray<Write>) => Effect.Effect<ReadonlySet<number>, Trouble>
+  /** Sets the leases of runs whose owners these are, and gives those. */
+  readonly hold: (
+    runs: ReadonlyArray<Pick<Run, "n" | "epoch">>,
+    lease: number
+  ) => Effect.Effect<ReadonlySet<number>, Trouble>
+  /** The runs that go on and that nobody holds. */
+  readonly lapsed: (now: number) => Effect.Effect<ReadonlyArray<Pick<Run, "id" | "agent">>, Trouble>
+  readonly send: (signal: Omit<Signal, "n">) => Effect.Effect<number, Trouble>
+  /** What these runs were sent, in the order of that. */
+  readonly signals: (runs: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<Signal>, Trouble>
+}

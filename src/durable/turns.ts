@@ -1,0 +1,85 @@
+/** In which order the lanes of a merged sequence come: as they came before, and then as they come. */
+import * as Effect from "effect/Effect"
+import type * as Rope from "../internal/rope.ts"
+
+interface Waiting {
+  readonly lane: number
+  readonly resume: (effect: Effect.Effect<void>) => void
+}
+
+/** Invariant: an element is given, and its lane recorded, in one step. */
+export class Turns implements Rope.Turns {
+  readonly isRecorded: boolean
+  private readonly recorded: ReadonlyArray<number>
+  private readonly record: (lane: number) => void
+  private next = 0
+  private waiting: Array<Waiting> = []
+  private readonly over = new Set<number>()
+  private lanes = Number.POSITIVE_INFINITY
+
+  constructor(recorded: ReadonlyArray<number>, record: (lane: number) => void) {
+    this.isRecorded = recorded.length > 0
+    this.recorded = recorded
+    this.record = record
+  }
+
+  take(lane: number, give: () => void): Effect.Effect<void> | undefined {
+    if (this.isTurnOf(lane)) return void this.give(lane, give)
+    const wait: Effect.Effect<void> = Effect.suspend(() =>
+      this.isTurnOf(lane)
+        ? Effect.sync(() => this.give(lane, give))
+        : Effect.flatMap(
+            Effect.callback<void>((resume) => {
+              const waiting: Waiting = { lane, resume }
+              this.waiting.push(waiting)
+              return Effect.sync(() => {
+                this.waiting = this.waiting.filter((other) => other !== waiting)
+              })
+            }),
+            () => wait
+          )
+    )
+    return wait
+  }
+
+  given(elements: number): void {
+    for (let i = 0; i < elements; i++) this.give(0, () => {})
+  }
+
+  ended(lane: number): void {
+    this.over.add(lane)
+    this.wake()
+  }
+
+  closed(lanes: number): void {
+    this.lanes = lanes
+    this.wake()
+  }
+
+  private isTurnOf(lane: number): boolean {
+    this.skip()
+    return this.next >= this.recorded.length || this.recorded[this.next] === lane
+  }
+
+  /** What was recorded of lanes that give nothing more: the code has changed since. */
+  private skip(): void {
+    for (; this.next < this.recorded.length; this.next++) {
+      const lane = this.recorded[this.next]
+      if (!this.over.has(lane) && lane < this.lanes) return
+    }
+  }
+
+  private give(lane: number, give: () => void): void {
+    if (this.next >= this.recorded.length) this.record(lane)
+    this.next++
+    give()
+    this.wake()
+  }
+
+  private wake(): void {
+    const all = this.waiting
+    if (all.length === 0) return
+    this.waiting = []
+    for (const { resume } of all) resume(Effect.void)
+  }
+}

@@ -1,0 +1,80 @@
+/** Durable runs, in memory and in SQLite: what all runs do, and what is left of one that was cut off. */
+
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { MiniAgents, type Transcript } from "miniagents"
+import { Durable, DurableRuns } from "miniagents/durable"
+import { Runs } from "miniagents/runs"
+import { SqliteClient } from "miniagents/sqlite"
+import { Store } from "miniagents/store"
+import { Interleaving } from "miniagents/testing"
+import { suite } from "../runs/Runs.contract.ts"
+import { everything, model, TheWorld, toolsLive, World } from "./World.ts"
+
+const sqlite = Layer.orDie(Layer.provide(Store.layer(), SqliteClient.layer({ filename: ":memory:" })))
+const durable = (store: Layer.Layer<Store.Store>) => Layer.orDie(Layer.provide(DurableRuns.layer(), store))
+
+suite("durable, in memory", durable(Store.layerMemory))
+suite("durable, in SQLite", durable(sqlite))
+
+/** What a reader has of the texts; what was taken back shows. */
+const textsOf = (events: ReadonlyArray<Transcript.Event>) =>
+  events
+    .map((event) =>
+      event._tag === "open" ? "/" : event._tag === "text" ? event.text : event._tag === "reset" ? "<" : ""
+    )
+    .join("")
+
+/** Runs everything, in as many processes as it takes: each is left when nothing more happens in it. */
+const inLives = (layer: Layer.Layer<Store.Store>, lives: number) =>
+  Effect.gen(function* () {
+    const world = new World()
+    const store = yield* Layer.build(layer)
+    const app = Layer.mergeAll(
+      durable(Layer.succeedContext(store)),
+      MiniAgents.layer(),
+      Durable.model(model),
+      toolsLive
+    ).pipe(Layer.provideMerge(Layer.succeed(TheWorld, world)))
+    const given: Array<string> = []
+    for (let life = 1; life <= lives; life++) {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(app, scope)
+      const read: Array<Transcript.Event> = []
+      const program = Effect.gen(function* () {
+        yield* Runs.start(everything, "hello", {}, { id: "r" })
+        const reader = yield* Effect.forkChild(
+          Stream.runForEach(Runs.read("r"), (event) => Effect.sync(() => void read.push(event)))
+        )
+        yield* Interleaving.idle
+        yield* TestClock.adjust("1 minute")
+        yield* Interleaving.idle
+        if (life < lives) return
+        yield* Runs.signal("r", "approval", { by: "Ann" })
+        yield* Fiber.join(reader)
+      })
+      yield* Effect.provideContext(program, context)
+      given.push(textsOf(read))
+      yield* Scope.close(scope, Exit.void)
+    }
+    return { given, world }
+  }).pipe(Interleaving.withSeed(1), Effect.scoped)
+
+describe("DurableRuns.layer", () => {
+  for (const [name, store] of [
+    ["in memory", Store.layerMemory],
+    ["in SQLite", sqlite]
+  ] as const) {
+    it.effect(`a run that is left three times, ${name}, ends as one that is not, and asks nothing twice`, () =>
+      Effect.gen(function* () {
+        const { given, world } = yield* inLives(store, 4)
+        const whole = given[3]!
+        assert.include(whole, "approved by Ann")
+        for (const some of given) assert.isTrue(some !== "" && whole.startsWith(some))
+        assert.deepStrictEqual([world.begun.length, world.ended.length], [15, 15])
+        assert.deepStrictEqual([world.tools.length, world.steps.length], [1, 1])
+      })
+    )
+  }
+})
