@@ -17,6 +17,7 @@ import type * as Runs from "../runs/Runs.ts"
 import * as Guard from "./Guard.ts"
 import { type AnyAgent, McpCalls } from "./mcpCalls.ts"
 import * as mcpHttp from "./mcpHttp.ts"
+import * as mcpTasks from "./mcpTasks.ts"
 
 /**
  * What the server says of itself, and what it has beside agents.
@@ -40,10 +41,17 @@ export interface Options<R = never> {
   /** The classes of messages of your own that the agents reply with. */
   readonly classes?: ReadonlyArray<Message.AnyClass> | undefined
   /**
-   * How long a call that waits for an answer of the client's user goes on without hearing of it.
+   * How long a call that waits for an answer of the client's user, and a task, go on without hearing from the client.
    * @default "5 minutes"
    */
   readonly linger?: Duration.Input | undefined
+  /**
+   * The agents, by name, whose calls become tasks: for every client that understands those (`"offered"`), or for no other
+   * client (`"required"`). A task goes on while nobody listens; the client asks how it stands, answers what it wants to
+   * know, and cancels it.
+   * @default none
+   */
+  readonly tasks?: { readonly [agent: string]: "offered" | "required" } | undefined
   /** Resources, prompts and tools that are no agents, by `McpServer` of `effect/ai`. */
   readonly registrations?: Layer.Layer<never, never, R> | undefined
 }
@@ -101,10 +109,9 @@ export const layer = <const Agents extends ReadonlyArray<Agent.Any>, R = never>(
       // a router of its own, so that what effect's server leaves to others stands before its routes
       const inner = yield* HttpRouter.make
       const server = McpServer.layerHttp({
-        ...described(options),
+        ...(yield* described(agents, options)),
         path,
-        allowSessionTermination: true,
-        registrations: registrations(agents, options)
+        allowSessionTermination: true
       })
       yield* Effect.orDie(Layer.build(Layer.provide(server, Layer.succeed(HttpRouter.HttpRouter, inner))))
       yield* router.add("*", path, mcpHttp.before(inner.asHttpEffect(), guard))
@@ -143,27 +150,27 @@ export const layerStdio = <const Agents extends ReadonlyArray<Agent.Any>, R = ne
   never,
   never,
   Stdio.Stdio | Runs.Runs | MiniAgents.MiniAgents | Agent.ServicesOf<Agents[number]> | Registered<R>
-> => McpServer.layerStdio({ ...described(options), registrations: registrations(agents, options) }) as never // as above
+> => Layer.unwrap(Effect.map(described(agents, options), McpServer.layerStdio)) as never // as above
 
 /** What registrations require that the server does not give them. */
 type Registered<R> = Exclude<McpServer.McpRequest.Without<R>, McpServer.McpServer>
 
-const described = ({ instructions, name = "miniagents", version = "1.0.0" }: Omit<Options, "registrations">) => ({
-  name,
-  version,
-  ...(instructions === undefined ? {} : { instructions }),
-  protocols: [McpProtocol.v2025_11_25, McpProtocol.v2026_07_28] as const
-})
-
-const registrations = <R>(agents: ReadonlyArray<Agent.Any>, options: Options<R>): Layer.Layer<never, never, never> => {
-  const { classes = [], linger = "5 minutes", registrations = Layer.empty } = options
-  const tools = Layer.effectDiscard(
-    Effect.gen(function* () {
-      const server = yield* McpServer.McpServer
-      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents>()
-      const calls = new McpCalls(context, { classes, linger })
-      for (const agent of agents) yield* calls.register(server, agent as unknown as AnyAgent)
-    })
-  )
-  return Layer.merge(tools, registrations) as never // what they require is asked for where the server is built
-}
+const described = <R>(agents: ReadonlyArray<Agent.Any>, options: Options<R>) =>
+  Effect.map(Effect.context<Runs.Runs | MiniAgents.MiniAgents>(), (context) => {
+    const { classes = [], instructions, linger = "5 minutes", name = "miniagents", tasks = {} } = options
+    const calls = new McpCalls(context, { classes, linger, tasks })
+    const tools = Layer.effectDiscard(
+      Effect.flatMap(McpServer.McpServer, (server) =>
+        Effect.forEach(agents, (agent) => calls.register(server, agent as unknown as AnyAgent), { discard: true })
+      )
+    )
+    const more = (options.registrations ?? Layer.empty) as Layer.Layer<never> // what it requires is asked for by `layer`
+    return {
+      name,
+      version: options.version ?? "1.0.0",
+      ...(instructions === undefined ? {} : { instructions }),
+      protocols: [McpProtocol.v2025_11_25, mcpTasks.protocol(calls)] as const,
+      extensions: Object.keys(tasks).length === 0 ? {} : { [mcpTasks.extension]: {} },
+      registrations: Layer.merge(tools, more)
+    }
+  })

@@ -1,6 +1,7 @@
 /** Agents as the tools of an MCP server: a call of a tool is a run. */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -27,7 +28,10 @@ export type AnyAgent = Agent.Agent<{}, unknown, never>
 export interface Options {
   readonly classes: ReadonlyArray<Message.AnyClass>
   readonly linger: Duration.Input
+  readonly tasks: { readonly [agent: string]: TaskMode }
 }
+
+export type TaskMode = "offered" | "required"
 
 type Request = McpSchema.McpRequestContext["Service"]
 type Tell = (text: string, told: number) => Effect.Effect<void>
@@ -43,6 +47,8 @@ export class McpCalls {
   private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents>
   private readonly runs: Runs.Service
   private readonly options: Options
+  /** The agents that are tools, by the names of the tools. */
+  private readonly served = new Map<string, Served>()
   /** The runs that a client can go on with. */
   private readonly known = new Map<string, McpRun>()
 
@@ -58,6 +64,7 @@ export class McpCalls {
     const codec = Schema.toCodecJson(tool.parametersSchema as unknown as Schema.Codec<object>)
     const decode = Schema.decodeUnknownResult(codec, { onExcessProperty: "error", errors: "all" })
     const served = { agent, tool, decode }
+    this.served.set(tool.name, served)
     const inputSchema = Schema.decodeUnknownSync(McpSchema.ToolJson)(Tool.getJsonSchema(tool))
     return server.addTool({
       tool: new McpSchema.Tool({ name: tool.name, description: tool.description, inputSchema }),
@@ -101,6 +108,89 @@ export class McpCalls {
         )
       )
     )
+  }
+
+  /** Whether calls of a tool become tasks. */
+  taskMode(name: string): TaskMode | undefined {
+    const served = this.served.get(name)
+    return served === undefined ? undefined : this.options.tasks[served.agent.name]
+  }
+
+  /** Calls a tool as a task: a run that the client asks about. */
+  createTask(name: string, given: unknown, request: Request): Effect.Effect<Schema.JsonObject, Failure> {
+    return Effect.gen({ self: this }, function* () {
+      const run = yield* this.start(this.served.get(name)!, given, request) // it has a mode
+      const info = yield* this.runs.get(run.id)
+      return { resultType: "task", ...this.described(info, "working") }
+    }).pipe(Effect.catch(refused))
+  }
+
+  /** How a task stands, with its result when it has ended, and what it wants to know if it waits. */
+  task(id: string): Effect.Effect<Schema.JsonObject, Failure> {
+    return Effect.gen({ self: this }, function* () {
+      const [run, info] = yield* this.find(id)
+      if (info.status === "running") {
+        // whoever asks is a reader for a moment: the time that it may go on alone begins again
+        yield* Effect.raceFirst(Stream.runDrain(this.runs.read(id, farAway)), Effect.yieldNow)
+        const inputRequests = run.pending as unknown as Schema.JsonObject // it is made of JSON
+        return Object.keys(inputRequests).length === 0
+          ? { resultType: "complete", ...this.described(info, "working") }
+          : { resultType: "complete", ...this.described(info, "input_required"), inputRequests }
+      }
+      if (info.status === "interrupted") return { resultType: "complete", ...this.described(info, "cancelled") }
+      const fold = new McpResult(this.options.classes)
+      yield* Stream.runForEach(this.runs.read(id, undefined), (event) => Effect.sync(() => fold.add(event)))
+      const { defect } = fold
+      if (defect !== undefined) {
+        const error = { code: -32603, message: defect }
+        return { resultType: "complete", ...this.described(info, "failed"), error }
+      }
+      const result = encodeResult(fold.result) as Schema.JsonObject
+      return { resultType: "complete", ...this.described(info, "completed"), result }
+    }).pipe(Effect.catch(refused))
+  }
+
+  /** Answers what a task wants to know. */
+  updateTask(
+    id: string,
+    responses: Readonly<Record<string, McpSchema.McpInputResponse>>
+  ): Effect.Effect<Schema.JsonObject, Failure> {
+    return Effect.gen({ self: this }, function* () {
+      const [run] = yield* this.find(id)
+      yield* Effect.provideContext(run.answer(responses), this.context)
+      return { resultType: "complete" }
+    }).pipe(Effect.catch(refused))
+  }
+
+  /** Interrupts a task. */
+  cancelTask(id: string): Effect.Effect<Schema.JsonObject, Failure> {
+    return Effect.gen({ self: this }, function* () {
+      yield* this.find(id)
+      yield* this.runs.interrupt(id)
+      return { resultType: "complete" }
+    }).pipe(Effect.catch(refused))
+  }
+
+  /** A task, also one that another server began: runs can outlive it. */
+  private find(id: string): Effect.Effect<readonly [McpRun, Runs.Info], Runs.RunsError> {
+    return Effect.flatMap(this.runs.get(id), (info) => {
+      if (this.options.tasks[info.agent] === undefined) {
+        return Effect.fail(new Runs.RunsError({ reason: { _tag: "NotFound", id } }))
+      }
+      return Effect.succeed([this.known.get(id) ?? new McpRun(id), info] as const)
+    })
+  }
+
+  private described(info: Runs.Info, status: string): Schema.JsonObject {
+    const at = (millis: number) => DateTime.formatIso(DateTime.makeUnsafe(millis))
+    return {
+      taskId: info.id,
+      status,
+      createdAt: at(info.startedAt),
+      lastUpdatedAt: at(info.endedAt ?? info.startedAt),
+      ttlMs: Math.floor(Duration.toMillis(Duration.fromInputUnsafe(this.options.linger))),
+      pollIntervalMs: 500
+    }
   }
 
   private start(
@@ -168,6 +258,20 @@ export class McpCalls {
     )
   }
 }
+
+interface Failure {
+  readonly code: number
+  readonly message: string
+}
+
+/** What is wrong with a request about tasks. */
+const refused = ({ message }: { readonly message: string }): Effect.Effect<never, Failure> =>
+  Effect.fail({ code: McpSchema.INVALID_PARAMS_ERROR_CODE, message })
+
+/** After all that a run can say. */
+const farAway = "999999999.x"
+
+const encodeResult = Schema.encodeSync(Schema.toCodecJson(McpSchema.CallToolResult))
 
 /** How the client wants to be told what is said while its request goes on. */
 const tellBy = (server: McpServer.McpServer["Service"], request: Request): Tell | undefined => {

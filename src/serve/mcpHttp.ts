@@ -1,5 +1,7 @@
 /** What stands before the HTTP routes of effect's MCP server: the guard's limits, and signs of life. */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -39,17 +41,32 @@ export const before =
         ...(read === undefined ? {} : { body: JSON.stringify(read.success) })
       })
       const given = HttpServerRequest.fromWeb(again)
-      return alive(yield* Effect.provideService(handler, HttpServerRequest.HttpServerRequest, given), guard)
+      // its own fiber, as it may take longer than a proxy waits for headers; it ends with the request
+      const answering = yield* Effect.forkScoped(
+        Effect.provideService(handler, HttpServerRequest.HttpServerRequest, given)
+      )
+      const soon = yield* Effect.timeoutOption(Fiber.join(answering), guard.heartbeat)
+      if (Option.isNone(soon)) return stream(Stream.unwrap(Effect.map(Fiber.join(answering), framesOf)), guard)
+      const response = soon.value
+      return response.body._tag === "Stream" ? stream(framesOf(response), guard, response) : response
     })
 
+/** What a response says, as server-sent events. */
+const framesOf = ({ body }: Response): Stream.Stream<Uint8Array, unknown> => {
+  if (body._tag === "Stream") return body.stream
+  if (body._tag !== "Uint8Array" || body.body.length === 0) return Stream.empty
+  const text = new TextDecoder().decode(body.body)
+  // it has a message on each line, or is framed already
+  const framed = text.startsWith("data:") ? text : text.trimEnd().replaceAll(/^/gm, "data: ").replaceAll("\n", "\n\n")
+  return Stream.make(new TextEncoder().encode(`${framed.trimEnd()}\n\n`))
+}
+
 /** A stream shows that it is still there while it has nothing to say. */
-const alive = (response: Response, guard: Guard.Service): Response => {
-  const { body } = response
-  if (body._tag !== "Stream") return response
-  const stream = eventBody.withSigns(Stream.orDie(body.stream), { alive: ":\n\n", heartbeat: guard.heartbeat })
-  return HttpServerResponse.stream(stream, {
-    status: response.status,
+const stream = (frames: Stream.Stream<Uint8Array, unknown>, guard: Guard.Service, of?: Response): Response => {
+  const body = eventBody.withSigns(Stream.orDie(frames), { alive: ":\n\n", heartbeat: guard.heartbeat })
+  return HttpServerResponse.stream(body, {
+    status: of?.status ?? 200,
     contentType: "text/event-stream",
-    headers: Headers.merge(response.headers, Headers.fromInput(eventBody.headers))
+    headers: Headers.merge(of?.headers ?? Headers.empty, Headers.fromInput(eventBody.headers))
   })
 }

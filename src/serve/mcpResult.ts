@@ -79,6 +79,12 @@ export class McpResult {
     })
   }
 
+  /** What is said of a defect, if it ended with one. */
+  get defect(): string | undefined {
+    const { end } = this
+    return end?._tag === "failed" && end.failure.id !== undefined ? reasonOf(end) : undefined
+  }
+
   private say(at: number, text: string): string {
     const had = this.had[at]
     const follows = had.text === "" && this.first < at

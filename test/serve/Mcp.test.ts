@@ -1,17 +1,27 @@
+import { fileURLToPath } from "node:url"
+import process from "node:process"
+import { StdioClientTransport as ModernStdioTransport } from "@modelcontextprotocol/client/stdio"
+import { StdioClientTransport as StdioTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from "@modelcontextprotocol/client"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as McpClient from "effect/ai/McpClient"
+import * as McpProtocol from "effect/ai/McpProtocol"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
-import { Agent, Message, MessagePromise } from "miniagents"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import { Agent, Message, MessagePromise, MiniAgents } from "miniagents"
 import { LlmAgent } from "miniagents/llm"
+import { Runs } from "miniagents/runs"
 import { Mcp } from "miniagents/serve"
 import { ScriptedModel } from "miniagents/testing"
 import { serve } from "./Server.ts"
@@ -172,6 +182,16 @@ describe.each(["2025-11-25", "2026-07-28"] as const)("Mcp %s", (version) => {
     })
   )
 
+  it.live("an agent that thinks for long shows that it is there", () =>
+    Effect.gen(function* () {
+      const pondering = Agent.make("Pondering", (ctx) => Effect.andThen(Effect.sleep(100), ctx.reply("42")))
+      const { url } = yield* serve(Mcp.layer("/mcp", [pondering]), { guard: { heartbeat: 5 } })
+      const client = yield* connect(`${url}/mcp`)
+      const { content } = yield* from(() => client.callTool({ name: "Pondering", arguments: { message: "x" } }))
+      assert.deepStrictEqual(content, [{ type: "text", text: "42" }])
+    })
+  )
+
   it.live("a client that cancels interrupts the run", () =>
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
@@ -224,5 +244,141 @@ describe.each(["2025-11-25", "2026-07-28"] as const)("Mcp %s", (version) => {
       yield* from(() => other.callTool({ name: "three", arguments: { message: "clean" } }))
       assert.lengthOf(deleted, 3)
     })
+  )
+})
+
+describe("Mcp tasks", () => {
+  const tasks = "io.modelcontextprotocol/tasks"
+  type Json = Record<string, unknown>
+
+  const ask = (url: string, method: string, params: Json) =>
+    from(async () => {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+          "mcp-protocol-version": "2026-07-28",
+          "mcp-method": method,
+          "mcp-name": String(params.taskId ?? params.name)
+        },
+        body: JSON.stringify({
+          jsonrpc: "2.0",
+          id: 1,
+          method,
+          params: {
+            ...params,
+            _meta: {
+              "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+              "io.modelcontextprotocol/clientCapabilities": { elicitation: { form: {} }, extensions: { [tasks]: {} } }
+            }
+          }
+        })
+      })
+      const { error, result } = (await response.json()) as { readonly error?: Json; readonly result?: Json }
+      return { ...error, ...result } as Json
+    })
+
+  it.live("is a run that waits for answers, also when its client has gone, and then ends", () =>
+    Effect.gen(function* () {
+      deleted.length = 0
+      const routes = Mcp.layer("/mcp", [cleaner("Cleaner")], { tasks: { Cleaner: "offered" } })
+      const { context, url } = yield* serve(routes)
+      const created = yield* ask(`${url}/mcp`, "tools/call", { name: "Cleaner", arguments: { message: "clean" } })
+      const taskId = String(created.taskId)
+      assert.deepInclude(created, { resultType: "task", status: "working", ttlMs: 300_000 })
+      const waiting = yield* Effect.repeat(ask(`${url}/mcp`, "tasks/get", { taskId }), {
+        until: ({ inputRequests = {} }) => Object.keys(inputRequests as Json).length === 2
+      })
+      const names = Object.keys(waiting.inputRequests as Json)
+      // whoever else may signal the run can answer too
+      const { waiting: signals } = yield* Effect.provideContext(Runs.get(taskId), context)
+      assert.sameMembers([...signals], names)
+      const yes = { action: "accept", content: { approve: true } }
+      yield* ask(`${url}/mcp`, "tasks/update", { taskId, inputResponses: { [names[0]!]: yes, nonsense: yes } })
+      const half = yield* ask(`${url}/mcp`, "tasks/get", { taskId })
+      assert.deepStrictEqual(Object.keys(half.inputRequests as Json), [names[1]])
+      yield* Effect.provideContext(Runs.signal(taskId, names[1]!, { approved: true }), context)
+      const ended = yield* Effect.repeat(ask(`${url}/mcp`, "tasks/get", { taskId }), {
+        until: ({ status }) => status === "completed"
+      })
+      assert.deepInclude(ended.result as Json, { content: [{ type: "text", text: "Let me see.\n\nDone." }] })
+      assert.lengthOf(deleted, 2)
+      assert.deepInclude(yield* ask(`${url}/mcp`, "tasks/cancel", { taskId }), { resultType: "complete" })
+      assert.deepInclude(yield* ask(`${url}/mcp`, "tasks/get", { taskId: "other" }), { code: -32602 })
+    })
+  )
+
+  it.live("ends when nobody asks about it for long, and not before", () =>
+    Effect.gen(function* () {
+      const ended = yield* Deferred.make<void>()
+      const patient = Agent.make("Patient", () =>
+        Effect.onInterrupt(Effect.never, () => Deferred.succeed(ended, undefined))
+      )
+      const { url } = yield* serve(Mcp.layer("/mcp", [patient], { tasks: { Patient: "required" }, linger: 20 }))
+      const { taskId } = yield* ask(`${url}/mcp`, "tools/call", { name: "Patient", arguments: { message: "x" } })
+      yield* Deferred.await(ended)
+      assert.strictEqual((yield* ask(`${url}/mcp`, "tasks/get", { taskId })).status, "cancelled")
+    })
+  )
+})
+
+const connected = <T>(client: { connect: (transport: T) => Promise<void>; close: () => Promise<void> }, transport: T) =>
+  Effect.as(
+    Effect.acquireRelease(
+      from(() => client.connect(transport)),
+      () => from(() => client.close())
+    ),
+    client as unknown as ModernClient
+  )
+
+describe("Mcp.layerStdio", () => {
+  it.live.each(["2025-11-25", "2026-07-28"] as const)(
+    "serves a host that starts the program: %s",
+    (version) =>
+      Effect.gen(function* () {
+        const program = fileURLToPath(new URL("Mcp.child.ts", import.meta.url))
+        const command = {
+          command: process.execPath,
+          args: ["--conditions=miniagents-source", "--no-warnings", program]
+        }
+        const client =
+          version === "2025-11-25"
+            ? yield* connected(new Client({ name: "test", version: "1" }), new StdioTransport(command))
+            : yield* connected(
+                new ModernClient({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } }),
+                new ModernStdioTransport(command)
+              )
+        const { content } = yield* from(() => client.callTool({ name: "Echo", arguments: { message: "hello" } }))
+        assert.deepStrictEqual(content, [{ type: "text", text: "hello" }])
+      }),
+    60_000
+  )
+})
+
+describe("MCP tools as a toolkit", () => {
+  it.live("an agent on a model uses the tools of any MCP server, agents among them", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(Mcp.layer("/mcp", [talker, counter]))
+      const connection = McpClient.layerHttp({
+        name: "test",
+        version: "1",
+        url: `${url}/mcp`,
+        protocol: McpProtocol.v2026_07_28
+      })
+      const context = yield* Layer.build(Layer.provide(connection, FetchHttpClient.layer))
+      const client = Context.get(context, McpClient.McpClient)
+      const toolkit = yield* McpClient.toolkit(client, "remote__")
+      const user = LlmAgent.make("User", {
+        toolkit,
+        model: ScriptedModel.layer([
+          ScriptedModel.turn(ScriptedModel.toolCall("remote__Story_Teller", { message: "Begin!" })),
+          ScriptedModel.turn(ScriptedModel.text("What a story"))
+        ])
+      })
+      const messages = yield* Effect.flatMap(user.trigger("Tell me"), (replies) => replies.messages)
+      assert.include(String(messages[1]), "Once upon a time")
+      assert.strictEqual(String(messages.at(-1)), "What a story")
+    }).pipe(Effect.provide(MiniAgents.layer()))
   )
 })

@@ -1,0 +1,51 @@
+import { execFile } from "node:child_process"
+import { createRequire } from "node:module"
+import { dirname, join } from "node:path"
+import process from "node:process"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { Mcp } from "miniagents/serve"
+import { agents, registrations, tasks } from "./McpFixtures.ts"
+import { serve } from "./Server.ts"
+
+const main = join(
+  dirname(createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json")),
+  "dist/index.js"
+)
+
+const conformance = (...args: ReadonlyArray<string>) =>
+  Effect.callback<string>((resume) => {
+    const child = execFile(process.execPath, [main, ...args], { maxBuffer: 1 << 26 }, (_error, stdout, stderr) =>
+      resume(Effect.succeed(`${stdout}\n${stderr}`))
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+/** What the suite wants and this server does not do. */
+const known = {
+  "2025-11-25": [
+    // there is no stream over HTTP to tell of changes on, and the capabilities say so
+    "resources-subscribe",
+    "resources-unsubscribe"
+  ],
+  "2026-07-28": [
+    // an agent that is a task asks as a task, never before it is one
+    "tasks-mrtr-composition"
+  ]
+} as const
+
+describe("Mcp conformance", () => {
+  it.live.each(["2025-11-25", "2026-07-28"] as const)(
+    "of the official scenarios of %s none fails but the known ones",
+    (version) =>
+      Effect.gen(function* () {
+        const { url } = yield* serve(Mcp.layer("/mcp", agents, { registrations, tasks }))
+        const said = yield* conformance("server", "--url", `${url}/mcp`, "--requirements", version)
+        const scenarios = [...said.matchAll(/^([✓✗]) ([\w-]+): \d+ passed, \d+ failed/gm)]
+        assert.isAtLeast(scenarios.length, 33, said)
+        const failed = scenarios.flatMap(([, mark, name]) => (mark === "✗" ? [name] : []))
+        assert.deepStrictEqual(failed, [...known[version]], said)
+      }),
+    120_000
+  )
+})
