@@ -106,12 +106,43 @@ export class ResponsePart extends Message.Class<ResponsePart>()("ResponsePart", 
 }
 
 /**
+ * What stands in prompts for messages of a conversation that were left out to make room: `content` is a summary of them,
+ * or empty, and `replaces` are their hash keys, in their order. For `"messages"` they are neighbours, for `"results"`
+ * results of tools, each of which was cut.
+ *
+ * **Details**
+ *
+ * The messages themselves stay in the conversation, before this one; `Compaction.originals` gives them. Prompts of
+ * conversations that have such a message are made with it, whoever makes them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export class Compacted extends Message.Class<Compacted>()("Compacted", {
+  content: Schema.String,
+  kind: Schema.Literals(["messages", "results"]),
+  replaces: Schema.Array(Schema.String),
+  agent: Schema.optionalKey(Schema.String)
+}) {
+  get [Message.AsideId](): true {
+    return true
+  }
+
+  override toString(): string {
+    const { content, kind, replaces } = this
+    const what = kind === "messages" ? "earlier messages were left out" : "results of tools were cut"
+    const head = `[${replaces.length} ${what} to make room; ${this.hashKey.slice(0, 12)}]`
+    return content === "" ? head : `${head} A summary of them:\n\n${content}`
+  }
+}
+
+/**
  * The classes of this module, for `Message.codec`.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const classes = [Reasoning, ToolCall, ToolResult, ResponsePart] as const
+export const classes = [Reasoning, ToolCall, ToolResult, ResponsePart, Compacted] as const
 
 /**
  * A message and the tool calls it was said in, the outermost first: none for what an agent says itself.

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Prompt from "effect/ai/Prompt"
 import * as Message from "../../Message.ts"
 import { optionsOf, pair, Reasoning, ResponsePart, scopes, ToolCall, ToolResult } from "./LlmMessage.ts"
+import { view } from "./compactedView.ts"
 import * as ToolName from "./toolName.ts"
 
 /**
@@ -47,9 +48,10 @@ export const roleOf = (message: Message.Message): "system" | "user" | "assistant
  * @category constructors
  */
 export const fromMessages = (
-  messages: ReadonlyArray<Message.Message>,
+  conversation: ReadonlyArray<Message.Message>,
   options: { readonly system?: string | undefined } = {}
 ): Prompt.Prompt => {
+  const messages = view(conversation)
   const prompt = new PromptBuilder()
   if (options.system !== undefined) prompt.system(options.system)
   const { resultOf } = pair(messages)

@@ -15,6 +15,7 @@ import type * as Response from "effect/ai/Response"
 import { jsonOf } from "../../internal/lossless.ts"
 import type { InteractionContext } from "../../InteractionContext.ts"
 import type * as Message from "../../Message.ts"
+import type * as MiniAgents from "../../MiniAgents.ts"
 import { filled } from "../../internal/filled.ts"
 import * as Budget from "../model/Budget.ts"
 import * as LlmLogger from "../model/LlmLogger.ts"
@@ -25,6 +26,7 @@ import { ToolCall } from "./LlmMessage.ts"
 import * as LlmPrompt from "./LlmPrompt.ts"
 import { ResponseMessages } from "./responseMessages.ts"
 import * as ToolCalls from "./toolCalls.ts"
+import * as Window from "./window.ts"
 
 /** What a run is made of, besides the call. */
 export interface Spec {
@@ -62,6 +64,8 @@ export class Conversation {
   readonly said: Array<Message.Message> = []
   /** The ids of the calls so far. */
   readonly ids: Set<string>
+  /** How long it was when the provider last said so. */
+  known: Window.Known | undefined = undefined
   private readonly sent: ReadonlyArray<Message.Message>
   private readonly system: string | undefined
   private readonly rule: LlmPrompt.Rule
@@ -73,10 +77,47 @@ export class Conversation {
     this.ids = new Set(sent.flatMap((message) => (message instanceof ToolCall ? [message.id] : [])))
   }
 
+  get messages(): ReadonlyArray<Message.Message> {
+    return [...this.sent, ...this.said]
+  }
+
   get prompt(): Prompt.Prompt {
-    return this.rule(LlmPrompt.fromMessages([...this.sent, ...this.said], { system: this.system }))
+    return this.promptOf(this.messages)
+  }
+
+  readonly promptOf = (messages: ReadonlyArray<Message.Message>): Prompt.Prompt =>
+    this.rule(LlmPrompt.fromMessages(messages, { system: this.system }))
+
+  /** Adds what was said, after which the conversation had so many tokens. */
+  add(messages: ReadonlyArray<Message.Message>, usage: Response.Usage | undefined): void {
+    this.said.push(...messages)
+    const [input, output] = [usage?.inputTokens.total, usage?.outputTokens.total]
+    if (input === undefined || output === undefined) return
+    this.known = { tokens: input + output, messages: this.sent.length + this.said.length }
   }
 }
+
+/** Makes room in a conversation whose prompt would be too long, if that is wanted. */
+export const makeRoom = (
+  ctx: InteractionContext,
+  talk: Conversation,
+  toolkit: ToolCalls.Toolkit | undefined
+): Effect.Effect<void, AiError.AiError, MiniAgents.MiniAgents> =>
+  Effect.gen(function* () {
+    const compaction = yield* Window.CurrentCompaction
+    if (compaction === undefined) return
+    const model = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
+    const provider = Option.getOrUndefined(yield* Effect.serviceOption(Model.ProviderName))
+    const { messages, promptOf } = talk
+    const known = talk.known ?? Window.knownOf(messages, ctx.agent.name)
+    const tools = Window.tokensOfTools(Object.values(toolkit?.tools ?? {}))
+    const sending = { agent: ctx.agent.name, model, provider, tools, messages, known, promptOf }
+    for (const compacted of yield* Window.fit(sending, compaction)) {
+      talk.known = undefined
+      talk.said.push(compacted)
+      yield* ctx.reply(compacted)
+    }
+  })
 
 /** The conversation of what an agent was sent. */
 export const conversation = (
@@ -86,6 +127,14 @@ export const conversation = (
   Effect.gen(function* () {
     const messages = yield* ctx.messages.messages
     return new Conversation(messages, ctx.parameters.system ?? system, yield* LlmPrompt.CurrentRule)
+  })
+
+/** The prompt of what an agent was sent, made to fit if that is wanted. */
+export const promptOf = (ctx: InteractionContext<{ readonly system?: string }>, system: string | undefined) =>
+  Effect.gen(function* () {
+    const talk = yield* conversation(ctx, system)
+    yield* makeRoom(ctx, talk, undefined)
+    return talk.prompt
   })
 
 /** What the model was last asked when it called no more tools, and in which step. */
@@ -105,6 +154,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const [agent, trace] = [ctx.agent.name, ctx.trace]
     const talk = yield* conversation(ctx, spec.system)
     for (let step = 1; ; step++) {
+      yield* makeRoom(ctx, talk, toolkit)
       const { prompt } = talk
       const toolChoice = (step === 1 ? choices.firstToolChoice : undefined) ?? choices.toolChoice
       const response = yield* request(ctx, {
@@ -136,7 +186,8 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
       const results = yield* ToolCalls.run(tools, calls, { agent, trace, prompt })
       if (results === undefined) return undefined
       if (response.callsClient) return undefined
-      talk.said.push(...messages, ...results)
+      talk.add(messages, response.finish?.usage)
+      talk.said.push(...results)
     }
   })
 

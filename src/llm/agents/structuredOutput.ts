@@ -30,7 +30,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
     const prepared: LlmRun.Done | undefined =
       toolkit === undefined
-        ? { prompt: (yield* LlmRun.conversation(ctx, system)).prompt, step: 0 }
+        ? { prompt: yield* LlmRun.promptOf(ctx, system), step: 0 }
         : yield* LlmRun.run(ctx, { ...spec, settings })
     if (prepared === undefined) return
     const { prompt, step } = prepared
