@@ -105,6 +105,23 @@ const inspect = Command.make(
   ])
 )
 
+const init = Command.make(
+  "init",
+  {
+    folder: Argument.String("folder").pipe(
+      Argument.withDescription("Where the project is to be; a folder that is new or empty")
+    )
+  },
+  ({ folder }) =>
+    Effect.flatMap(
+      load(() => import("./init.ts")),
+      ({ run }) => run(folder)
+    )
+).pipe(
+  Command.withDescription("Makes a project with agents, a test and a server, which runs at once and without a key"),
+  Command.withExamples([{ command: "miniagents init desk" }])
+)
+
 export const command = Command.make("miniagents").pipe(
   Command.withDescription(
     [
@@ -117,7 +134,7 @@ export const command = Command.make("miniagents").pipe(
       "  Exit status: 0 done, 1 no answer, 2 wrong words or configuration, 130 interrupted."
     ].join("\n")
   ),
-  Command.withSubcommands([chat, ask, inspect])
+  Command.withSubcommands([chat, ask, init, inspect])
 )
 
 /** What follows a program that is inspected are its own words, whatever they look like. */

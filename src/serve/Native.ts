@@ -108,6 +108,9 @@ export const layer = <P, E, R>(
 export const toSse = (event: Transcript.Event, position: Transcript.Position | undefined): string =>
   `id: ${"at" in event ? (position ?? "") : "end"}\ndata: ${JSON.stringify(event)}\n\n`
 
+/** What the body of a call can say. */
+const fields = ["messages", "parameters", "id", "resumable", "linger"]
+
 class Server<P, E, R> {
   private readonly agent: Agent.Agent<P, E, R>
   private readonly options: Options<Exclude<E, InteractionContext.Upstream>>
@@ -132,6 +135,8 @@ class Server<P, E, R> {
         const { accepts = defaultAccepts, error, parameters: allowed } = this.options
         const body = yield* server.bodyOf(request, this.guard)
         const refuse = server.badRequest
+        const unknown = Object.keys(body).find((name) => !fields.includes(name))
+        if (unknown !== undefined) return yield* refuse(`There is no \`${unknown}\`, but \`${fields.join("`, `")}\``)
         const { id = SecureRandom.uuidV4Unsafe(), linger, resumable = false } = body
         if (typeof id !== "string" || !isId.test(id))
           return yield* refuse("`id` must be up to 128 letters, digits, `-`, `_` or `.`")

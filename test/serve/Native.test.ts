@@ -187,6 +187,7 @@ describe("Native", () => {
       400,
       "`content` got `7`"
     ],
+    ["a field that there is not", "/echo", { input: "hello" }, 400, "`input`"],
     ["a number for a message", "/echo", { messages: [7] }, 400, "`messages[0]`"],
     ["a parameter of the wrong type", "/echo", { parameters: { mark: 7 } }, 400, "`mark` got `7`"],
     ["a parameter that there is not", "/talker", { parameters: { mark: "!" } }, 400, "`mark`"],
