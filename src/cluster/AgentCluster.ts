@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -79,6 +80,13 @@ export interface Options<in P> {
    * @default 1
    */
   readonly concurrency?: number | undefined
+  /**
+   * How long the calls that run here may take to end when this process is told to shut down; new ones go elsewhere
+   * meanwhile. What has not ended then is lost to its callers.
+   *
+   * @default "15 seconds"
+   */
+  readonly drain?: Duration.Input | undefined
 }
 
 /**
@@ -117,8 +125,10 @@ export interface Options<in P> {
 export const layer = <Self, P, E, Err extends Schema.Constraint, Classes extends ReadonlyArray<Message.AnyClass>>(
   service: Agent.ServiceClass<Self, P, E, Err, Classes>,
   options: Options<P> = {}
-): Layer.Layer<never, never, Self | MiniAgents.MiniAgents | Sharding.Sharding> =>
-  runner.layer<Self>(Service.of(service), { key: options.key, concurrency: options.concurrency ?? 1 })
+): Layer.Layer<never, never, Self | MiniAgents.MiniAgents | Sharding.Sharding> => {
+  const { concurrency = 1, drain = "15 seconds", key } = options
+  return runner.layer<Self>(Service.of(service), { key, concurrency, drain })
+}
 
 /**
  * A service that is run by whatever process of the cluster has its `layer`: what stands in the place of an

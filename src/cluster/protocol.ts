@@ -1,27 +1,31 @@
 /** What the processes of a cluster say to each other about calls: one protocol for all agents. */
 import * as Schema from "effect/Schema"
 import * as Entity from "effect/cluster/Entity"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Transcript from "../Transcript.ts"
 
-/** Names a call among those of its agent, and the attempt to run it that has said `hello`. */
-const Attempt = { call: Schema.String, attempt: Schema.String }
-
 /**
- * `hello`: the runner is ready, and begins once it is sent something. Whoever gets a second one knows that the runner
- * that said the first has died. `moved`: the call belongs to the entity that is named here.
+ * - `hello`: the runner is ready, and begins the call once it is sent something. `near` are entities of this process, for
+ *   what is said to the attempt from now on. Whoever gets a second one knows that the first is out of reach.
+ * - `here`: the attempt is in this process; what it has said follows.
+ * - `moved`: the call belongs to the entity that is named here.
+ * - `cut`: the call is interrupted because its process shuts down.
+ * - `unknown`: there is no such attempt in this process.
  */
 const Said = Schema.Union([
   Transcript.Event,
-  Schema.TaggedStruct("hello", { attempt: Schema.String }),
-  Schema.TaggedStruct("moved", { entity: Schema.String })
+  Schema.TaggedStruct("hello", { attempt: Schema.String, near: Schema.Array(Schema.String) }),
+  Schema.TaggedStruct("here", {}),
+  Schema.TaggedStruct("moved", { entity: Schema.String }),
+  Schema.TaggedStruct("cut", {}),
+  Schema.TaggedStruct("unknown", {})
 ])
 export type Said = typeof Said.Type
 
 /** What a call is, without its input: where it stands among the calls of the caller, and what it was called with. */
 const Call = Schema.Struct({
-  call: Schema.String,
   path: Schema.String,
   parameters: Schema.Json,
   errorsAsMessages: Schema.Boolean
@@ -29,19 +33,33 @@ const Call = Schema.Struct({
 export type Call = typeof Call.Type
 
 /**
- * - `Run`: the replies to a call, which ends when who reads them leaves. It begins with the first `Send`.
- * - `Send`: more of the input of a call, as events of a transcript.
- * - `Interrupt`: interrupts a call, and waits until all of it has ended.
+ * - `Run`: a new attempt to run a call, and the replies to it. It begins with the first `Send`.
+ * - `Send`: more of the input, as events of a transcript; whether the attempt is here.
+ * - `Read`: the replies from a position on. An attempt that nobody reads ends within seconds.
+ * - `Interrupt`: ends an attempt, and waits until all of it has ended; whether it was here.
+ *
+ * An entity moves when processes come and go, but an attempt stays where it began: all but `Run` are answered for the
+ * process, whatever the entity.
  */
 const group = RpcGroup.make(
   Rpc.make("Run", { payload: Call, success: Said, stream: true }),
-  Rpc.make("Send", { payload: { ...Attempt, events: Schema.Array(Transcript.Event) } }),
-  Rpc.make("Interrupt", { payload: Attempt })
+  Rpc.make("Send", {
+    payload: { attempt: Schema.String, events: Schema.Array(Transcript.Event) },
+    success: Schema.Boolean
+  }),
+  Rpc.make("Read", {
+    payload: { attempt: Schema.String, from: Schema.optionalKey(Transcript.Position) },
+    success: Said,
+    stream: true
+  }),
+  Rpc.make("Interrupt", { payload: { attempt: Schema.String }, success: Schema.Boolean })
 )
 
 export const entity = (agent: string) => Entity.fromRpcGroup(`Agent/${agent}`, group)
 
-/** The entity of a call that has no key: few enough of them that a runner can keep each for a while. */
-export const entityOf = (call: string): string => `call:${call.slice(0, 3)}`
+/** An entity for calls that have no key: few enough of them that a process can keep each for a while. */
+export const anyEntity = (): string => `call:${SecureRandom.uuidV4Unsafe().slice(0, 3)}`
+
+export const isAnyEntity = (entity: string): boolean => entity.startsWith("call:")
 
 export const entityOfKey = (key: string): string => `key:${key}`

@@ -1,5 +1,6 @@
 /** A call that runs in another process, on the side of the caller. */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
@@ -37,19 +38,44 @@ export const body = (service: AnyService, client: Client, lost: Lost): ((ctx: Co
 
 /** How many events of the input are kept until they are sent. */
 const ahead = 256
+/** How long it takes until a call that was let go is made again. */
+const again = "50 millis"
+/** How many entities are tried to find the process of an attempt again, beside those that it named. */
+const guesses = 30
+
+/** How many milliseconds an entity may be silent: while it moves, nobody answers for it. */
+const patience = 1000
+
+/** What an entity says to a question that any process can answer; nothing in time is a no. */
+const answerOf = <E>(answer: Effect.Effect<boolean, E>): Effect.Effect<boolean> =>
+  Effect.orElseSucceed(Effect.timeout(answer, patience), () => false)
+
+/** Whether nothing was said in time; if something was, it is listened to to its end. */
+const orSilent = <E, R>(
+  listening: Effect.Effect<void, E, R>,
+  answered: Deferred.Deferred<void>,
+  wait: number
+): Effect.Effect<boolean, E, R> => {
+  const silent = Effect.matchEffect(Effect.timeout(Deferred.await(answered), wait), {
+    onSuccess: () => Effect.never,
+    onFailure: () => Effect.succeed(true)
+  })
+  return Effect.raceFirst(Effect.as(listening, false), silent)
+}
 
 class RemoteCall {
-  private readonly id = SecureRandom.uuidV4Unsafe()
   private readonly service: AnyService
   private readonly client: Client
   private readonly lost: Lost
   private readonly ctx: Context
-  private readonly failures: Schema.Codec<unknown, unknown>
+  private readonly failures = callerFailures.make(SecureRandom.uuidV4Unsafe())
   /** The events of the replies, for who makes a sequence of them. */
   private readonly said: Queue.Queue<Transcript.Event, unknown>
-  private entity: string
-  /** The attempt to run it that has begun. */
+  private entity = protocol.anyEntity()
+  /** The attempt to run it that has begun, and entities of its process, those first that were found last. */
   private attempt: string | undefined = undefined
+  private near: ReadonlyArray<string> = []
+  private position: Transcript.Position | undefined = undefined
   private ended = false
 
   constructor(
@@ -64,8 +90,6 @@ class RemoteCall {
     this.lost = lost
     this.ctx = ctx
     this.said = said
-    this.failures = callerFailures.make(this.id)
-    this.entity = protocol.entityOf(this.id)
   }
 
   /** What the agent replies, made of what it is said to. */
@@ -78,15 +102,16 @@ class RemoteCall {
   /** Runs the call, up to the end of all that it has started there. */
   run(parameters: Schema.Json): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
+      const { path, replies } = this.ctx as unknown as Call // which every context is
+      const call = { path, parameters, errorsAsMessages: replies.recover !== undefined }
       const input = yield* this.input
-      yield* Effect.onInterrupt(this.attempts(parameters, input), () => this.stop)
-      if (!this.ended) Queue.failCauseUnsafe(this.said, this.lost("died"))
+      yield* Effect.onInterrupt(this.begin(call, input), () => this.stop)
       Queue.endUnsafe(this.said as Queue.Queue<Transcript.Event, Cause.Done>)
     })
   }
 
   /** The input as events, as it comes: what is there already is there at once. */
-  private get input(): Effect.Effect<Queue.Queue<Transcript.Event, Cause.Done>, never, Scope.Scope> {
+  private get input(): Effect.Effect<Input, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const queue = yield* Queue.bounded<Transcript.Event, Cause.Done>(ahead)
       const events = Transcript.encode(this.ctx.messages, { error: this.failures })
@@ -96,63 +121,135 @@ class RemoteCall {
     })
   }
 
-  private attempts(
-    parameters: Schema.Json,
-    input: Queue.Queue<Transcript.Event, Cause.Done>
-  ): Effect.Effect<void, never, Scope.Scope> {
+  /** Has the call run, and takes what is said of it; again where nothing had begun, and on where the way was lost. */
+  private begin(call: protocol.Call, input: Input, wait = patience): Effect.Effect<void, never, Scope.Scope> {
     return Effect.suspend(() => {
       const { entity } = this
-      const { path, replies } = this.ctx as unknown as Call // which every context is
-      const errorsAsMessages = replies.recover !== undefined
-      const events = this.client(entity).Run({ call: this.id, path, parameters, errorsAsMessages })
-      const read = Stream.runForEachArray(events, (chunk) => this.take(chunk, input))
-      return Effect.matchCauseEffect(read, {
-        onSuccess: () => (this.entity === entity ? Effect.void : this.attempts(parameters, input)),
-        onFailure: (cause) => Effect.sync(() => void Queue.failCauseUnsafe(this.said, this.failureOf(cause)))
+      const answered = Deferred.makeUnsafe<void>()
+      const read = Stream.runForEachArray(this.client(entity).Run(call), (chunk) => {
+        Deferred.doneUnsafe(answered, Effect.void)
+        return this.take(chunk, input)
       })
+      const isAny = protocol.isAnyEntity(entity)
+      return Effect.matchCauseEffect(isAny ? orSilent(read, answered, wait) : Effect.as(read, false), {
+        onSuccess: (isSilent) => {
+          if (isSilent) {
+            // who has it is about to hand it over; others are as good
+            this.entity = protocol.anyEntity()
+            return this.begin(call, input, wait * 2)
+          }
+          return this.entity === entity ? this.over(undefined) : this.begin(call, input)
+        },
+        onFailure: (cause) => {
+          if (this.attempt !== undefined) return this.over(cause)
+          // a process that shuts down lets go of what it has not begun
+          return Cause.hasInterruptsOnly(cause) ? Effect.delay(this.begin(call, input), again) : this.over(cause)
+        }
+      })
+    })
+  }
+
+  /** What is left to do when a stream of events has ended. */
+  private over(cause: Cause.Cause<unknown> | undefined): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.suspend(() => {
+      if (this.ended) return Effect.void
+      if (this.attempt === undefined || (cause !== undefined && Cause.hasDies(cause))) {
+        return this.fail(this.failureOf(cause))
+      }
+      return Effect.flatMap(this.readOn, (found) => (found ? Effect.void : this.fail(this.lost("died"))))
+    })
+  }
+
+  /** Goes on reading the attempt, where its process can be found; whether it was. */
+  private get readOn(): Effect.Effect<boolean, never, Scope.Scope> {
+    const attempt = this.attempt!
+    return this.search((entity) => {
+      let isHere = false
+      const answered = Deferred.makeUnsafe<void>()
+      const { position } = this
+      const payload = position === undefined ? { attempt } : { attempt, from: position }
+      const read = Stream.runForEachArray(this.client(entity).Read(payload), (chunk) => {
+        Deferred.doneUnsafe(answered, Effect.void)
+        isHere ||= chunk[0]._tag === "here"
+        return this.take(chunk, undefined)
+      })
+      const found = Effect.suspend(() => (isHere && !this.ended ? this.readOn : Effect.succeed(isHere)))
+      return Effect.matchCauseEffect(orSilent(read, answered, patience), {
+        onSuccess: () => found,
+        onFailure: () => found
+      })
+    })
+  }
+
+  /** Tries entities until one is in the process of the attempt. */
+  private search<R>(isThere: (entity: string) => Effect.Effect<boolean, never, R>): Effect.Effect<boolean, never, R> {
+    return Effect.gen({ self: this }, function* () {
+      const guessed = Array.from({ length: guesses }, protocol.anyEntity)
+      for (const entity of [...this.near, ...guessed]) {
+        if (!(yield* isThere(entity))) continue
+        this.near = [entity, ...this.near.filter((other) => other !== entity)].slice(0, 8)
+        return true
+      }
+      return false
     })
   }
 
   private take(
     chunk: ReadonlyArray<protocol.Said>,
-    input: Queue.Queue<Transcript.Event, Cause.Done>
+    input: Input | undefined
   ): Effect.Effect<void, BeganAnew, Scope.Scope> {
     const events: Array<Transcript.Event> = []
-    let attempt: string | undefined
     for (const event of chunk) {
-      if (event._tag === "hello") attempt = event.attempt
-      else if (event._tag === "moved") this.entity = event.entity
-      else {
-        events.push("failure" in event && event.failure !== undefined ? this.arrived(event) : event)
-        if (!("at" in event)) this.ended = true
+      switch (event._tag) {
+        case "hello":
+          return input === undefined || this.attempt !== undefined
+            ? Effect.fail(new BeganAnew())
+            : this.start(event.attempt, event.near, input)
+        case "moved":
+          this.entity = event.entity
+          break
+        case "cut":
+          return this.fail(this.lost("shut down"))
+        case "here":
+        case "unknown":
+          break
+        default:
+          events.push("failure" in event && event.failure !== undefined ? this.arrived(event) : event)
+          this.position = Transcript.after(this.position, event)
+          if (!("at" in event)) this.ended = true
       }
-    }
-    if (attempt !== undefined) {
-      if (this.attempt !== undefined) return Effect.fail(new BeganAnew())
-      this.attempt = attempt
-      return Effect.asVoid(Effect.forkScoped(this.send(attempt, input)))
     }
     Queue.offerAllUnsafe(this.said, events)
     return this.ended ? this.ctx.finishEarly : Effect.void
   }
 
+  private fail(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.ended = true
+      Queue.failCauseUnsafe(this.said, cause)
+      return this.ctx.finishEarly
+    })
+  }
+
   /** Sends the input. The call begins with the first of it, even if that is nothing. */
-  private send(attempt: string, input: Queue.Queue<Transcript.Event, Cause.Done>): Effect.Effect<void> {
+  private start(attempt: string, near: ReadonlyArray<string>, input: Input): Effect.Effect<void, never, Scope.Scope> {
+    this.attempt = attempt
+    this.near = [this.entity, ...near]
     const send = (events: ReadonlyArray<Transcript.Event>) =>
-      this.client(this.entity).Send({ call: this.id, attempt, events })
+      this.search((entity) => answerOf(this.client(entity).Send({ attempt, events })))
     const all = Effect.andThen(
       Effect.flatMap(Queue.clear(input), send),
       Stream.runForEachArray(Stream.fromQueue(input), send)
     )
-    return Effect.ignore(all) // where it cannot be sent, the replies say why
+    return Effect.asVoid(Effect.forkScoped(all)) // where it cannot be sent, the replies say why
   }
 
   /** Interrupts the call there, and waits until it has ended, for a few seconds. */
   private get stop(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { attempt, entity, id } = this
+      const { attempt } = this
       if (attempt === undefined) return Effect.void
-      const stopped = this.client(entity).Interrupt({ call: id, attempt })
+      const stopped = this.search((entity) => answerOf(this.client(entity).Interrupt({ attempt })))
       return Effect.ignore(Effect.timeout(stopped, "5 seconds"))
     })
   }
@@ -167,15 +264,16 @@ class RemoteCall {
     return { ...event, failure: { ...failure, trace: failure.trace.slice(0, start) } } as Transcript.Event // it has a failure as before
   }
 
-  private failureOf(cause: Cause.Cause<unknown>): Cause.Cause<unknown> {
-    if (Cause.hasInterruptsOnly(cause)) return this.lost("shut down")
+  private failureOf(cause: Cause.Cause<unknown> | undefined): Cause.Cause<unknown> {
+    if (cause === undefined) return this.lost("died")
     if (!Cause.hasFails(cause)) return cause
-    const error = Cause.squash(cause)
-    return this.lost(error instanceof ClusterError.MailboxFull ? "full" : "died")
+    return this.lost(Cause.squash(cause) instanceof ClusterError.MailboxFull ? "full" : "shut down")
   }
 }
 
-/** The runner that had begun the call has died, and another one was about to begin it again. */
+type Input = Queue.Queue<Transcript.Event, Cause.Done>
+
+/** Another process is about to begin the call again, because the first cannot be reached. */
 class BeganAnew {
   readonly _tag = "BeganAnew"
 }

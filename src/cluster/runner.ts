@@ -1,112 +1,153 @@
 /** The entity of an agent: runs its calls in this process. */
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import type * as Cause from "effect/Cause"
-import type * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Entity from "effect/cluster/Entity"
-import type * as Sharding from "effect/cluster/Sharding"
-import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Sharding from "effect/cluster/Sharding"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as callRequest from "../serve/callRequest.ts"
 import type * as Transcript from "../Transcript.ts"
 import * as protocol from "./protocol.ts"
-import { ServedCall } from "./servedCall.ts"
+import * as Room from "./room.ts"
+import * as servedCall from "./servedCall.ts"
 import type { AnyService } from "./service.ts"
 
 export interface Options {
   readonly key: ((parameters: never) => string) | undefined
   readonly concurrency: number
+  readonly drain: Duration.Input
 }
 
 export const layer = <R>(
   service: AnyService,
   options: Options
 ): Layer.Layer<never, never, R | MiniAgents.MiniAgents | Sharding.Sharding> =>
-  protocol.entity(service.name).toLayer(
+  Layer.effectDiscard(
     Effect.gen(function* () {
+      const sharding = yield* Sharding.Sharding
       const context = yield* Effect.context<R | MiniAgents.MiniAgents>()
-      const { entityId } = yield* Entity.CurrentAddress
-      const calls = new Calls(service, options, context, entityId)
-      return {
-        Run: ({ payload }) => calls.run(payload),
-        Send: ({ payload }) => Effect.sync(() => calls.find(payload)?.send(payload.events)),
-        Interrupt: ({ payload }) => Effect.suspend(() => calls.find(payload)?.stop ?? Effect.void)
-      }
-    }),
-    // a defect of one call must not begin the others anew
-    { concurrency: "unbounded", disableFatalDefects: true, maxIdleTime: "5 seconds" }
+      const room = Room.of(sharding)
+      const calls = new Calls(service, options, context, room, yield* Effect.scope)
+      const entity = protocol.entity(service.name)
+      const build = Effect.map(Entity.CurrentAddress, ({ entityId }) => {
+        const turns = Semaphore.makeUnsafe(options.concurrency)
+        return entity.of({
+          Run: ({ payload }) => calls.run(payload, entityId, turns),
+          Send: ({ payload }) => Effect.sync(() => calls.send(payload.attempt, payload.events)),
+          Read: ({ payload }) => calls.read(payload.attempt, payload.from),
+          Interrupt: ({ payload }) => calls.interrupt(payload.attempt)
+        })
+      })
+      // a defect of one call must not begin the others anew
+      yield* sharding.registerEntity(entity, build, {
+        concurrency: "unbounded",
+        disableFatalDefects: true,
+        maxIdleTime: "5 seconds"
+      })
+      // before what was registered goes, for then the calls can be sent to no more
+      yield* Effect.addFinalizer(() => room.close(options.drain))
+    })
   )
 
-/** The calls of one entity. */
+/** The calls of one agent in this process. */
 class Calls {
   private readonly service: AnyService
   private readonly key: Options["key"]
   private readonly context: Context.Context<MiniAgents.MiniAgents>
-  private readonly entityId: string
-  private readonly turns: Semaphore.Semaphore
-  private readonly running = new Map<string, ServedCall>()
+  private readonly room: Room.Room
+  private readonly scope: Scope.Scope
 
   constructor(
     service: AnyService,
     options: Options,
     context: Context.Context<MiniAgents.MiniAgents>,
-    entityId: string
+    room: Room.Room,
+    scope: Scope.Scope
   ) {
     this.service = service
     this.key = options.key
     this.context = context
-    this.entityId = entityId
-    this.turns = Semaphore.makeUnsafe(options.concurrency)
+    this.room = room
+    this.scope = scope
   }
 
-  find({ attempt, call }: { readonly attempt: string; readonly call: string }): ServedCall | undefined {
-    const found = this.running.get(call)
-    return found?.attempt === attempt ? found : undefined
-  }
-
-  run(call: protocol.Call): Stream.Stream<protocol.Said> {
+  run(call: protocol.Call, entityId: string, turns: Semaphore.Semaphore): Stream.Stream<protocol.Said> {
     return Stream.unwrap(
       Effect.gen({ self: this }, function* () {
         const parameters = yield* Effect.catch(
           callRequest.parameters(this.service.parameters, undefined, call.parameters),
           (problem) => Effect.die(new Error(`\`${this.service.name}\` was called by another version of it: ${problem}`))
         )
-        if (this.key !== undefined) {
-          const entity = protocol.entityOfKey(this.key(parameters as never)) // they fit the schema of its parameters
-          if (entity !== this.entityId) return Stream.make<[protocol.Said]>({ _tag: "moved", entity })
-          yield* this.turn
-        }
-        const served = yield* this.serve(call, parameters)
-        const hello: protocol.Said = { _tag: "hello", attempt: served.attempt }
-        return Stream.concat(Stream.make(hello), served.events)
+        const entity = this.entityFor(parameters) ?? entityId
+        if (entity !== entityId) return Stream.make<[protocol.Said]>({ _tag: "moved", entity })
+        const served = yield* this.reading(this.open(call, parameters, turns))
+        const hello: protocol.Said = { _tag: "hello", attempt: served.attempt, near: this.room.near }
+        return Stream.concat(Stream.make(hello), served.events(undefined))
       })
     )
   }
 
-  private get turn(): Effect.Effect<void, never, Scope.Scope> {
-    return Effect.acquireRelease(Effect.asVoid(this.turns.take(1)), () => Effect.asVoid(this.turns.release(1)), {
-      interruptible: true
+  send(attempt: string, events: ReadonlyArray<Transcript.Event>): boolean {
+    const served = this.room.find(attempt)
+    served?.send(events)
+    return served !== undefined
+  }
+
+  read(attempt: string, from: Transcript.Position | undefined): Stream.Stream<protocol.Said> {
+    return Stream.suspend(() => {
+      const served = this.room.find(attempt)
+      if (served === undefined) return Stream.make<[protocol.Said]>({ _tag: "unknown" })
+      served.readers++
+      const events = Stream.concat(Stream.make<[protocol.Said]>({ _tag: "here" }), served.events(from))
+      return Stream.unwrap(Effect.as(this.reading(Effect.succeed(served)), events))
     })
   }
 
-  /** A call that is interrupted when the scope closes, if it has not ended by then. */
-  private serve(call: protocol.Call, parameters: unknown): Effect.Effect<ServedCall, never, Scope.Scope> {
-    const open = Effect.map(Queue.unbounded<Transcript.Event, Cause.Done>(), (input) => {
-      const served = new ServedCall(SecureRandom.uuidV4Unsafe(), this.service, call, parameters, this.context, input)
-      this.running.set(call.call, served)
-      return served
+  interrupt(attempt: string): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      const served = this.room.find(attempt)
+      return served === undefined ? Effect.succeed(false) : Effect.as(this.room.end(served), true)
     })
-    return Effect.acquireRelease(open, (served) =>
-      Effect.ensuring(
-        served.stop,
-        Effect.sync(() => {
-          if (this.running.get(call.call) === served) this.running.delete(call.call)
-        })
-      )
+  }
+
+  /** Where the call belongs, if that is not where it is: to its key, or to another process when this one closes. */
+  private entityFor(parameters: unknown): string | undefined {
+    if (this.key === undefined) return this.room.elsewhere
+    return protocol.entityOfKey(this.key(parameters as never)) // they fit the schema of its parameters
+  }
+
+  /** A call that is read until the scope closes. */
+  private reading(
+    open: Effect.Effect<servedCall.ServedCall>
+  ): Effect.Effect<servedCall.ServedCall, never, Scope.Scope> {
+    return Effect.acquireRelease(open, (served) => this.room.leave(served, this.scope), { interruptible: true })
+  }
+
+  /** A call that is ready to begin, as soon as it is its turn. */
+  private open(
+    call: protocol.Call,
+    parameters: unknown,
+    turns: Semaphore.Semaphore
+  ): Effect.Effect<servedCall.ServedCall> {
+    const { context, key, service } = this
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen({ self: this }, function* () {
+        const scope = yield* Scope.fork(this.scope)
+        if (key !== undefined) {
+          yield* Effect.onInterrupt(restore(turns.take(1)), () => Scope.close(scope, Exit.void))
+          yield* Scope.addFinalizer(scope, Effect.asVoid(turns.release(1)))
+        }
+        const served = yield* servedCall.make({ service, call, parameters, context })
+        served.readers++
+        this.room.keep(served, scope)
+        yield* Effect.forkIn(served.begin, scope)
+        return served
+      })
     )
   }
 }

@@ -3,45 +3,56 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as InteractionContext from "../InteractionContext.ts"
 import { Place } from "../internal/place.ts"
 import type { RuntimeImpl } from "../internal/runtime.ts"
-import { CurrentTask, Task } from "../internal/task.ts"
+import { CurrentTask, Task, type TaskExit } from "../internal/task.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import * as Transcript from "../Transcript.ts"
 import type * as protocol from "./protocol.ts"
 import type { AnyService } from "./service.ts"
 
-/** It begins when it is first sent something. */
+type Replies = MessageSequence.MessageSequence<unknown>
+
+/** What a call is given to run with. */
+export interface Given {
+  readonly service: AnyService
+  readonly call: protocol.Call
+  readonly parameters: unknown
+  readonly context: Context.Context<MiniAgents.MiniAgents>
+}
+
+export const make = (given: Given): Effect.Effect<ServedCall> =>
+  Effect.map(Queue.unbounded<Transcript.Event, Cause.Done>(), (input) => new ServedCall(given, input))
+
+/** One attempt to run a call. It begins when it is first sent something. */
 export class ServedCall {
-  readonly attempt: string
-  private readonly service: AnyService
-  private readonly call: protocol.Call
-  private readonly parameters: unknown
-  private readonly context: Context.Context<MiniAgents.MiniAgents>
+  readonly attempt = SecureRandom.uuidV4Unsafe()
+  /** How many read it. */
+  readers = 0
+  /** Interrupted because its process shuts down. */
+  isCut = false
+  private readonly given: Given
   private readonly input: Queue.Queue<Transcript.Event, Cause.Done>
   private readonly sent = Deferred.makeUnsafe<void>()
+  private readonly replies = Deferred.makeUnsafe<Replies>()
   /** The call stands under this task, which is at the place of the caller. */
   private task: Task | undefined = undefined
 
-  constructor(
-    attempt: string,
-    service: AnyService,
-    call: protocol.Call,
-    parameters: unknown,
-    context: Context.Context<MiniAgents.MiniAgents>,
-    input: Queue.Queue<Transcript.Event, Cause.Done>
-  ) {
-    this.attempt = attempt
-    this.service = service
-    this.call = call
-    this.parameters = parameters
-    this.context = context
+  constructor(given: Given, input: Queue.Queue<Transcript.Event, Cause.Done>) {
+    this.given = given
     this.input = input
+  }
+
+  /** Whether nothing of it runs: it has not begun, or all that it started has ended. */
+  get isIdle(): boolean {
+    return this.task === undefined || this.task.isGone
   }
 
   send(events: ReadonlyArray<Transcript.Event>): void {
@@ -50,13 +61,35 @@ export class ServedCall {
     Deferred.doneUnsafe(this.sent, Effect.void)
   }
 
-  /** What the agent replies, up to the end of all that the call has started. */
-  get events(): Stream.Stream<Transcript.Event> {
-    const replies = Effect.map(Effect.andThen(Deferred.await(this.sent), this.begin), (replies) =>
-      Transcript.encode(replies, { error: this.service.error })
+  /** What the agent replies after a position, up to the end of all that the call has started. */
+  events(from: Transcript.Position | undefined): Stream.Stream<protocol.Said> {
+    const { error } = this.given.service
+    const events = Effect.map(Deferred.await(this.replies), (replies) =>
+      Stream.map(Transcript.encode(replies, { error, from }), (event): protocol.Said =>
+        event._tag === "interrupted" && this.isCut ? { _tag: "cut" } : event
+      )
     )
     const settled = Effect.suspend(() => this.task?.settled ?? Effect.void)
-    return Stream.concat(Stream.unwrap(replies), Stream.drain(Stream.fromEffect(settled)))
+    return Stream.concat(Stream.unwrap(events), Stream.drain(Stream.fromEffect(settled)))
+  }
+
+  /** Runs the agent, once something was sent. */
+  get begin(): Effect.Effect<void> {
+    return Effect.andThen(
+      Deferred.await(this.sent),
+      Effect.withFiber((fiber) => {
+        const { agent, caller } = Place.fromPath(this.given.call.path)
+        const { supervisor } = Context.get(this.given.context, MiniAgents.MiniAgents) as RuntimeImpl
+        const own = Context.omit(CurrentTask, InteractionContext.InteractionContext)(this.given.context)
+        const span = Context.getOption(fiber.context, Tracer.ParentSpan)
+        const context = span._tag === "Some" ? Context.add(own, Tracer.ParentSpan, span.value) : own
+        const work = { effect: this.trigger(agent), context: context as Context.Context<never> }
+        const opened = (exit: TaskExit) => void Deferred.doneUnsafe(this.replies, exit as Exit.Exit<Replies, never>) // of `trigger`
+        this.task = new Task(supervisor, supervisor.root, work, opened, caller)
+        this.task.startUnsafe()
+        return Effect.void
+      })
+    )
   }
 
   get stop(): Effect.Effect<void> {
@@ -66,27 +99,13 @@ export class ServedCall {
     })
   }
 
-  private get begin(): Effect.Effect<MessageSequence.MessageSequence<unknown>> {
-    return Effect.withFiber((fiber) => {
-      const { agent, caller } = Place.fromPath(this.call.path)
-      const { supervisor } = Context.get(this.context, MiniAgents.MiniAgents) as RuntimeImpl
-      const replies = Deferred.makeUnsafe<MessageSequence.MessageSequence<unknown>>()
-      const { errorsAsMessages } = this.call
-      const { messages, name } = this.service
-      const { trigger } = agent === name ? this.service : this.service.fork({ name: agent })
-      const effect = Effect.gen({ self: this }, function* () {
-        const input = yield* Transcript.decode(Stream.fromQueue(this.input), { classes: messages })
-        return yield* trigger(input, this.parameters, { errorsAsMessages, startSoon: true })
-      })
-      const span = Context.getOption(fiber.context, Tracer.ParentSpan)
-      const own = Context.omit(CurrentTask, InteractionContext.InteractionContext)(this.context)
-      const context = span._tag === "Some" ? Context.add(own, Tracer.ParentSpan, span.value) : own
-      const work = { effect, context: context as Context.Context<never> }
-      const opened = (exit: Parameters<NonNullable<ConstructorParameters<typeof Task>[3]>>[0]) =>
-        void Deferred.doneUnsafe(replies, exit as never)
-      this.task = new Task(supervisor, supervisor.root, work, opened, caller)
-      this.task.startUnsafe()
-      return Deferred.await(replies)
+  private trigger(agent: string): Effect.Effect<Replies, never, MiniAgents.MiniAgents> {
+    const { call, parameters, service } = this.given
+    const { errorsAsMessages } = call
+    return Effect.gen({ self: this }, function* () {
+      const { trigger } = agent === service.name ? service : service.fork({ name: agent })
+      const input = yield* Transcript.decode(Stream.fromQueue(this.input), { classes: service.messages })
+      return yield* trigger(input, parameters, { errorsAsMessages, startSoon: true })
     })
   }
 }

@@ -1,0 +1,132 @@
+/** A cluster of processes, on Postgres. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { createServer } from "node:net"
+import { fileURLToPath } from "node:url"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import { MiniAgents } from "miniagents"
+import { AgentCluster } from "miniagents/cluster"
+import * as Postgres from "../history/Postgres.ts"
+import { client, Holder } from "./Holder.ts"
+
+const program = fileURLToPath(new URL("Holder.child.ts", import.meta.url))
+
+interface Process {
+  readonly child: ChildProcess
+  /** Waits for a line that it prints; each line is given once. */
+  readonly said: (line: string) => Effect.Effect<void>
+  readonly ended: Promise<string>
+}
+
+/** A process that is killed when the scope closes, if it has not ended. */
+const start = (what: "runner" | "caller", host: string, argument: string | number) =>
+  Effect.gen(function* () {
+    const lines = yield* Queue.unbounded<string>()
+    const options = ["--conditions=miniagents-source", "--no-warnings", program, what, host, `${argument}`]
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => spawn(process.execPath, options, { stdio: ["ignore", "pipe", "inherit"] })),
+      (child) => Effect.sync(() => void child.kill("SIGKILL"))
+    )
+    let rest = ""
+    child.stdout.on("data", (data) => {
+      const all = `${rest}${String(data)}`.split("\n")
+      rest = all.pop() ?? ""
+      Queue.offerAllUnsafe(lines, all)
+    })
+    const ended = new Promise<string>((resolve) => child.on("close", (code, signal) => resolve(signal ?? `${code}`)))
+    const said = (line: string): Effect.Effect<void> =>
+      Effect.flatMap(Queue.take(lines), (found) => (found === line ? Effect.void : said(line)))
+    return { child, said, ended }
+  })
+
+const freePort = Effect.promise(
+  () =>
+    new Promise<number>((resolve) => {
+      const server = createServer().listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as { port: number }
+        server.close(() => resolve(port))
+      })
+    })
+)
+
+const runner = (host: string) =>
+  Effect.gen(function* () {
+    const process = yield* start("runner", host, yield* freePort)
+    yield* process.said("started")
+    return process
+  })
+
+/** A call that is being run, by one of these processes. */
+const held = (runners: ReadonlyArray<Process>, name: string) =>
+  Effect.gen(function* () {
+    const call = yield* Holder.call({ name })
+    const replies = yield* call.replies({ finish: false })
+    const [first] = yield* Stream.runCollect(Stream.take(replies, 1))
+    const pid = Number(String(yield* first.message))
+    return { call, replies, runner: runners.find(({ child }) => child.pid === pid)! }
+  })
+
+describe("a cluster of processes", () => {
+  let server: Postgres.Server | undefined
+  let host = ""
+  beforeAll(async () => {
+    server = await Postgres.start()
+    host = `${(server.config as { readonly host?: string }).host}`
+  }, 30_000)
+  afterAll(async () => server?.stop())
+
+  it.live(
+    "calls survive what they can, are lost where they cannot, and end with their caller",
+    () =>
+      Effect.gen(function* () {
+        const two = yield* Effect.all([runner(host), runner(host)], { concurrency: "unbounded" })
+        yield* Effect.gen(function* () {
+          // both have some of the calls
+          const calls = yield* Effect.forEach(Array.from({ length: 12 }), (_, i) => held(two, `call${i}`))
+          const of = ({ child }: Process) => calls.filter(({ runner }) => runner.child === child)
+          const [killed, other] = of(two[0]!).length > 0 ? [two[0]!, two[1]!] : [two[1]!, two[0]!]
+
+          // a caller that is killed
+          const caller = yield* start("caller", host, "orphan")
+          yield* Effect.promise(() => new Promise((resolve) => caller.child.stdout!.once("data", resolve)))
+          caller.child.kill("SIGKILL")
+          yield* Effect.raceFirst(killed.said("orphan Failure"), other.said("orphan Failure"))
+
+          // a runner that is killed
+          const [lost] = of(killed)
+          yield* lost!.call.send("before")
+          yield* Stream.runDrain(Stream.take(lost!.replies, 2))
+          killed.child.kill("SIGKILL")
+          const messages: Array<string> = []
+          const exit = yield* Effect.exit(
+            Stream.runForEach(lost!.replies, (promise) =>
+              Effect.map(promise.message, (message) => messages.push(String(message)))
+            )
+          )
+          assert.deepStrictEqual(messages, [`${killed.child.pid}`, "before"])
+          assert.deepStrictEqual(exit, Exit.fail(new AgentCluster.AgentLost({ agent: "Holder", reason: "died" })))
+
+          // one that shuts down: the call is finished first, and new ones go elsewhere
+          const third = yield* runner(host)
+          const going = yield* held([other, third], "going")
+          going.runner.child.kill("SIGTERM")
+          const left = going.runner === other ? third : other
+          // until it has taken notice of the signal, it takes calls
+          let next = yield* held([going.runner, left], "next")
+          while (next.runner !== left) {
+            yield* next.call.interrupt
+            next = yield* held([going.runner, left], "next")
+          }
+          yield* going.call.send("after")
+          yield* going.call.finish
+          assert.deepStrictEqual((yield* going.replies.messages).slice(1).map(String), ["after"])
+          if (going.runner === other) yield* Effect.forEach(of(other), ({ call }) => call.interrupt)
+          assert.strictEqual(yield* Effect.promise(() => going.runner.ended), "130")
+        }).pipe(Effect.provide([client(host), MiniAgents.layer()]))
+      }).pipe(Effect.scoped),
+    120_000
+  )
+})
