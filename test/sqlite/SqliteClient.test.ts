@@ -57,6 +57,26 @@ describe("SqliteClient", () => {
     }).pipe(Effect.provide(inMemory))
   )
 
+  it.effect("a reader in another process's place does not stop a writer, and sees what was there when it began", () =>
+    withFolder(
+      Effect.gen(function* () {
+        const folder = yield* Folder
+        const open = SqliteClient.make({ filename: `${folder}/a.db`, timeout: "0 seconds" })
+        const [writer, reader] = yield* Effect.provide(Effect.all([open, open]), Reactivity.layer)
+        yield* writer`CREATE TABLE words (word TEXT)`
+        const count = reader<{ n: number }>`SELECT count(*) AS n FROM words`
+        const seen = yield* reader.withTransaction(
+          Effect.gen(function* () {
+            const before = yield* count
+            yield* writer`INSERT INTO words VALUES ('a')`
+            return [before[0].n, (yield* count)[0].n]
+          })
+        )
+        assert.deepStrictEqual([...seen, (yield* count)[0].n], [0, 0, 1])
+      })
+    )
+  )
+
   it.effect("gives rows or, of what has none, how many were changed", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
