@@ -70,7 +70,7 @@ const run = Effect.gen(function* () {
 
 await Effect.runPromise(run)
 
-const [labelWidth, top, rowHeight, wordWidth] = [110, 40, 52, 74]
+const [labelWidth, top, rowHeight, wordWidth] = [110, 40, 52, 84]
 const round = 8 // seconds, and then it begins anew
 const width = labelWidth + 8 * (wordWidth + 6) + 20
 const height = top + lanes.length * rowHeight + 16

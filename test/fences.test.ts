@@ -71,8 +71,8 @@ describe("fences", () => {
     assert.isDefined(fences[0]?.output)
   })
 
-  it("the README shows the session that the test of the chat makes", () => {
-    assert.include(read("README.md"), `\`\`\`text\n${read("test/cli/session.txt")}\`\`\``)
+  it("the documentation shows the session that the test of the chat makes", () => {
+    assert.include(read("docs/conversations.md"), `\`\`\`text\n${read("test/cli/session.txt")}\`\`\``)
   })
 
   it("every fence type-checks", { timeout: 60_000 }, async () => {
