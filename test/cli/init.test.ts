@@ -57,20 +57,23 @@ describe("miniagents init", { timeout: 120_000 }, () => {
     const args = ["--conditions=miniagents-source", "src/server.ts"]
     const child = spawn(process.execPath, args, { cwd: project, env: Program.environment({ PORT: "0" }) })
     const ended = new Promise((resolve) => child.on("close", resolve))
-    const address = await new Promise<string>((resolve) => {
-      let out = ""
-      const see = (data: unknown) => {
-        const found = /http:\/\/127\.0\.0\.1:\d+/.exec((out += String(data)))
-        if (found !== null) resolve(found[0])
-      }
-      child.stdout.on("data", see)
-      child.stderr.on("data", see)
-    })
-    const asked = /-d '(.*)'/.exec(fs.readFileSync(path.join(project, "README.md"), "utf8"))![1]
-    const headers = { "content-type": "application/json" }
-    const response = await fetch(`${address}/desk`, { method: "POST", headers, body: asked })
-    assert.include(await response.text(), "We are here from 9 to 17 o'clock.")
-    child.kill("SIGTERM")
+    try {
+      const address = await new Promise<string>((resolve) => {
+        let out = ""
+        const see = (data: unknown) => {
+          const found = /http:\/\/127\.0\.0\.1:\d+/.exec((out += String(data)))
+          if (found !== null) resolve(found[0])
+        }
+        child.stdout.on("data", see)
+        child.stderr.on("data", see)
+      })
+      const asked = /-d '(.*)'/.exec(fs.readFileSync(path.join(project, "README.md"), "utf8"))![1]
+      const headers = { "content-type": "application/json" }
+      const response = await fetch(`${address}/desk`, { method: "POST", headers, body: asked })
+      assert.include(await response.text(), "We are here from 9 to 17 o'clock.")
+    } finally {
+      child.kill("SIGTERM")
+    }
     await ended
   })
 
