@@ -21,6 +21,8 @@ import * as Seeds from "../examples/testing/seeds.ts"
 import * as Branches from "../examples/conversations/branches.ts"
 import * as Store from "../examples/conversations/store.ts"
 import * as Images from "../examples/models/images.ts"
+import * as ServingA2a from "../examples/serving/a2a.ts"
+import * as ServingOpenAiApi from "../examples/serving/openai-api.ts"
 
 const flattened = `
 Text: RESEARCHING: Tell me about sequence flattening
@@ -191,6 +193,22 @@ the model was shown: What is on it? + dot.png (image/png)
 Assistant: A red dot. Here is a better one:
 Assistant: 70 bytes of image/png
 both are the same file: true`
+  },
+  "serving/a2a": {
+    ...ServingA2a,
+    prints: `
+the card says: Baker, Bakes what is ordered
+it says: A cake, then.
+it asks: It waits for \`topping\`
+it says: Here it is, with cherries.`
+  },
+  "serving/openai-api": {
+    ...ServingOpenAiApi,
+    prints: `
+models: poet
+a completion: Roses are red, / violets are blue.
+cut off after: Roses are
+and then: red, / violets are blue.`
   },
   "conversations/store": {
     ...Store,

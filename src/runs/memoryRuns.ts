@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import type * as AgentCall from "../AgentCall.ts"
 import * as InteractionContext from "../InteractionContext.ts"
+import { inside } from "../internal/promise.ts"
 import { Reader } from "../internal/ropeReader.ts"
 import { CurrentTask } from "../internal/task.ts"
 import type { Sequence } from "../internal/sequence.ts"
@@ -167,12 +168,17 @@ type Open<P, R> = (
   parameters: P
 ) => Effect.Effect<AgentCall.AgentCall<unknown, unknown>, never, R | MiniAgents.MiniAgents>
 
-/** Waits for the end of a sequence without being a reader of it. */
+/** Waits for the end of a sequence and of all of its messages, without being a reader of them. */
 const endOf = (sequence: Sequence): Effect.Effect<Exit.Exit<unknown, unknown>> =>
   Effect.suspend(() => {
     const reader = new Reader(sequence, "none")
     const step: Effect.Effect<Exit.Exit<unknown, unknown>> = Effect.suspend(() => {
-      while (reader.read().length > 0);
+      for (let some = reader.read(); some.length > 0; some = reader.read()) {
+        const open = some.filter((promise) => inside(promise).whole === undefined)
+        if (open.length === 0) continue
+        const ends = Effect.forEach(open, (promise) => Effect.exit(inside(promise).watched.message), { discard: true })
+        return Effect.flatMap(ends, () => step)
+      }
       return reader.exit === undefined
         ? Effect.flatMap(reader.blocked!.changed, () => step)
         : Effect.succeed(reader.exit)

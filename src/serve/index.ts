@@ -1,3 +1,4 @@
+export * as A2a from "./A2a.ts"
 export * as AiSdk from "./AiSdk.ts"
 export * as Guard from "./Guard.ts"
 export * as Mcp from "./Mcp.ts"

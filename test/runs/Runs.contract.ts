@@ -57,6 +57,25 @@ export const suite = (name: string, layer: Layer.Layer<Runs.Runs>): void => {
     )
 
     test(
+      "a run goes on as long as one of its messages does, and interrupting it ends that",
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const { id } = yield* Runs.start(gated(gate), "x")
+        const cut = yield* Runs.start(gated(yield* Deferred.make<void>()), "y")
+        const beginning = (id: string) =>
+          Stream.runDrain(Stream.takeUntil(Runs.read(id), ({ _tag }) => _tag === "text"))
+        const status = (id: string) => Effect.map(Runs.get(id), (info) => info.status)
+        yield* Effect.forEach([id, cut.id], beginning)
+        assert.deepStrictEqual(yield* Effect.forEach([id, cut.id], status), ["running", "running"])
+        yield* Runs.interrupt(cut.id)
+        yield* Deferred.succeed(gate, undefined)
+        yield* Stream.runDrain(Runs.read(id))
+        assert.strictEqual(yield* status(id), "succeeded")
+        assert.notStrictEqual(yield* status(cut.id), "running")
+      })
+    )
+
+    test(
       "a run without a given id gets one of its own",
       Effect.gen(function* () {
         const agent = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))

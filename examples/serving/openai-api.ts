@@ -1,7 +1,7 @@
 /**
  * An agent as a model of OpenAI's API: OpenAI's own client asks it, and reads on a response that was cut off.
  *
- * Run: node --conditions=miniagents-source examples/40-openai-api.ts
+ * Run: node --conditions=miniagents-source examples/serving/openai-api.ts
  *
  * Prints:
  *   models: poet
@@ -59,6 +59,6 @@ export const program = Effect.gen(function* () {
   const lines: Array<string> = []
   yield* Effect.promise(() => ask(new OpenAI({ baseURL, apiKey: "none" }), (line) => lines.push(line)))
   yield* Effect.forEach(lines, (line) => Console.log(line))
-}).pipe(Effect.provide(Served))
+}).pipe(Effect.provide(Served), Effect.orDie)
 
 if (import.meta.main) NodeRuntime.runMain(program)
