@@ -22,8 +22,10 @@ import * as LineInput from "../console/LineInput.ts"
 import * as MarkdownHistory from "../history/MarkdownHistory.ts"
 import * as User from "../agents/User.ts"
 import type { Upstream } from "../InteractionContext.ts"
+import * as Budget from "../llm/model/Budget.ts"
 import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as LlmMessage from "../llm/agents/LlmMessage.ts"
+import * as Pricing from "../llm/model/Pricing.ts"
 import * as ModelChoice from "../models/ModelChoice.ts"
 import * as Message from "../Message.ts"
 import * as MessagePromise from "../MessagePromise.ts"
@@ -36,6 +38,8 @@ import * as Spinner from "./spinner.ts"
 
 export interface Conversation extends Settings {
   readonly history: string
+  /** Whether what an answer cost is shown after it. */
+  readonly cost: boolean
 }
 
 export const run = (
@@ -59,17 +63,21 @@ export const run = (
     // the SDK is loaded while the person writes
     const connected = yield* Effect.cached(Layer.buildWithScope(Model.layer(choice, conversation), yield* Effect.scope))
     yield* Effect.forkScoped(connected)
-    const dialog = Dialog.make({ user, assistant: stoppable(model, connected, isTerminal) })
+    const budget = conversation.cost ? yield* Budget.make({}) : undefined
+    const dialog = Dialog.make({ user, assistant: stoppable(model, connected, isTerminal, budget) })
     const input = hasKeys ? LineEditor.layer : Layer.merge(PipeInput.layer(!isTerminal), noStop)
     yield* (isTerminal ? greet(choice, file, isNew) : Effect.void).pipe(
       Effect.andThen(dialog.trigger()),
       Effect.flatMap((replies) => replies.messages),
-      Effect.provide([MiniAgents.layer(), input])
+      Effect.provide([MiniAgents.layer(), input, conversation.cost ? prices : Layer.empty])
     )
   }).pipe(
     Effect.scoped,
     Effect.catchTag("HistoryError", (error) => Effect.fail(refuse(error.operation === "open" ? misuse : 1)(error)))
   )
+
+/** Without the table of prices there are tokens alone. */
+const prices = Layer.catchCause(Pricing.layer(), () => Layer.empty)
 
 /** Without keys nobody can. */
 const noStop = Layer.succeed(LineEditor.Stop, { pressed: Effect.never })
@@ -98,13 +106,15 @@ const greet = (choice: ModelChoice.Choice, file: string, isNew: boolean) =>
 const stoppable = <E, R, R2>(
   model: Agent.Agent<{}, E, R>,
   connected: Effect.Effect<Context.Context<R>, Refusal, R2>,
-  isTerminal: boolean
+  isTerminal: boolean,
+  budget: Budget.Budget | undefined
 ): Agent.Agent<{}, Refusal | PlatformError, R2 | LineEditor.Stop | Stdio.Stdio> =>
   Agent.make("Assistant", (ctx) =>
     Effect.gen(function* () {
       const stop = yield* LineEditor.Stop
       const spinner = yield* Effect.forkChild(Spinner.turn)
-      const call = yield* Effect.provide(model.call<Upstream>(), yield* connected)
+      const calling = Effect.provide(model.call<Upstream>(), yield* connected)
+      const call = yield* budget === undefined ? calling : Budget.withBudget(budget)(calling)
       yield* call.send(ctx.messages)
       const replies = yield* call.replies()
       yield* Effect.forkChild(Effect.andThen(stop.pressed, call.interrupt))
@@ -116,6 +126,7 @@ const stoppable = <E, R, R2>(
       yield* Effect.exit(Stream.runForEach(replies, pass))
       const exit = yield* Effect.exit(replies.messages)
       yield* Fiber.interrupt(spinner)
+      if (budget !== undefined) yield* ctx.reply(Message.text(spent(yield* budget.usage), History.noHistory))
       if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
       const failure = Cause.squash(exit.cause)
       const refusal = refuse(1)(failure instanceof Error ? failure : { message: String(failure) })
@@ -145,6 +156,12 @@ const asFarAsItGoes = <E>(promise: MessagePromise.MessagePromise<E>) => {
       }
     }
   )
+}
+
+const spent = ({ cacheReadTokens, cost, inputTokens, outputTokens }: Budget.Spent): string => {
+  const cached = inputTokens === 0 ? 0 : Math.round((cacheReadTokens / inputTokens) * 100)
+  const dollars = cost > 0 ? `, $${cost.toFixed(4)}` : ""
+  return `[so far: ${inputTokens} tokens read (${cached} % cached), ${outputTokens} written${dollars}]`
 }
 
 const failureOf = (reason: string): Message.Failure =>

@@ -43,6 +43,10 @@ const chat = Command.make(
         "The Markdown file that keeps the conversation, and that it goes on from (default: CHAT.md)"
       ),
       Flag.withDefault("CHAT.md")
+    ),
+    cost: Flag.Boolean("cost").pipe(
+      Flag.withDescription("After each answer, how many tokens it took so far, how many were cached, and the cost"),
+      Flag.withDefault(false)
     )
   },
   (settings) =>

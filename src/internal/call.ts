@@ -7,6 +7,7 @@ import type * as Schema from "effect/Schema"
 import type * as Tracer from "effect/Tracer"
 import type * as Contract from "../InteractionContext.ts"
 import * as Message from "../Message.ts"
+import { withErrorType } from "./errorType.ts"
 import { put, type Source } from "./input.ts"
 import { Observed } from "./observers.ts"
 import { Place, traced } from "./place.ts"
@@ -120,7 +121,10 @@ export class Call extends Task implements Contract.InteractionContext {
       { onSuccess: () => this.ending(Exit.void), onFailure: (cause) => this.ending(Exit.failCause(cause)) }
     )
     this.work = {
-      effect: cache.tracer !== undefined ? Effect.withSpan(run, `invoke_agent ${this.name}`, spanOf(this)) : run,
+      effect:
+        cache.tracer !== undefined
+          ? Effect.withSpan(withErrorType(run), `invoke_agent ${this.name}`, spanOf(this))
+          : run,
       context: Context.add(context, Service, this)
     }
   }

@@ -12,7 +12,7 @@ export interface Asked {
   readonly say: (text: string) => void
   readonly think: (text: string) => void
   /** Says this, if anything, and ends the answer. */
-  readonly finish: (text?: string) => void
+  readonly finish: (text?: string, usage?: object) => void
   readonly refuse: (status: number, message: string) => void
   /** Ends the connection in the middle of the answer. */
   readonly cut: () => void
@@ -72,9 +72,10 @@ const answerable = (response: ServerResponse, body: unknown): Asked => {
     messages: (body as Body).messages.map(({ content, role }) => `${role}: ${textOf(content)}`),
     say,
     think: (text) => write({ reasoning_content: text }, null),
-    finish: (text) => {
+    finish: (text, usage) => {
       if (text !== undefined) say(text)
       write({}, "stop")
+      if (usage !== undefined) response.write(`data: ${JSON.stringify({ id: "1", choices: [], usage })}\n\n`)
       response.end("data: [DONE]\n\n")
     },
     refuse: (status, message) => Loopback.answer(status, { error: { message } })(response, received, 1),

@@ -53,6 +53,20 @@ describe("miniagents chat", () => {
     assert.strictEqual(fs.readdirSync(path.join(folder, "llm_logs")).length, 1)
   })
 
+  it("says with --cost what the conversation has taken so far, and does not keep that", async () => {
+    const terminal = await chat(["--cost"], { env: { MINIAGENTS_MODEL: "gpt-4o-mini" } })
+    const usage = { prompt_tokens: 1000, completion_tokens: 10, prompt_tokens_details: { cached_tokens: 250 } }
+    for (const said of ["one", "two"]) {
+      terminal.type(`${said}${key.enter}`)
+      const asked = await server.asked()
+      assert.notInclude(asked.messages.join(), "so far")
+      asked.finish(`answer ${said}`, usage)
+      await terminal.until(new RegExp(`answer ${said}[^]*written[^]*USER:$`))
+    }
+    assert.match(terminal.screen, /\[so far: 2000 tokens read \(25 % cached\), 20 written, \$0\.0003\]/)
+    assert.notInclude(history(), "so far")
+  })
+
   it("shows a spinner until the first word", async () => {
     const { asked, terminal } = await asking()
     await terminal.until(/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]$/m)

@@ -118,6 +118,7 @@ describe("spans over OTLP", () => {
           "  invoke_agent Asker",
           "    invoke_agent Adder",
           "      LanguageModel.streamText",
+          "      execute_tool Add",
           "      LanguageModel.streamText"
         ])
         assert.strictEqual(new Set(spans().map(({ traceId }) => traceId)).size, 1)

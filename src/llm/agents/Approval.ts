@@ -6,6 +6,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Prompt from "effect/ai/Prompt"
+import type * as Response from "effect/ai/Response"
 import type * as Tool from "effect/ai/Tool"
 import type { ToolCall } from "./LlmMessage.ts"
 
@@ -17,17 +19,20 @@ import type { ToolCall } from "./LlmMessage.ts"
  */
 export interface Request {
   readonly call: ToolCall
+  /** The same as a part of `effect/ai`, by whose `approvalId` the decision of another process can be told. */
+  readonly part: Response.ToolApprovalRequestPart
   readonly tool: Tool.Any
   readonly trace: ReadonlyArray<string>
 }
 
 /**
- * The decision; a reason for a no is told to the model.
+ * The decision, of which a `Prompt.ToolApprovalResponsePart` of `effect/ai` is one; the reason for a refusal is told to
+ * the model.
  *
  * @since 0.1.0
  * @category models
  */
-export type Decision = { readonly approved: true } | { readonly approved: false; readonly reason: string }
+export type Decision = Pick<Prompt.ToolApprovalResponsePart, "approved" | "reason">
 
 /**
  * Decides about the calls of tools made with `needsApproval`. It may take as long as it likes: other calls of the same
@@ -39,7 +44,7 @@ export type Decision = { readonly approved: true } | { readonly approved: false;
 export type Approve = (request: Request) => Effect.Effect<Decision>
 
 /**
- * A yes.
+ * The decision that a call may be made.
  *
  * @since 0.1.0
  * @category constructors
@@ -47,7 +52,7 @@ export type Approve = (request: Request) => Effect.Effect<Decision>
 export const approved: Decision = { approved: true }
 
 /**
- * A no, with what the model is told.
+ * The decision that a call is not made, with what the model is told.
  *
  * @since 0.1.0
  * @category constructors

@@ -20,9 +20,10 @@ import { filled } from "../../internal/filled.ts"
 import * as Budget from "../model/Budget.ts"
 import * as LlmLogger from "../model/LlmLogger.ts"
 import * as PromptLength from "../model/promptLength.ts"
+import * as Spans from "../model/Spans.ts"
 import * as ModelSettings from "../provider/ModelSettings.ts"
 import * as ClientTools from "./ClientTools.ts"
-import { ToolCall } from "./LlmMessage.ts"
+import { Reasoning, ToolCall } from "./LlmMessage.ts"
 import * as LlmPrompt from "./LlmPrompt.ts"
 import { ResponseMessages } from "./responseMessages.ts"
 import * as ToolCalls from "./toolCalls.ts"
@@ -153,9 +154,11 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     yield* checkChoices(choices, toolkit)
     const [agent, trace] = [ctx.agent.name, ctx.trace]
     const talk = yield* conversation(ctx, spec.system)
+    const span = yield* Spans.ofAgent
     for (let step = 1; ; step++) {
       yield* makeRoom(ctx, talk, toolkit)
       const { prompt } = talk
+      if (span !== undefined) yield* span.asks(prompt)
       const toolChoice = (step === 1 ? choices.firstToolChoice : undefined) ?? choices.toolChoice
       const response = yield* request(ctx, {
         model,
@@ -169,6 +172,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
         ids: talk.ids
       })
       const { calls, messages } = response
+      if (span !== undefined) yield* span.responds(response.finish, () => messages.flatMap(spokenPart))
       const reason = response.finish?.reason ?? "stop"
       const done: Done = { prompt, step }
       if (calls.length > 0 && !complete.has(reason)) {
@@ -183,13 +187,23 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
         return yield* Effect.fail(spec.tooManySteps())
       }
       const tools = toolkit ?? { tools: {}, handle: () => Effect.never }
-      const results = yield* ToolCalls.run(tools, calls, { agent, trace, prompt })
+      const failed = (cause: Cause.Cause<unknown>) => span?.fails(cause)
+      const results = yield* ToolCalls.run(tools, calls, { agent, trace, prompt, failed })
       if (results === undefined) return undefined
       if (response.callsClient) return undefined
       talk.add(messages, response.finish?.usage)
       talk.said.push(...results)
     }
   })
+
+/** What was said, as the conventions for spans have it. */
+const spokenPart = (message: Message.Message): ReadonlyArray<object> => {
+  if (message instanceof ToolCall) {
+    return [{ type: "tool_call", id: message.id, name: message.name, arguments: message.parameters }]
+  }
+  const content = String(message)
+  return content === "" ? [] : [{ type: message instanceof Reasoning ? "reasoning" : "text", content }]
+}
 
 /** Providers refuse a choice of what is not there, each with words of its own. */
 const checkChoices = (
@@ -343,14 +357,15 @@ const open = (ctx: InteractionContext, asked: Asked) =>
     const { name: agent } = ctx.agent
     const { model, prompt } = asked
     const inputTokens = (yield* Budget.CurrentBudget) === undefined ? 0 : PromptLength.estimate(prompt)
-    const reservation = yield* Budget.reserve({ agent, model, depth: ctx.trace.length, inputTokens })
+    const provider = Option.getOrUndefined(yield* Effect.serviceOption(Model.ProviderName))
+    const reservation = yield* Budget.reserve({ agent, model, provider, depth: ctx.trace.length, inputTokens })
     const { system: _, ...parameters } = ctx.parameters as { readonly system?: unknown } // it stands in the prompt
     const tools = Object.values(asked.toolkit?.tools ?? {})
     const logged = LlmLogger.openAll({ ...asked, agent, path: ctx.path, parameters: jsonOf(parameters), tools })
     const entry = yield* Effect.onError(logged, () => Effect.sync(() => reservation?.settle()))
     return {
       take: (parts: ReadonlyArray<Response.AnyPart>) => {
-        reservation?.take(parts)
+        reservation?.add(parts)
         entry?.take(parts)
       },
       limit: <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>

@@ -6,13 +6,17 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as AiError from "effect/ai/AiError"
 import * as Prompt from "effect/ai/Prompt"
+import * as Response from "effect/ai/Response"
 import * as Tool from "effect/ai/Tool"
 import { NotJson } from "../../internal/json.ts"
+import { withErrorType } from "../../internal/errorType.ts"
 import { jsonOf, lossless } from "../../internal/lossless.ts"
 import * as Message from "../../Message.ts"
 import type * as MessageInput from "../../MessageInput.ts"
+import * as Spans from "../model/Spans.ts"
 import * as Approval from "./Approval.ts"
 import { ResponsePart, ToolResult } from "./LlmMessage.ts"
 import type { Called } from "./responseMessages.ts"
@@ -55,6 +59,8 @@ export interface Caller {
   readonly agent: string
   readonly trace: ReadonlyArray<string>
   readonly prompt: Prompt.Prompt
+  /** Is told what a tool failed with, where that is the failure of the agent. */
+  readonly failed: (cause: Cause.Cause<unknown>) => void
 }
 
 /** The results of all calls, in their order, or nothing where one failed: its failure then stands at its place. */
@@ -88,17 +94,48 @@ const runOne = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<T
         shown = true
       }
     }
-    return result(toolkit, call, caller).pipe(
+    return inSpan(toolkit, call, result(toolkit, call, caller)).pipe(
       Effect.map((given) => finish(call, caller.agent, withFiles(given, attached))),
       Effect.provideService(CurrentCall, running),
       Effect.catchCause((cause) => {
         const told = mistakeOf(cause)
         if (told !== undefined) return Effect.sync(() => finish(call, caller.agent, failed(told)))
+        caller.failed(cause)
         call.slot.end(shown ? Exit.void : Exit.failCause(cause))
         return Effect.undefined
       }),
       Effect.onInterrupt(() => Effect.sync(() => call.slot.end(Exit.interrupt())))
     )
+  })
+
+/** In a span of its own, where there are any, by the OpenTelemetry conventions for generative AI. */
+const inSpan = (
+  { tools }: Toolkit,
+  { message: { id, name, parameters } }: Called,
+  result: Effect.Effect<Given, unknown>
+): Effect.Effect<Given, unknown> =>
+  Effect.withFiber(({ cache }) => {
+    if (cache.tracer === undefined) return result
+    const description = Object.hasOwn(tools, name) ? Tool.getDescription(tools[name]) : undefined
+    const attributes = {
+      "gen_ai.operation.name": "execute_tool",
+      "gen_ai.tool.name": name,
+      "gen_ai.tool.call.id": id,
+      "gen_ai.tool.type": "function",
+      ...(description === undefined ? {} : { "gen_ai.tool.description": description })
+    }
+    return Effect.withSpan(withErrorType(discreet(result, parameters)), `execute_tool ${name}`, { attributes })
+  })
+
+/** `effect/ai` puts the parameters into the span that it finds: they are content, and so are there on request alone. */
+const discreet = <A, E>(result: Effect.Effect<A, E>, parameters: Schema.Json): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    const span = yield* Effect.orDie(Effect.currentSpan) // the one that is around this
+    if (yield* Spans.CurrentContent) span.attribute("gen_ai.tool.call.arguments", JSON.stringify(parameters))
+    const attribute = (name: string, value: unknown) =>
+      name === "tool" || name === "parameters" ? undefined : span.attribute(name, value)
+    const quiet = Object.create(span, { attribute: { value: attribute } }) as Tracer.Span // a span is what its fields are
+    return yield* Effect.provideService(result, Tracer.ParentSpan, quiet)
   })
 
 const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<Given, unknown> =>
@@ -113,8 +150,11 @@ const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<G
     if (typeof parameters === "string") return failed(`the parameters of \`${name}\` are no JSON: write one object`)
     const tool = toolkit.tools[name]
     if (yield* needsApproval(tool, call, caller)) {
-      const decision = yield* (yield* Approval.CurrentApprove)({ call: call.message, tool, trace: caller.trace })
-      if (!decision.approved) return failed({ type: "execution-denied", reason: decision.reason })
+      const part = Response.makePart("tool-approval-request", { approvalId: id, toolCallId: id })
+      const decision = yield* (yield* Approval.CurrentApprove)({ call: call.message, part, tool, trace: caller.trace })
+      if (!decision.approved) {
+        return failed({ type: "execution-denied", reason: decision.reason ?? "it was not approved" })
+      }
     }
     const last = yield* Stream.unwrap(toolkit.handle(name, params, id)).pipe(
       Stream.tap((result) => (result.preliminary ? progress(call, caller.agent, tool, result) : Effect.void)),

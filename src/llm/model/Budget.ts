@@ -14,6 +14,7 @@ import * as Model from "effect/ai/Model"
 import type * as Response from "effect/ai/Response"
 import { InteractionContext } from "../../InteractionContext.ts"
 import type * as Message from "../../Message.ts"
+import { type Billed, billedOf } from "./billed.ts"
 import { tokensOf } from "./promptLength.ts"
 
 /**
@@ -102,10 +103,21 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
  * @since 0.1.0
  * @category models
  */
-export type Price = (call: Tokens & { readonly model: string | undefined }) => number
+export type Price = (
+  call: Tokens & {
+    readonly model: string | undefined
+    /** The provider of the model, by its name in spans. */
+    readonly provider?: string | undefined
+    /** Of the tokens that were written to the cache, those that are kept for an hour. */
+    readonly longCacheWriteTokens?: number
+  }
+) => number
 
 /**
- * The price of calls; nothing, unless it is set.
+ * The price of calls; nothing, unless it is set. What a provider itself says that a call has cost is the price of that
+ * call.
+ *
+ * @see `Pricing.layer` for what models cost
  *
  * @since 0.1.0
  * @category references
@@ -183,6 +195,7 @@ export const layer = (limits: Limits): Layer.Layer<never> => Layer.effect(Curren
 export interface Call {
   readonly agent: string
   readonly model: string | undefined
+  readonly provider?: string | undefined
   readonly depth: number
   /** About how many tokens the prompt has. */
   readonly inputTokens: number
@@ -196,6 +209,8 @@ export class Reservation implements Tokens {
   outputTokens: number
   cacheReadTokens = 0
   cacheWriteTokens = 0
+  private longCacheWriteTokens = 0
+  private saidCost: number | undefined = undefined
   private open = true
   private readonly chain: ReadonlyArray<BudgetImpl>
   private readonly call: Call
@@ -210,24 +225,29 @@ export class Reservation implements Tokens {
   }
 
   get cost(): number {
-    const { cacheReadTokens, cacheWriteTokens, inputTokens, outputTokens } = this
-    return this.price({ model: this.call.model, inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens })
+    const { cacheReadTokens, cacheWriteTokens, call, inputTokens, longCacheWriteTokens, outputTokens } = this
+    const { model, provider } = call
+    const tokens = { inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, longCacheWriteTokens }
+    return this.saidCost ?? this.price({ model, provider, ...tokens })
   }
 
-  /** Counts the tokens as they come, and takes at the end what the provider says. */
-  take(parts: ReadonlyArray<Response.AnyPart>): void {
+  /** Counts the tokens as they come, and at the end what the provider says. */
+  add(parts: ReadonlyArray<Response.AnyPart>): void {
     for (const part of parts) {
       if (part.type === "text-delta" || part.type === "reasoning-delta" || part.type === "tool-params-delta")
         this.outputTokens += Math.max(1, Math.round(part.delta.length / 4)) // some providers give many tokens at once
       else if (part.type === "text" || part.type === "reasoning") this.outputTokens += tokensOf(part.text.length)
-      else if (part.type === "finish") {
-        const { inputTokens, outputTokens } = part.usage
-        this.inputTokens = inputTokens.total ?? this.inputTokens
-        this.cacheReadTokens = inputTokens.cacheRead ?? 0
-        this.cacheWriteTokens = inputTokens.cacheWrite ?? 0
-        this.outputTokens = outputTokens.total ?? this.outputTokens
-      }
+      else if (part.type === "finish") this.bill(billedOf(part))
     }
+  }
+
+  private bill(billed: Billed): void {
+    this.inputTokens = billed.inputTokens ?? this.inputTokens
+    this.outputTokens = billed.outputTokens ?? this.outputTokens
+    this.cacheReadTokens = billed.cacheReadTokens
+    this.cacheWriteTokens = billed.cacheWriteTokens
+    this.longCacheWriteTokens = billed.longCacheWriteTokens
+    this.saidCost = billed.cost
   }
 
   /** The call is over: what it has cost is final. */
@@ -283,7 +303,8 @@ export const charge = (spent: Pick<Call, "inputTokens" | "outputTokens">): Effec
     const budget = yield* CurrentBudget
     if (!(budget instanceof BudgetImpl)) return
     const model = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
-    const call = { agent: "", model, depth: 0, ...spent } // who made it matters only where it is refused
+    const provider = Option.getOrUndefined(yield* Effect.serviceOption(Model.ProviderName))
+    const call = { agent: "", model, provider, depth: 0, ...spent } // who made it matters only where it is refused
     new Reservation(budget.chain, call, yield* CurrentPrice).settle()
   })
 
@@ -364,3 +385,14 @@ const plus = (spent: Spent, call: Reservation): Spent => ({
   cacheWriteTokens: spent.cacheWriteTokens + call.cacheWriteTokens,
   cost: spent.cost + call.cost
 })
+
+/** What a response has cost, by the current price. @internal */
+export const costOf = (
+  model: string | undefined,
+  provider: string | undefined,
+  finish: Response.FinishPart
+): Effect.Effect<number> =>
+  Effect.map(CurrentPrice, (price) => {
+    const { cost, inputTokens = 0, outputTokens = 0, ...tokens } = billedOf(finish)
+    return cost ?? price({ model, provider, inputTokens, outputTokens, ...tokens })
+  })

@@ -14,12 +14,14 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import * as Tool from "effect/ai/Tool"
@@ -27,6 +29,7 @@ import { withoutSecrets } from "../../internal/address.ts"
 import { sizeOf } from "../../internal/files.ts"
 import * as FileError from "../../internal/fileError.ts"
 import { jsonOf } from "../../internal/lossless.ts"
+import * as Budget from "./Budget.ts"
 import { usageOf } from "./usage.ts"
 
 /**
@@ -213,6 +216,7 @@ const open = (fs: FileSystem.FileSystem, folder: string, request: Request): Effe
       Effect.forkDetach({ startImmediately: true })
     )
     const layout = new Layout(request)
+    const provider = Option.getOrUndefined(yield* Effect.serviceOption(Model.ProviderName))
     const started = yield* Clock.currentTimeMillis
     return {
       take: (parts) => {
@@ -220,10 +224,13 @@ const open = (fs: FileSystem.FileSystem, folder: string, request: Request): Effe
         if (added !== "") Queue.offerUnsafe(text, added)
       },
       end: (exit) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          Queue.offerUnsafe(text, layout.end(exit, now - started))
+        Effect.gen(function* () {
+          const now = yield* Clock.currentTimeMillis
+          const { finish } = layout
+          const cost = finish === undefined ? 0 : yield* Budget.costOf(request.model, provider, finish)
+          Queue.offerUnsafe(text, layout.end(exit, now - started, cost))
           Queue.endUnsafe(text)
-          return Fiber.join(writer)
+          yield* Fiber.join(writer)
         })
     }
   })
@@ -280,6 +287,8 @@ class Layout {
   private block: string | undefined = undefined
   private model: string | undefined
   private readonly known: Record<string, unknown> = {}
+  /** What the response ended with, by which its cost is known. */
+  finish: Response.FinishPart | undefined = undefined
 
   constructor({ model }: Request) {
     this.model = model
@@ -299,15 +308,21 @@ class Layout {
         Object.assign(this.known, { responseId: part.id, model: part.modelId })
       } else if (part.type === "finish") {
         Object.assign(this.known, { finishReason: part.reason, usage: usageOf(part.usage) })
+        this.finish = part
       }
     }
     return text
   }
 
-  end(exit: Exit.Exit<unknown, unknown>, milliseconds: number): string {
+  end(exit: Exit.Exit<unknown, unknown>, milliseconds: number, cost: number): string {
     const interrupted = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
     const error = Exit.isSuccess(exit) ? {} : { error: interrupted ? "interrupted" : String(Cause.squash(exit.cause)) }
-    const known = { ...this.known, duration: Duration.format(Duration.millis(milliseconds)), ...error }
+    const known = {
+      ...this.known,
+      ...(cost > 0 && { cost }),
+      duration: Duration.format(Duration.millis(milliseconds)),
+      ...error
+    }
     return `${this.block === undefined ? "" : "\n"}\n${"-".repeat(40)}\n\n${block(known)}`
   }
 

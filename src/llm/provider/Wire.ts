@@ -123,8 +123,11 @@ export const languageModel = <Sdk, Config, Params>(
   })
   const parts = (method: string) => {
     return (request: LanguageModel.ProviderOptions) => {
-      const failed = (reason: AiError.AiErrorReason) =>
-        AiError.make({ module: profile.name, method, reason: Part.refusalOf(reason, request.prompt) })
+      const failed = (given: AiError.AiErrorReason) => {
+        const reason = Part.refusalOf(given, request.prompt)
+        request.span.attribute("error.type", reason._tag)
+        return AiError.make({ module: profile.name, method, reason })
+      }
       return Effect.mapBoth(pull(request), {
         onFailure: failed,
         onSuccess: Effect.mapError((error) => (Cause.isDone(error) ? error : failed(error)))
@@ -197,6 +200,14 @@ const annotate = ({ span }: LanguageModel.ProviderOptions, part: Response.Stream
       response: { finishReasons: [part.reason] },
       usage: { inputTokens: part.usage.inputTokens.total, outputTokens: part.usage.outputTokens.total }
     })
+    const { inputTokens, outputTokens } = part.usage
+    for (const [name, tokens] of [
+      ["cache_read.input_tokens", inputTokens.cacheRead],
+      ["cache_creation.input_tokens", inputTokens.cacheWrite],
+      ["reasoning.output_tokens", outputTokens.reasoning]
+    ] as const) {
+      if (tokens !== undefined) span.attribute(`gen_ai.usage.${name}`, tokens)
+    }
   }
 }
 
