@@ -13,6 +13,8 @@ import type * as Sharding from "effect/cluster/Sharding"
 import type * as Agent from "../Agent.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import type * as Message from "../Message.ts"
+import * as DurableRuns from "../durable/DurableRuns.ts"
+import * as Runs from "../runs/Runs.ts"
 import * as protocol from "./protocol.ts"
 import * as remoteCall from "./remoteCall.ts"
 import * as runner from "./runner.ts"
@@ -70,6 +72,14 @@ export class AgentLost extends Schema.TaggedError<AgentLost>()("AgentLost", {
  */
 export interface Options<in P> {
   /**
+   * Keeps each call as a durable run, so that another process goes on with it where this one ended: `Durable` says what is
+   * kept, and `DurableRuns.layer` where. A call begins when all of its input is there. One that is made inside of a durable
+   * run is found again when that is taken up.
+   *
+   * @default false
+   */
+  readonly durable?: boolean | undefined
+  /**
    * What calls belong together, made of their parameters: calls with the same key run in the same process, one after the
    * other unless `concurrency` is more than 1. Without it each call runs wherever it may.
    */
@@ -122,13 +132,32 @@ export interface Options<in P> {
  * @since 0.1.0
  * @category layers
  */
-export const layer = <Self, P, E, Err extends Schema.Constraint, Classes extends ReadonlyArray<Message.AnyClass>>(
+export const layer = <
+  Self,
+  P,
+  E,
+  Err extends Schema.Constraint,
+  Classes extends ReadonlyArray<Message.AnyClass>,
+  const O extends Options<P> = {}
+>(
   service: Agent.ServiceClass<Self, P, E, Err, Classes>,
-  options: Options<P> = {}
-): Layer.Layer<never, never, Self | MiniAgents.MiniAgents | Sharding.Sharding> => {
-  const { concurrency = 1, drain = "15 seconds", key } = options
-  return runner.layer<Self>(Service.of(service), { key, concurrency, drain })
+  options?: O & Options<P>
+): Layer.Layer<never, never, Self | MiniAgents.MiniAgents | Sharding.Sharding | Keeper<O>> => {
+  const { concurrency = 1, drain = "15 seconds", durable = false, key }: Options<P> = options ?? {}
+  const any = Service.of(service)
+  const runs = Effect.gen(function* () {
+    yield* DurableRuns.serve(service as unknown as Agent.Agent<P, E, Self>, { error: any.error as never })
+    return yield* Runs.Runs
+  })
+  const made = runner.layer<Self | Runs.Runs | DurableRuns.DurableRuns>(any, {
+    ...{ key, concurrency, drain },
+    runs: durable ? runs : Effect.undefined
+  })
+  return made as Layer.Layer<never, never, Self | MiniAgents.MiniAgents | Sharding.Sharding | Keeper<O>> // what it needs says `durable`
 }
+
+/** What calls are kept in, where they are kept. */
+type Keeper<O> = O extends { readonly durable: true } ? Runs.Runs | DurableRuns.DurableRuns : never
 
 /**
  * A service that is run by whatever process of the cluster has its `layer`: what stands in the place of an

@@ -1,5 +1,7 @@
 /** What the processes of a cluster say to each other about calls: one protocol for all agents. */
+import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
+import * as ClusterSchema from "effect/cluster/ClusterSchema"
 import * as Entity from "effect/cluster/Entity"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Rpc from "effect/rpc/Rpc"
@@ -7,7 +9,7 @@ import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Transcript from "../Transcript.ts"
 
 /**
- * - `hello`: the runner is ready, and begins the call once it is sent something. `near` are entities of this process, for
+ * - `hello`: the runner is ready, and begins the call once it is sent something; a durable one can be begun again. `near` are entities of this process, for
  *   what is said to the attempt from now on. Whoever gets a second one knows that the first is out of reach.
  * - `here`: the attempt is in this process; what it has said follows.
  * - `moved`: the call belongs to the entity that is named here.
@@ -16,7 +18,11 @@ import * as Transcript from "../Transcript.ts"
  */
 const Said = Schema.Union([
   Transcript.Event,
-  Schema.TaggedStruct("hello", { attempt: Schema.String, near: Schema.Array(Schema.String) }),
+  Schema.TaggedStruct("hello", {
+    attempt: Schema.String,
+    near: Schema.Array(Schema.String),
+    durable: Schema.Boolean
+  }),
   Schema.TaggedStruct("here", {}),
   Schema.TaggedStruct("moved", { entity: Schema.String }),
   Schema.TaggedStruct("cut", {}),
@@ -26,11 +32,25 @@ export type Said = typeof Said.Type
 
 /** What a call is, without its input: where it stands among the calls of the caller, and what it was called with. */
 const Call = Schema.Struct({
+  /** The same for every attempt to run the call. */
+  id: Schema.String,
+  /** What of the replies the caller has. */
+  from: Schema.optionalKey(Transcript.Position),
   path: Schema.String,
   parameters: Schema.Json,
   errorsAsMessages: Schema.Boolean
 })
 export type Call = typeof Call.Type
+
+/**
+ * A stream that ends when its entity moves, so that this waits for nothing: the call stays, and is read on. That of a key
+ * holds its entity until it has ended, or the next call of the key would run elsewhere at the same time.
+ */
+const moving = <R extends { annotate: (key: typeof ClusterSchema.Dynamic, value: Dynamic) => R }>(rpc: R): R =>
+  rpc.annotate(ClusterSchema.Dynamic, (annotations, { address }) =>
+    isAnyEntity(address.entityId) ? Context.add(annotations, ClusterSchema.InterruptOnTermination, true) : annotations
+  )
+type Dynamic = Context.Service.Shape<typeof ClusterSchema.Dynamic>
 
 /**
  * - `Run`: a new attempt to run a call, and the replies to it. It begins with the first `Send`.
@@ -42,16 +62,18 @@ export type Call = typeof Call.Type
  * process, whatever the entity.
  */
 const group = RpcGroup.make(
-  Rpc.make("Run", { payload: Call, success: Said, stream: true }),
+  moving(Rpc.make("Run", { payload: Call, success: Said, stream: true })),
   Rpc.make("Send", {
     payload: { attempt: Schema.String, events: Schema.Array(Transcript.Event) },
     success: Schema.Boolean
   }),
-  Rpc.make("Read", {
-    payload: { attempt: Schema.String, from: Schema.optionalKey(Transcript.Position) },
-    success: Said,
-    stream: true
-  }),
+  moving(
+    Rpc.make("Read", {
+      payload: { attempt: Schema.String, from: Schema.optionalKey(Transcript.Position) },
+      success: Said,
+      stream: true
+    })
+  ),
   Rpc.make("Interrupt", { payload: { attempt: Schema.String }, success: Schema.Boolean })
 )
 

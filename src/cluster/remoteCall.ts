@@ -9,8 +9,10 @@ import * as Stream from "effect/Stream"
 import * as ClusterError from "effect/cluster/ClusterError"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import type { Call } from "../internal/call.ts"
+import { Place } from "../internal/place.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
+import * as Runs from "../runs/Runs.ts"
 import * as Transcript from "../Transcript.ts"
 import * as callerFailures from "./callerFailures.ts"
 import * as protocol from "./protocol.ts"
@@ -32,9 +34,13 @@ export const body = (service: AnyService, client: Client, lost: Lost): ((ctx: Co
     const said = yield* Queue.unbounded<Transcript.Event, unknown>()
     const call = new RemoteCall(service, client, lost, ctx, said)
     yield* ctx.reply((yield* call.replies) as MessageSequence.MessageSequence) // what it can fail with, the service says
-    yield* Effect.scoped(call.run(parameters))
+    yield* Effect.scoped(call.run(parameters, yield* idOf(ctx)))
   }) as (ctx: Context) => Effect.Effect<void> // the phantom of `reply` is no requirement, and the runtime is the caller's
 }
+
+/** A call of a durable run is the same when the run is taken up again. */
+const idOf = (ctx: Context): Effect.Effect<string> =>
+  Effect.map(Runs.CurrentRun, (run) => (run === undefined ? SecureRandom.uuidV4Unsafe() : `${run.id}/${ctx.path}`))
 
 /** How many events of the input are kept until they are sent. */
 const ahead = 256
@@ -75,6 +81,7 @@ class RemoteCall {
   /** The attempt to run it that has begun, and entities of its process, those first that were found last. */
   private attempt: string | undefined = undefined
   private near: ReadonlyArray<string> = []
+  private isDurable = false
   private position: Transcript.Position | undefined = undefined
   private ended = false
 
@@ -100,12 +107,11 @@ class RemoteCall {
   }
 
   /** Runs the call, up to the end of all that it has started there. */
-  run(parameters: Schema.Json): Effect.Effect<void, never, Scope.Scope> {
+  run(parameters: Schema.Json, id: string): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const { path, replies } = this.ctx as unknown as Call // which every context is
-      const call = { path, parameters, errorsAsMessages: replies.recover !== undefined }
-      const input = yield* this.input
-      yield* Effect.onInterrupt(this.begin(call, input), () => this.stop)
+      const call = { id, path, parameters, errorsAsMessages: replies.recover !== undefined }
+      yield* Effect.onInterrupt(this.begin(call, yield* this.input), () => this.stop)
       Queue.endUnsafe(this.said as Queue.Queue<Transcript.Event, Cause.Done>)
     })
   }
@@ -126,7 +132,8 @@ class RemoteCall {
     return Effect.suspend(() => {
       const { entity } = this
       const answered = Deferred.makeUnsafe<void>()
-      const read = Stream.runForEachArray(this.client(entity).Run(call), (chunk) => {
+      const from = this.position === undefined ? {} : { from: this.position }
+      const read = Stream.runForEachArray(this.client(entity).Run({ ...call, ...from }), (chunk) => {
         Deferred.doneUnsafe(answered, Effect.void)
         return this.take(chunk, input)
       })
@@ -138,22 +145,28 @@ class RemoteCall {
             this.entity = protocol.anyEntity()
             return this.begin(call, input, wait * 2)
           }
-          return this.entity === entity ? this.over(undefined) : this.begin(call, input)
+          return this.entity === entity ? this.over(call, undefined) : this.begin(call, input)
         },
         onFailure: (cause) => {
-          if (this.attempt !== undefined) return this.over(cause)
+          if (this.attempt !== undefined) return this.over(call, cause)
           // a process that shuts down lets go of what it has not begun
-          return Cause.hasInterruptsOnly(cause) ? Effect.delay(this.begin(call, input), again) : this.over(cause)
+          return Cause.hasInterruptsOnly(cause) ? Effect.delay(this.begin(call, input), again) : this.over(call, cause)
         }
       })
     })
   }
 
   /** What is left to do when a stream of events has ended. */
-  private over(cause: Cause.Cause<unknown> | undefined): Effect.Effect<void, never, Scope.Scope> {
+  private over(call: protocol.Call, cause: Cause.Cause<unknown> | undefined): Effect.Effect<void, never, Scope.Scope> {
     return Effect.suspend(() => {
       if (this.ended) return Effect.void
-      if (this.attempt === undefined || (cause !== undefined && Cause.hasDies(cause))) {
+      const isBroken = cause !== undefined && Cause.hasDies(cause)
+      if (this.isDurable && !isBroken) {
+        this.attempt = undefined
+        this.entity = protocol.anyEntity()
+        return Effect.flatMap(Effect.delay(this.input, again), (input) => this.begin(call, input))
+      }
+      if (this.attempt === undefined || isBroken) {
         return this.fail(this.failureOf(cause))
       }
       return Effect.flatMap(this.readOn, (found) => (found ? Effect.void : this.fail(this.lost("died"))))
@@ -204,12 +217,16 @@ class RemoteCall {
         case "hello":
           return input === undefined || this.attempt !== undefined
             ? Effect.fail(new BeganAnew())
-            : this.start(event.attempt, event.near, input)
+            : this.start(event, input)
         case "moved":
           this.entity = event.entity
           break
         case "cut":
           return this.fail(this.lost("shut down"))
+        case "open":
+          events.push(this.isDurable ? this.placed(event) : event)
+          this.position = Transcript.after(this.position, event)
+          break
         case "here":
         case "unknown":
           break
@@ -232,8 +249,9 @@ class RemoteCall {
   }
 
   /** Sends the input. The call begins with the first of it, even if that is nothing. */
-  private start(attempt: string, near: ReadonlyArray<string>, input: Input): Effect.Effect<void, never, Scope.Scope> {
+  private start({ attempt, durable, near }: Hello, input: Input): Effect.Effect<void, never, Scope.Scope> {
     this.attempt = attempt
+    this.isDurable = durable
     this.near = [this.entity, ...near]
     const send = (events: ReadonlyArray<Transcript.Event>) =>
       this.search((entity) => answerOf(this.client(entity).Send({ attempt, events })))
@@ -254,11 +272,18 @@ class RemoteCall {
     })
   }
 
+  /** A message of a run, whose outermost call is that of the agent here. */
+  private placed(event: Extract<Transcript.Event, { readonly _tag: "open" }>): Transcript.Event {
+    const [root = ""] = event.origin?.path.split("/", 1) ?? []
+    if (event.origin === undefined || Place.fromPath(root).agent !== this.service.name) return event
+    return { ...event, origin: { ...event.origin, path: `${this.ctx.path}${event.origin.path.slice(root.length)}` } }
+  }
+
   /** A failure as it arrives: the agents above the call are named on the way through them here. */
   private arrived(event: Extract<Transcript.Event, { readonly failure?: Transcript.Failure }>): Transcript.Event {
     const { failure } = event
     if (failure === undefined) return event
-    const { trace } = this.ctx
+    const trace = this.isDurable ? [this.service.name] : this.ctx.trace
     const start = failure.trace.length - trace.length
     if (start < 0 || trace.some((agent, index) => failure.trace[start + index] !== agent)) return event
     return { ...event, failure: { ...failure, trace: failure.trace.slice(0, start) } } as Transcript.Event // it has a failure as before
@@ -271,6 +296,7 @@ class RemoteCall {
   }
 }
 
+type Hello = Extract<protocol.Said, { readonly _tag: "hello" }>
 type Input = Queue.Queue<Transcript.Event, Cause.Done>
 
 /** Another process is about to begin the call again, because the first cannot be reached. */

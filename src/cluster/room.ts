@@ -7,7 +7,7 @@ import * as EntityId from "effect/cluster/EntityId"
 import type * as Sharding from "effect/cluster/Sharding"
 import { WaitGroup } from "../internal/task.ts"
 import * as protocol from "./protocol.ts"
-import type { ServedCall } from "./servedCall.ts"
+import type { Served } from "./servedCall.ts"
 
 type Service = Sharding.Sharding["Service"]
 
@@ -27,7 +27,7 @@ export const of = (sharding: Service): Room => {
 const rooms = new WeakMap<Service, Room>()
 
 interface Kept {
-  readonly served: ServedCall
+  readonly served: Served
   /** Closed when the call is over. */
   readonly scope: Scope.Closeable
 }
@@ -43,7 +43,7 @@ export class Room {
     this.sharding = sharding
   }
 
-  find(attempt: string): ServedCall | undefined {
+  find(attempt: string): Served | undefined {
     return this.kept.get(attempt)?.served
   }
 
@@ -65,13 +65,13 @@ export class Room {
   }
 
   /** Keeps a call until it is over; what was acquired in the scope is released then. */
-  keep(served: ServedCall, scope: Scope.Closeable): void {
-    this.running.begin()
+  keep(served: Served, scope: Scope.Closeable): void {
+    if (!served.isDurable) this.running.begin()
     this.kept.set(served.attempt, { served, scope })
   }
 
   /** Someone reads the call no more. It is over when it has ended, or when nobody reads it for a while. */
-  leave(served: ServedCall, owner: Scope.Scope): Effect.Effect<void> {
+  leave(served: Served, owner: Scope.Scope): Effect.Effect<void> {
     return Effect.suspend(() => {
       served.readers--
       if (!this.kept.has(served.attempt)) return this.forget(served)
@@ -82,7 +82,7 @@ export class Room {
   }
 
   /** Interrupts what is left of a call, and forgets it. */
-  end(served: ServedCall): Effect.Effect<void> {
+  end(served: Served): Effect.Effect<void> {
     return Effect.suspend(() => {
       const kept = this.kept.get(served.attempt)
       if (kept === undefined) return Effect.void
@@ -92,9 +92,9 @@ export class Room {
   }
 
   /** A call that is over counts until its readers have had the end of it. */
-  private forget(served: ServedCall): Effect.Effect<void> {
+  private forget(served: Served): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (served.readers === 0) this.running.done()
+      if (served.readers === 0 && !served.isDurable) this.running.done()
     })
   }
 
@@ -116,7 +116,7 @@ export class Room {
     })
   }
 
-  private cut(served: ServedCall): Effect.Effect<void> {
+  private cut(served: Served): Effect.Effect<void> {
     served.isCut = true
     return this.end(served)
   }

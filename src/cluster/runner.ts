@@ -10,29 +10,33 @@ import * as Stream from "effect/Stream"
 import * as Entity from "effect/cluster/Entity"
 import * as Sharding from "effect/cluster/Sharding"
 import type * as MiniAgents from "../MiniAgents.ts"
+import type * as Runs from "../runs/Runs.ts"
 import * as callRequest from "../serve/callRequest.ts"
 import type * as Transcript from "../Transcript.ts"
+import * as durableCall from "./durableCall.ts"
 import * as protocol from "./protocol.ts"
 import * as Room from "./room.ts"
 import * as servedCall from "./servedCall.ts"
 import type { AnyService } from "./service.ts"
 
-export interface Options {
+export interface Options<R = unknown> {
   readonly key: ((parameters: never) => string) | undefined
   readonly concurrency: number
   readonly drain: Duration.Input
+  /** Where calls are kept as runs, if they are. */
+  readonly runs: Effect.Effect<Runs.Service | undefined, never, R | MiniAgents.MiniAgents | Scope.Scope>
 }
 
 export const layer = <R>(
   service: AnyService,
-  options: Options
+  options: Options<R>
 ): Layer.Layer<never, never, R | MiniAgents.MiniAgents | Sharding.Sharding> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const sharding = yield* Sharding.Sharding
       const context = yield* Effect.context<R | MiniAgents.MiniAgents>()
       const room = Room.of(sharding)
-      const calls = new Calls(service, options, context, room, yield* Effect.scope)
+      const calls = new Calls(service, options, context, yield* options.runs, room, yield* Effect.scope)
       const entity = protocol.entity(service.name)
       const build = Effect.map(Entity.CurrentAddress, ({ entityId }) => {
         const turns = Semaphore.makeUnsafe(options.concurrency)
@@ -59,6 +63,7 @@ class Calls {
   private readonly service: AnyService
   private readonly key: Options["key"]
   private readonly context: Context.Context<MiniAgents.MiniAgents>
+  private readonly runs: Runs.Service | undefined
   private readonly room: Room.Room
   private readonly scope: Scope.Scope
 
@@ -66,12 +71,14 @@ class Calls {
     service: AnyService,
     options: Options,
     context: Context.Context<MiniAgents.MiniAgents>,
+    runs: Runs.Service | undefined,
     room: Room.Room,
     scope: Scope.Scope
   ) {
     this.service = service
     this.key = options.key
     this.context = context
+    this.runs = runs
     this.room = room
     this.scope = scope
   }
@@ -86,8 +93,9 @@ class Calls {
         const entity = this.entityFor(parameters) ?? entityId
         if (entity !== entityId) return Stream.make<[protocol.Said]>({ _tag: "moved", entity })
         const served = yield* this.reading(this.open(call, parameters, turns))
-        const hello: protocol.Said = { _tag: "hello", attempt: served.attempt, near: this.room.near }
-        return Stream.concat(Stream.make(hello), served.events(undefined))
+        const { attempt, isDurable: durable } = served
+        const hello: protocol.Said = { _tag: "hello", attempt, near: this.room.near, durable }
+        return Stream.concat(Stream.make(hello), served.events(call.from))
       })
     )
   }
@@ -111,7 +119,8 @@ class Calls {
   interrupt(attempt: string): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       const served = this.room.find(attempt)
-      return served === undefined ? Effect.succeed(false) : Effect.as(this.room.end(served), true)
+      if (served === undefined) return Effect.succeed(false)
+      return Effect.as(Effect.andThen(served.interrupt, this.room.end(served)), true)
     })
   }
 
@@ -122,19 +131,13 @@ class Calls {
   }
 
   /** A call that is read until the scope closes. */
-  private reading(
-    open: Effect.Effect<servedCall.ServedCall>
-  ): Effect.Effect<servedCall.ServedCall, never, Scope.Scope> {
+  private reading(open: Effect.Effect<servedCall.Served>): Effect.Effect<servedCall.Served, never, Scope.Scope> {
     return Effect.acquireRelease(open, (served) => this.room.leave(served, this.scope), { interruptible: true })
   }
 
   /** A call that is ready to begin, as soon as it is its turn. */
-  private open(
-    call: protocol.Call,
-    parameters: unknown,
-    turns: Semaphore.Semaphore
-  ): Effect.Effect<servedCall.ServedCall> {
-    const { context, key, service } = this
+  private open(call: protocol.Call, parameters: unknown, turns: Semaphore.Semaphore): Effect.Effect<servedCall.Served> {
+    const { context, key, runs, service } = this
     return Effect.uninterruptibleMask((restore) =>
       Effect.gen({ self: this }, function* () {
         const scope = yield* Scope.fork(this.scope)
@@ -142,7 +145,8 @@ class Calls {
           yield* Effect.onInterrupt(restore(turns.take(1)), () => Scope.close(scope, Exit.void))
           yield* Scope.addFinalizer(scope, Effect.asVoid(turns.release(1)))
         }
-        const served = yield* servedCall.make({ service, call, parameters, context })
+        const given = { service, call, parameters, context }
+        const served = yield* runs === undefined ? servedCall.make(given) : durableCall.make(given, runs)
         served.readers++
         this.room.keep(served, scope)
         yield* Effect.forkIn(served.begin, scope)

@@ -20,6 +20,28 @@ import type { AnyService } from "./service.ts"
 
 type Replies = MessageSequence.MessageSequence<unknown>
 
+/** One attempt to run a call, as its process has it. */
+export interface Served {
+  readonly attempt: string
+  /** Whether others can go on with the call. */
+  readonly isDurable: boolean
+  /** Whether nothing of it has to be interrupted when it is not read any more. */
+  readonly isIdle: boolean
+  /** How many read it. */
+  readers: number
+  /** Interrupted because its process shuts down. */
+  isCut: boolean
+  readonly send: (events: ReadonlyArray<Transcript.Event>) => void
+  /** What the agent replies after a position, up to the end of all that the call has started. */
+  readonly events: (from: Transcript.Position | undefined) => Stream.Stream<protocol.Said>
+  /** Runs the agent, once something was sent. */
+  readonly begin: Effect.Effect<void>
+  /** Ends what of it is only here. */
+  readonly stop: Effect.Effect<void>
+  /** Interrupts the call. */
+  readonly interrupt: Effect.Effect<void>
+}
+
 /** What a call is given to run with. */
 export interface Given {
   readonly service: AnyService
@@ -28,15 +50,14 @@ export interface Given {
   readonly context: Context.Context<MiniAgents.MiniAgents>
 }
 
-export const make = (given: Given): Effect.Effect<ServedCall> =>
+export const make = (given: Given): Effect.Effect<Served> =>
   Effect.map(Queue.unbounded<Transcript.Event, Cause.Done>(), (input) => new ServedCall(given, input))
 
-/** One attempt to run a call. It begins when it is first sent something. */
-export class ServedCall {
+/** It begins when it is first sent something. */
+class ServedCall implements Served {
   readonly attempt = SecureRandom.uuidV4Unsafe()
-  /** How many read it. */
+  readonly isDurable = false
   readers = 0
-  /** Interrupted because its process shuts down. */
   isCut = false
   private readonly given: Given
   private readonly input: Queue.Queue<Transcript.Event, Cause.Done>
@@ -50,7 +71,7 @@ export class ServedCall {
     this.input = input
   }
 
-  /** Whether nothing of it runs: it has not begun, or all that it started has ended. */
+  /** It has not begun, or all that it started has ended. */
   get isIdle(): boolean {
     return this.task === undefined || this.task.isGone
   }
@@ -61,7 +82,6 @@ export class ServedCall {
     Deferred.doneUnsafe(this.sent, Effect.void)
   }
 
-  /** What the agent replies after a position, up to the end of all that the call has started. */
   events(from: Transcript.Position | undefined): Stream.Stream<protocol.Said> {
     const { error } = this.given.service
     const events = Effect.map(Deferred.await(this.replies), (replies) =>
@@ -73,7 +93,6 @@ export class ServedCall {
     return Stream.concat(Stream.unwrap(events), Stream.drain(Stream.fromEffect(settled)))
   }
 
-  /** Runs the agent, once something was sent. */
   get begin(): Effect.Effect<void> {
     return Effect.andThen(
       Deferred.await(this.sent),
@@ -97,6 +116,10 @@ export class ServedCall {
       this.task?.interruptTree()
       return this.task?.gone ?? Effect.void
     })
+  }
+
+  get interrupt(): Effect.Effect<void> {
+    return this.stop
   }
 
   private trigger(agent: string): Effect.Effect<Replies, never, MiniAgents.MiniAgents> {

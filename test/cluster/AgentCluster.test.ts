@@ -10,6 +10,9 @@ import * as Stream from "effect/Stream"
 import * as TestRunner from "effect/cluster/TestRunner"
 import { Agent, Message, MessagePromise, MiniAgents } from "miniagents"
 import { AgentCluster } from "miniagents/cluster"
+import { DurableRuns } from "miniagents/durable"
+import { Runs } from "miniagents/runs"
+import { Store } from "miniagents/store"
 
 class NotFound extends Schema.TaggedError<NotFound>()("NotFound", { query: Schema.String }) {}
 class Mine extends Schema.TaggedError<Mine>()("Mine", { of: Schema.Unknown }) {}
@@ -214,6 +217,34 @@ describe("AgentCluster", () => {
           ])
         }).pipe(Effect.provide(through(Keyed, live, { key: ({ customer }) => customer, concurrency })))
       })
+  )
+
+  it.live("a durable call is a run, read as any other call is", () =>
+    Effect.gen(function* () {
+      const runs = DurableRuns.layer().pipe(Layer.provide(Store.layerMemory), Layer.orDie)
+      const durable = Layer.merge(
+        AgentCluster.clientLayer(Writer),
+        AgentCluster.layer(Writer, { durable: true }).pipe(Layer.provide(WriterLive))
+      ).pipe(Layer.provideMerge([MiniAgents.layer(), runs]), Layer.provide(TestRunner.layer))
+      yield* Effect.gen(function* () {
+        for (const tone of ["dry", "missing"]) {
+          const seen = Effect.flatMap(caller.trigger([], { tone }), read)
+          const here = yield* Effect.provide(seen, [WriterLive, MiniAgents.layer()])
+          const there = yield* seen
+          assert.deepStrictEqual([there.messages, there.exit], [here.messages, here.exit])
+        }
+        assert.deepStrictEqual((yield* Runs.list).map(({ agent, status }) => `${agent} ${status}`).toSorted(), [
+          "Writer failed",
+          "Writer succeeded"
+        ])
+        // one call of one run is one run
+        const outer = Agent.make("Outer", (ctx) =>
+          Effect.flatMap(Writer.trigger("x", { tone: "dry" }), (replies) => ctx.reply(replies))
+        )
+        yield* (yield* (yield* Runs.start(outer, [], {}, { id: "r" })).replies).messages
+        assert.include((yield* Runs.get("r/Outer/0:Writer")).status, "succeeded")
+      }).pipe(Effect.provide(durable))
+    })
   )
 
   it.live("who calls with parameters of another version is told so, and other calls go on", () =>

@@ -8,6 +8,8 @@ import * as Schema from "effect/Schema"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import { Agent, MiniAgents } from "miniagents"
 import { AgentCluster } from "miniagents/cluster"
+import { Durable, DurableRuns } from "miniagents/durable"
+import { Store } from "miniagents/store"
 
 export class Holder extends Agent.Service<Holder>()("Holder", {
   parameters: { name: Schema.String },
@@ -32,6 +34,18 @@ const HolderLive = Holder.toLayer((ctx) =>
   Effect.flatMap(held.trigger(ctx.messages, ctx.parameters), (replies) => ctx.reply(replies))
 )
 
+/** In the first process that it runs in it stops after its first words, in another one it goes on. */
+export class Goer extends Agent.Service<Goer>()("Goer") {}
+
+const GoerLive = Goer.toLayer(
+  Effect.fnUntraced(function* (ctx) {
+    const first = yield* Durable.step("first", Schema.Int, Effect.succeed(process.pid))
+    yield* ctx.reply(String(first))
+    if (first === process.pid) return yield* Effect.never
+    yield* ctx.reply("gone on")
+  })
+)
+
 const shardingConfig = {
   shardsPerGroup: 30,
   shardLockExpiration: "2 seconds",
@@ -46,22 +60,23 @@ const options = { transport: "websocket", storage: "sql" } as const
 const sql = (host: string) =>
   PgClient.layer({ host, port: 5432, username: "miniagents", database: "postgres", maxConnections: 4 })
 
-/** Runs the agent in this process, reached at a port of the loopback interface. */
+/** Runs the agents in this process, reached at a port of the loopback interface. */
 export const runner = (host: string, port: number) => {
   const address = RunnerAddress.make("127.0.0.1", port)
   const cluster = NodeClusterHttp.layer({
     ...options,
     shardingConfig: { ...shardingConfig, runnerAddress: Option.some(address) }
   })
-  return AgentCluster.layer(Holder).pipe(
-    Layer.provide([HolderLive, cluster]),
+  const runs = DurableRuns.layer({ lease: "2 seconds" }).pipe(Layer.provide(Store.layer()), Layer.orDie)
+  return Layer.mergeAll(AgentCluster.layer(Holder), AgentCluster.layer(Goer, { durable: true })).pipe(
+    Layer.provide([HolderLive, GoerLive, cluster, runs]),
     Layer.provide([MiniAgents.layer(), sql(host)])
   )
 }
 
-/** Calls the agent from this process. */
+/** Calls the agents from this process. */
 export const client = (host: string) =>
-  AgentCluster.clientLayer(Holder).pipe(
+  Layer.mergeAll(AgentCluster.clientLayer(Holder), AgentCluster.clientLayer(Goer)).pipe(
     Layer.provide(NodeClusterHttp.layer({ ...options, clientOnly: true, shardingConfig })),
     Layer.provide(sql(host))
   )

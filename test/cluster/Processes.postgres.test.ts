@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import { MiniAgents } from "miniagents"
+import { type MessageSequence, MiniAgents } from "miniagents"
 import { AgentCluster } from "miniagents/cluster"
 import * as Postgres from "../history/Postgres.ts"
-import { client, Holder } from "./Holder.ts"
+import { client, Goer, Holder } from "./Holder.ts"
 
 const program = fileURLToPath(new URL("Holder.child.ts", import.meta.url))
 
@@ -69,6 +69,19 @@ const held = (runners: ReadonlyArray<Process>, name: string) =>
     return { call, replies, runner: runners.find(({ child }) => child.pid === pid)! }
   })
 
+/** A durable call that is run by this process. */
+const goingOn = (
+  process: Process
+): Effect.Effect<MessageSequence.MessageSequence, never, Goer | MiniAgents.MiniAgents> =>
+  Effect.gen(function* () {
+    const call = yield* Goer.call()
+    const replies = yield* call.replies()
+    const [first] = yield* Stream.runCollect(Stream.take(replies, 1))
+    if (String(yield* first.message) === `${process.child.pid}`) return replies
+    yield* call.interrupt
+    return yield* goingOn(process)
+  })
+
 describe("a cluster of processes", () => {
   let server: Postgres.Server | undefined
   let host = ""
@@ -99,6 +112,7 @@ describe("a cluster of processes", () => {
           const [lost] = of(killed)
           yield* lost!.call.send("before")
           yield* Stream.runDrain(Stream.take(lost!.replies, 2))
+          const durable = yield* goingOn(killed)
           killed.child.kill("SIGKILL")
           const messages: Array<string> = []
           const exit = yield* Effect.exit(
@@ -108,6 +122,9 @@ describe("a cluster of processes", () => {
           )
           assert.deepStrictEqual(messages, [`${killed.child.pid}`, "before"])
           assert.deepStrictEqual(exit, Exit.fail(new AgentCluster.AgentLost({ agent: "Holder", reason: "died" })))
+
+          // what is durable goes on
+          assert.deepStrictEqual((yield* durable.messages).map(String), [`${killed.child.pid}`, "gone on"])
 
           // one that shuts down: the call is finished first, and new ones go elsewhere
           const third = yield* runner(host)
