@@ -64,6 +64,11 @@ export interface Options {
    * @default "1.0.0"
    */
   readonly version?: string | undefined
+  /**
+   * The media types of what a client may send, such as `image/png` or `image/*`.
+   * @default text and JSON
+   */
+  readonly inputModes?: ReadonlyArray<string> | undefined
   /** What the agent can do; one skill, of its name and description, unless given. */
   readonly skills?: ReadonlyArray<Skill> | undefined
   /**
@@ -211,6 +216,10 @@ class Server<P, E, R> {
     this.context = context
   }
 
+  private get inputModes(): ReadonlyArray<string> {
+    return this.options.inputModes ?? textAndJson
+  }
+
   readonly card = (request: Request): Effect.Effect<Response> =>
     Effect.sync(() => {
       const { agent, options } = this
@@ -218,7 +227,6 @@ class Server<P, E, R> {
       const description = agent.description ?? agent.name
       const own = { id: agent.name, name: agent.name, description, tags: ["agent"] }
       const at = `${url.replace(/\/$/, "")}${this.path}`
-      const modes = ["text/plain", "application/json"]
       const card = {
         name: agent.name,
         description,
@@ -229,8 +237,8 @@ class Server<P, E, R> {
           protocolVersion
         })),
         capabilities: { streaming: true, pushNotifications: false, extendedAgentCard: false },
-        defaultInputModes: modes,
-        defaultOutputModes: modes,
+        defaultInputModes: this.inputModes,
+        defaultOutputModes: textAndJson,
         skills: (skills ?? [own]) as ReadonlyArray<Schema.JsonObject & Skill>
       }
       const headers = { "cache-control": "max-age=300", etag: `"${Json.hash(card)}"` }
@@ -239,7 +247,9 @@ class Server<P, E, R> {
 
   readonly answer = (request: Request): Effect.Effect<Response> => {
     const { pathname } = new URL(request.url, "http://localhost")
-    return pathname === this.path && request.method === "POST" ? this.rpc(request) : this.rest(request, pathname)
+    // some clients end an address with a slash
+    const isRpc = request.method === "POST" && (pathname === this.path || pathname === `${this.path}/`)
+    return isRpc ? this.rpc(request) : this.rest(request, pathname)
   }
 
   /** JSON-RPC: the operation stands in the body. */
@@ -291,7 +301,7 @@ class Server<P, E, R> {
 
   private readonly send: Operation = (params) =>
     Effect.gen({ self: this }, function* () {
-      const sent = yield* a2aRequest.sent(params)
+      const sent = yield* a2aRequest.sent(params, this.inputModes)
       const { head, seen } = yield* this.begin(sent)
       if (sent.returnImmediately) return one({ task: yield* this.taskNow(head) })
       const whole = (follower: Follower) =>
@@ -304,7 +314,7 @@ class Server<P, E, R> {
 
   private readonly sendStreaming: Operation = (params) =>
     Effect.gen({ self: this }, function* () {
-      const { first, head, seen } = yield* this.begin(yield* a2aRequest.sent(params))
+      const { first, head, seen } = yield* this.begin(yield* a2aRequest.sent(params, this.inputModes))
       return this.many(head, first, seen)
     })
 
@@ -499,6 +509,8 @@ class Server<P, E, R> {
 }
 
 const wellKnown = "/.well-known/agent-card.json"
+
+const textAndJson = ["text/plain", "application/json"]
 
 const one = (result: Schema.Json): Given => ({ _tag: "one", result })
 

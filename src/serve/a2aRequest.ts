@@ -19,8 +19,8 @@ export interface Sent {
   readonly metadata: Schema.JsonObject
 }
 
-/** What was sent. */
-export const sent = (params: Json): Decoded<Sent> =>
+/** What was sent, of the media types that may be. */
+export const sent = (params: Json, modes: ReadonlyArray<string>): Decoded<Sent> =>
   Effect.gen(function* () {
     const request = yield* object(params, "params")
     const message = yield* object(request.message, "message")
@@ -31,7 +31,7 @@ export const sent = (params: Json): Decoded<Sent> =>
       return yield* invalid("message.parts", "There must be one part at least")
     }
     const messages = yield* Effect.forEach(parts as ReadonlyArray<Schema.Json>, (part, i) =>
-      partOf(part, `message.parts[${i}]`)
+      partOf(part, `message.parts[${i}]`, modes)
     )
     const configuration = isGiven(request.configuration) ? yield* object(request.configuration, "configuration") : {}
     if (isGiven(configuration.taskPushNotificationConfig)) return yield* noPush
@@ -119,18 +119,28 @@ const timeOf = (json: Json): number =>
     : NaN
 const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
-const partOf = (json: Schema.Json, field: string): Decoded<Message.Message> =>
+const partOf = (json: Schema.Json, field: string, modes: ReadonlyArray<string>): Decoded<Message.Message> =>
   Effect.gen(function* () {
     const part = yield* object(json, field)
     if (typeof part.text === "string") return Message.user(part.text)
     if (isObject(part.data)) return Message.data(part.data)
     if ("data" in part) return Message.data({ value: part.data })
-    if ("raw" in part || "url" in part) {
-      return yield* Effect.fail(
-        new A2aError("CONTENT_TYPE_NOT_SUPPORTED", "Files cannot be sent here: send text or data")
-      )
+    const { filename, mediaType = "", raw, url } = part
+    if (typeof raw !== "string" && typeof url !== "string")
+      return yield* invalid(field, "A part has a `text` or `data`")
+    const [kind] = String(mediaType).split("/")
+    if (!modes.includes(String(mediaType)) && !modes.includes(`${kind}/*`)) {
+      const taken = modes.map((mode) => `\`${mode}\``).join(", ")
+      const message = `A file of the type \`${String(mediaType)}\` is not taken here, but ${taken}`
+      return yield* Effect.fail(new A2aError("CONTENT_TYPE_NOT_SUPPORTED", message))
     }
-    return yield* invalid(field, "A part has a `text` or `data`")
+    const source = typeof raw === "string" ? `data:${String(mediaType)};base64,${raw}` : String(url)
+    if (!/^(data:|https?:\/\/)/i.test(source)) return yield* invalid(`${field}.url`, "It must be an `https` address")
+    const options = typeof filename === "string" && filename !== "" ? { fileName: filename } : {}
+    return yield* Effect.catch(
+      Effect.try(() => Message.file(source, { mediaType: String(mediaType), ...options })),
+      () => invalid(`${field}.raw`, "It is no base64")
+    )
   })
 
 const isGiven = <A extends Json>(json: A): json is Exclude<A, undefined | null> => json !== undefined && json !== null

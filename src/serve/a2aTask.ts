@@ -49,7 +49,7 @@ export class Task {
   task(status: Json, withArtifacts = true): Json {
     const artifacts = this.answer.items
       .filter((item) => isArtifact(item) && (item.status !== "open" || item.text !== ""))
-      .map((item) => artifactOf(item, partOf(item)))
+      .map((item) => artifactOf(item, partsOf(item)))
     return { ...this.head, status, ...(withArtifacts ? { artifacts } : {}) }
   }
 
@@ -79,12 +79,15 @@ export class Task {
       case "open":
         return []
       case "text":
-        // fields of its own are said as such when it is whole
-        if (!isArtifact(change.item) || change.item.data !== undefined) return []
-        return [this.artifact(change.item, { text: change.text }, false)]
-      case "close":
-        if (!isArtifact(change.item)) return []
-        return [this.artifact(change.item, change.item.data === undefined ? { text: "" } : partOf(change.item), true)]
+        // fields of its own and files are said as such when it is whole
+        if (!isArtifact(change.item) || !isText(change.item)) return []
+        return [this.artifact(change.item, [{ text: change.text }], false)]
+      case "close": {
+        const { item } = change
+        if (!isArtifact(item)) return []
+        const files = item.files.map(filePart)
+        return [this.artifact(item, !isText(item) ? partsOf(item) : files.length > 0 ? files : [{ text: "" }], true)]
+      }
       case "reset":
         return this.reset()
       case "end":
@@ -92,11 +95,11 @@ export class Task {
     }
   }
 
-  private artifact(item: Item, part: Json, lastChunk: boolean): Json {
+  private artifact(item: Item, parts: ReadonlyArray<Json>, lastChunk: boolean): Json {
     const append = this.begun.has(item.at)
     this.begun.add(item.at)
     const { contextId, id } = this.head
-    return { artifactUpdate: { taskId: id, contextId, artifact: artifactOf(item, part), append, lastChunk } }
+    return { artifactUpdate: { taskId: id, contextId, artifact: artifactOf(item, parts), append, lastChunk } }
   }
 
   /** Empties what is no longer there, and says again what was cut. */
@@ -111,7 +114,7 @@ export class Task {
     })
     const last = items.at(-1)
     const isCut = last?.status === "open" && this.begun.delete(last.at)
-    return isCut ? [...emptied, this.artifact(last, { text: last.text }, false)] : emptied
+    return isCut ? [...emptied, this.artifact(last, [{ text: last.text }], false)] : emptied
   }
 
   private endStatus(end: End, now: number): Json {
@@ -164,10 +167,28 @@ const isArtifact = ({ kind }: Item): boolean => kind === "text"
 
 const idOf = (at: number): string => `m${at}`
 
-const artifactOf = ({ agent, at }: Item, part: Json): Json => ({
+/** Whether it is said as a text. */
+const isText = ({ data, tag }: Item): boolean => data === undefined && tag !== "File"
+
+const artifactOf = ({ agent, at }: Item, parts: ReadonlyArray<Json>): Json => ({
   artifactId: idOf(at),
   ...(agent === undefined ? {} : { name: agent }),
-  parts: [part]
+  parts
 })
 
-const partOf = ({ data, text }: Item): Json => (data === undefined ? { text } : { data, mediaType: "application/json" })
+const partsOf = (item: Item): ReadonlyArray<Json> => {
+  const { data, files, text } = item
+  if (data !== undefined) return [{ data, mediaType: "application/json" }]
+  const said = isText(item) ? [{ text }] : []
+  // one that broke off has nothing else
+  return files.length > 0 ? [...said, ...files.map(filePart)] : [{ text }]
+}
+
+const filePart = ({ fileName, mediaType, source }: Json): Json => {
+  const where = (source ?? {}) as Json
+  return {
+    ...("url" in where ? { url: where.url } : { raw: where.data ?? "" }),
+    ...(typeof mediaType === "string" ? { mediaType } : {}),
+    ...(typeof fileName === "string" ? { filename: fileName } : {})
+  }
+}

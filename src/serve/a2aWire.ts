@@ -93,11 +93,14 @@ export const errorOf = (cause: Cause.Cause<unknown>): Effect.Effect<A2aError> =>
   })
 
 /** What is refused before it is known what is asked for. */
-const refused = (code: string, message: string) =>
-  new A2aError(
-    code === "bad_json" || code === "too_deep" || code === "bad_body" ? "PARSE_ERROR" : "INVALID_REQUEST",
-    message
-  )
+const refused = (code: string, message: string) => new A2aError(names[code] ?? "INVALID_REQUEST", message)
+
+const names: { readonly [code: string]: "PARSE_ERROR" | "CONTENT_TYPE_NOT_SUPPORTED" | undefined } = {
+  bad_json: "PARSE_ERROR",
+  too_deep: "PARSE_ERROR",
+  bad_body: "PARSE_ERROR",
+  bad_content_type: "CONTENT_TYPE_NOT_SUPPORTED"
+}
 
 export const refuseRpc: Refuse = (status, code, message, headers = {}) =>
   Effect.sync(() => {

@@ -15,6 +15,10 @@ export interface Item {
   status: "open" | "whole" | "broken"
   /** Of a call: its id and the name of the tool. */
   readonly call: { readonly id: string; readonly name: string } | undefined
+  /** The class of the message. */
+  readonly tag: string
+  /** The files of a whole message, or that which it is. */
+  files: ReadonlyArray<Schema.JsonObject>
   /** Of a whole message with fields of its own instead of a text: these. */
   data: Schema.JsonObject | undefined
 }
@@ -87,7 +91,7 @@ export class Answer {
     const thinks = known._tag === "Reasoning" && this.running.length === 0
     if (known.aside === true && !thinks) return []
     const agent = origin?.agent ?? (typeof known.agent === "string" ? known.agent : undefined)
-    return this.add({ at, kind: thinks ? "reasoning" : "text", agent, ...empty })
+    return this.add({ at, kind: thinks ? "reasoning" : "text", agent, ...empty, tag: String(known._tag) })
   }
 
   private add(item: Item): ReadonlyArray<Change> {
@@ -110,7 +114,8 @@ export class Answer {
     if (current === undefined) return this.aside(at, message)
     // a model's last word stands in the last message of its last response
     if (typeof finishReason === "string") this.finished.push({ at, reason: finishReason })
-    if (current.text === "" && message.content === undefined) {
+    current.files = filesOf(message)
+    if (current.text === "" && message.content === undefined && message._tag !== "File") {
       current.data = message._tag === "Data" ? (message.data as Schema.JsonObject) : message
       return [...this.say(textOf(message)), ...this.close("whole")]
     }
@@ -185,7 +190,12 @@ const takeBack = (all: Array<{ readonly at: number }>, from: number): void => {
   while (all.length > 0 && all[all.length - 1].at >= from) all.pop()
 }
 
-const empty = { text: "", status: "open", call: undefined, data: undefined } as const
+const empty = { tag: "", text: "", status: "open", call: undefined, files: [], data: undefined } as const
+
+const filesOf = (message: Schema.JsonObject): ReadonlyArray<Schema.JsonObject> => {
+  const parts = message._tag === "File" ? [message] : Array.isArray(message.parts) ? message.parts : []
+  return (parts as ReadonlyArray<Schema.JsonObject>).filter((part) => part._tag === "File")
+}
 
 const interrupted: Transcript.Failure = { error: "Interrupted", reason: "it was interrupted", trace: [] }
 

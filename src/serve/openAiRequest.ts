@@ -125,7 +125,7 @@ class Decoder {
         case "developer":
           return [yield* this.instruction(yield* said(), `${param}.role`)]
         case "user":
-          return [Message.user(yield* said(), metadataOf(message))]
+          return [yield* userMessage(content, `${param}.content`, metadataOf(message))]
         case "tool": {
           const id = yield* text(message.tool_call_id, `${param}.tool_call_id`)
           return [yield* this.result(id, yield* said(), `${param}.tool_call_id`)]
@@ -189,6 +189,41 @@ class Decoder {
     if (name === undefined) return invalid(param, "it is the result of a call that was not made")
     return Effect.succeed(new LlmMessage.ToolResult({ id, name, result, isFailure: false }))
   }
+}
+
+/** What a person said: a text, or texts and files. */
+const userMessage = (json: Json, param: string, metadata: Message.Metadata | undefined): Decoded<Message.Message> =>
+  Effect.gen(function* () {
+    if (!Array.isArray(json) || !json.some((part) => isObject(part) && fileParts.has(String(part.type)))) {
+      return Message.user(yield* contentText(json, param), metadata)
+    }
+    const parts = yield* Effect.forEach(json as ReadonlyArray<Schema.Json>, (part, i): Decoded<string | Message.File> =>
+      isObject(part) && fileParts.has(String(part.type)) ? filePart(part, `${param}[${i}]`) : contentText([part], param)
+    )
+    return Message.user(parts, metadata)
+  })
+
+const fileParts: ReadonlySet<string> = new Set(["image_url", "input_image", "file", "input_file", "input_audio"])
+
+/** A file by its content or its address; both APIs spell it in their own way. */
+const filePart = (part: Object, param: string): Decoded<Message.File> => {
+  const inside = part[String(part.type)]
+  const { data, detail, file_data, file_url, filename, format, image_url, url } = isObject(inside) ? inside : part
+  const audio = typeof data === "string" ? `data:audio/${format === "mp3" ? "mpeg" : "wav"};base64,${data}` : undefined
+  const source = [url, image_url, file_data, file_url, audio].find((each) => typeof each === "string")
+  // an id names a file that nobody here has, and any other address is not for those who are to read it
+  if (source === undefined || !/^(data:[^,]*;base64,|https?:\/\/)/i.test(source)) {
+    return unsupported(param, "a file is sent as a data URL in base64, or by its `https` address")
+  }
+  const make = /image/.test(String(part.type)) ? Message.image : Message.file
+  const options = {
+    ...(typeof filename === "string" ? { fileName: filename } : {}),
+    ...(typeof detail === "string" ? { options: { openai: { detail } } } : {})
+  }
+  return Effect.catch(
+    Effect.try(() => make(source, options)),
+    () => invalid(param, "it is no file that can be read")
+  )
 }
 
 /** The text of a content: a string, or parts that are text. */

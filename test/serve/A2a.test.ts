@@ -341,6 +341,42 @@ describe("A2a", () => {
     })
   )
 
+  it.live("files of the types that are taken reach the agent, and files that it says are parts of artifacts", () =>
+    Effect.gen(function* () {
+      const viewer = Agent.make("Viewer", (ctx) =>
+        ctx.reply([ctx.messages, Message.assistant(["this:", Message.image(png)])])
+      )
+      const png = "data:image/png;base64,iVBORw0KGgo="
+      const { url } = yield* serve(A2a.layer("/view", viewer, { inputModes: ["text/plain", "image/*"] }))
+      const raw = { raw: "iVBORw0KGgo=", mediaType: "image/png" }
+      const send = (part: object) =>
+        from(async () => {
+          const body = JSON.stringify({ message: { ...valid, parts: [part] } })
+          const response = await fetch(`${url}/view/message:send`, {
+            method: "POST",
+            headers: { ...json, ...version },
+            body
+          })
+          return (await response.json()) as { readonly task?: TaskJson; readonly error?: { readonly message: string } }
+        })
+      const address = { url: "https://example.org/a.png", mediaType: "image/png", filename: "a.png" }
+      for (const part of [raw, address]) {
+        const { task } = yield* send(part)
+        const [given, made] = task?.artifacts?.map(({ parts }) => parts) ?? []
+        assert.deepStrictEqual(given, [part] as never)
+        assert.include(made[0].text, "this:")
+        assert.deepStrictEqual(made.slice(1), [raw] as never)
+      }
+      for (const part of [
+        { ...raw, mediaType: "application/pdf" },
+        { ...raw, raw: "%" },
+        { ...address, url: "file:///etc/passwd" }
+      ]) {
+        assert.isDefined((yield* send(part)).error)
+      }
+    })
+  )
+
   const part = { text: "hi" }
   const valid = { messageId: "m", role: "ROLE_USER", parts: [part] }
   const sending = (message: unknown, more = {}) => ({ message, ...more })
@@ -364,7 +400,14 @@ describe("A2a", () => {
     ["a message of another role", rpc("SendMessage", sending({ ...valid, role: "ROLE_AGENT" })), -32602, "ROLE_USER"],
     ["a message without parts", rpc("SendMessage", sending({ ...valid, parts: [] })), -32602, "message.parts"],
     ["a part that is none", rpc("SendMessage", sending({ ...valid, parts: [{}] })), -32602, "message.parts[0]"],
-    ["a file", rpc("SendMessage", sending({ ...valid, parts: [{ url: "https://a.b/c" }] })), -32005, "Files"],
+    ["a file", rpc("SendMessage", sending({ ...valid, parts: [{ url: "https://a.b/c" }] })), -32005, "A file"],
+    [
+      "a body of another type",
+      rpc("GetTask", { id: "x" }),
+      -32005,
+      "JSON",
+      { ...version, "content-type": "text/plain" }
+    ],
     ["a context that is none", rpc("SendMessage", sending({ ...valid, contextId: "a/b" })), -32602, "contextId"],
     ["a wrong parameter", rpc("SendMessage", sending(valid, { metadata: { mark: 7 } })), -32602, "`mark`"],
     [
@@ -396,7 +439,7 @@ describe("A2a", () => {
       assert.strictEqual(answer.jsonrpc, "2.0")
       assert.strictEqual(answer.error.code, code, answer.error.message)
       assert.include(answer.error.message, sentence)
-      const isParsed = code !== -32700 && code !== -32600
+      const isParsed = code !== -32700 && code !== -32600 && !("content-type" in headers)
       assert.strictEqual(answer.id, isParsed ? 7 : null)
       if (code <= -32001 && code >= -32099) assert.strictEqual(answer.error.data?.[0]?.domain, "a2a-protocol.org")
       if (code === -32602) assert.property(answer.error.data?.[0], "fieldViolations")

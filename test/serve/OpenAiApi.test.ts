@@ -181,6 +181,45 @@ describe("OpenAiApi", () => {
     })
   )
 
+  it.live("images and files reach the agent, in their place among the texts", () =>
+    Effect.gen(function* () {
+      const seen: Array<ReadonlyArray<string>> = []
+      const viewer = Agent.make(
+        "Viewer",
+        Effect.fnUntraced(function* (ctx) {
+          const [message] = yield* ctx.messages.messages
+          const parts = message instanceof Message.User ? (message.parts ?? []) : []
+          const shown = (file: Message.File) => `${file.mediaType} ${file.fileName ?? ""} ${file.href.slice(-8)}`
+          seen.push(parts.map((part) => (part instanceof Message.File ? shown(part) : part.content)))
+          yield* ctx.reply("seen")
+        })
+      )
+      const { url } = yield* serve(OpenAiApi.layer({ viewer }))
+      const client = new OpenAI({ apiKey: "none", baseURL: `${url}/v1` })
+      const dot = "data:image/png;base64,iVBORw0KGgo="
+      const content: Array<OpenAI.ChatCompletionContentPart> = [
+        { type: "text", text: "What is this?" },
+        { type: "image_url", image_url: { url: dot, detail: "low" } },
+        { type: "file", file: { file_data: "data:application/pdf;base64,JVBERi0=", filename: "a.pdf" } },
+        { type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } },
+        { type: "text", text: "Say." }
+      ]
+      yield* from(() => client.chat.completions.create({ model: "viewer", messages: [{ role: "user", content }] }))
+      const item: OpenAI.Responses.ResponseInputItem = {
+        role: "user",
+        content: [
+          { type: "input_text", text: "And this?" },
+          { type: "input_image", image_url: "https://example.org/a.png", detail: "auto" }
+        ]
+      }
+      yield* from(() => client.responses.create({ model: "viewer", input: [item] }))
+      assert.deepStrictEqual(seen, [
+        ["What is this?", "image/png  Rw0KGgo=", "application/pdf a.pdf JVBERi0=", "audio/wav  UklGRg==", "Say."],
+        ["And this?", "image/png  rg/a.png"]
+      ])
+    })
+  )
+
   it.live("what an agent fails with is the client's error, and not tried again", () =>
     Effect.gen(function* () {
       const { client } = yield* asked()
@@ -328,11 +367,25 @@ describe("OpenAiApi", () => {
     ["a role that is none", "/chat/completions", chat({ role: "root", content: "x" }), 400, "`messages[0].role`"],
     ["a content that is none", "/chat/completions", chat({ role: "user", content: 7 }), 400, "`messages[0].content`"],
     [
-      "an image",
+      "a file by an id",
       "/chat/completions",
-      chat({ role: "user", content: [{ type: "image_url", image_url: { url: "data:," } }] }),
+      chat({ role: "user", content: [{ type: "file", file: { file_id: "file-1" } }] }),
       400,
-      "`image_url`"
+      "`messages[0].content[0]`"
+    ],
+    [
+      "an address of the server's own",
+      "/chat/completions",
+      chat({ role: "user", content: [{ type: "image_url", image_url: { url: "file:///etc/passwd" } }] }),
+      400,
+      "`https` address"
+    ],
+    [
+      "an image that is none",
+      "/responses",
+      input({ role: "user", content: [{ type: "input_image", image_url: "data:image/png;base64,%%%" }] }),
+      400,
+      "`input[0].content[0]`"
     ],
     [
       "a result of no call",
