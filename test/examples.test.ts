@@ -13,6 +13,7 @@ import * as CustomMessages from "../examples/basics/custom-messages.ts"
 import * as OutOfOrder from "../examples/basics/out-of-order.ts"
 import * as SequenceFlattening from "../examples/basics/sequence-flattening.ts"
 import * as ThreeWaysToRun from "../examples/basics/three-ways-to-run.ts"
+import * as Compaction from "../examples/models/compaction.ts"
 import * as Persistence from "../examples/operations/persistence.ts"
 import * as AgentAsAService from "../examples/basics/agent-as-a-service.ts"
 import * as ErrorsAsMessages from "../examples/basics/errors-as-messages.ts"
@@ -50,6 +51,13 @@ You said: World`
     ...Errors,
     prints: `
 Exception while iterating over response: Something went wrong in callee agent`
+  },
+  "models/compaction": {
+    ...Compaction,
+    prints: `
+asked with at most 400 tokens, 12 times
+the last prompt begins with: You are a guide | Day 1: river ...
+what was summarized is still there: true`
   },
   "basics/parallelism": {
     ...Parallelism,

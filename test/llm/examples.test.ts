@@ -66,7 +66,7 @@ const job =
   "Your job is to improve the styling and grammar of the sentences that the user throws at you. Leave the sentences " +
   "unchanged if they seem fine."
 
-const models = ["models/openai", "models/dialog", "models/roles", "models/several-models-at-once"]
+const models = ["models/openai", "models/dialog", "models/roles", "models/several-models-at-once", "models/caching"]
 
 describe("examples with models", { timeout: 60_000 }, () => {
   it.effect("models/openai prints what the model says, token by token as it comes", () =>
@@ -200,7 +200,33 @@ describe("examples with models", { timeout: 60_000 }, () => {
     })
   )
 
+  it.effect("models/caching says what was read from the cache and written to it", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve((response, request, count) => {
+        const usage = {
+          input_tokens: 5,
+          cache_read_input_tokens: 3000 * (count - 1),
+          cache_creation_input_tokens: 3000
+        }
+        const events = [
+          AnthropicWire.start(usage),
+          ...AnthropicWire.block(0, { type: "text", text: "The Rhine." }),
+          AnthropicWire.finish("end_turn", { output_tokens: 4 }),
+          AnthropicWire.stop
+        ]
+        Loopback.stream(events)(response, request, count)
+      })
+      const printed = yield* run("models/caching", { folder: yield* folder, environment: anthropicAt(server) })
+      assert.strictEqual(
+        printed,
+        [0, 3000, 6000].map((read, i) => `turn ${i + 1}: ${read} tokens from the cache, 3000 into it\n`).join("")
+      )
+      assert.include(JSON.stringify(server.received[2]?.body), '"cache_control":{"type":"ephemeral"}')
+    })
+  )
+
   it.effect.each([
+    ["models/caching", "Set ANTHROPIC_API_KEY to run this example.\n"],
     ["models/openai", "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
     ["models/dialog", "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
     ["models/roles", "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],
