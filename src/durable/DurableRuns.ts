@@ -11,10 +11,14 @@ import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Agent from "../Agent.ts"
+import type { Upstream } from "../InteractionContext.ts"
+import type { MessageInput } from "../MessageInput.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Runs from "../runs/Runs.ts"
 import * as Store from "../store/Store.ts"
 import { fromCause, type StoreError } from "../store/storeError.ts"
+import type * as Transcript from "../Transcript.ts"
+import * as Compare from "./compare.ts"
 import * as Engine from "./engine.ts"
 import * as MemoryTables from "./memoryTables.ts"
 import * as SqlTables from "./sqlTables.ts"
@@ -57,6 +61,12 @@ export interface Service {
     agent: Agent.Agent<P, E, R>,
     options: ServeOptions<unknown>
   ) => Effect.Effect<void, never, R | MiniAgents.MiniAgents | Scope.Scope>
+  readonly rerun: <P, E, R>(
+    id: string,
+    options: RerunOptions<P, E, R>
+  ) => Effect.Effect<Runs.Run<unknown>, Runs.RunsError, R | MiniAgents.MiniAgents>
+  readonly report: (id: string) => Effect.Effect<Report, Runs.RunsError>
+  readonly diff: (left: string, right: string) => Effect.Effect<Diff, Runs.RunsError>
 }
 
 /**
@@ -111,6 +121,99 @@ export const serve = <P, E, R>(
   DurableRuns.use((runs) => runs.serve(agent, options as ServeOptions<unknown>))
 
 /**
+ * What a rerun does differently from the run it is one of; all else is as it was.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RerunOptions<P = never, E = unknown, R = never> {
+  /** The id of the new run, one of its own by default. */
+  readonly id?: string | undefined
+  /** The agent as it is now; by default the one that is served under that name, here or in another process. */
+  readonly agent?: Agent.Agent<P, E, R> | undefined
+  readonly input?: MessageInput<unknown> | undefined
+  readonly parameters?: P | undefined
+  /** The schema of what the agent can fail with. */
+  readonly error?: Schema.Codec<E, unknown> | undefined
+}
+
+/**
+ * Begins a new run with what an earlier one was sent. What it asks that the earlier one was answered is answered as it was,
+ * and costs nothing; all else is asked. So it costs what was changed, and what follows from that.
+ *
+ * **Details**
+ *
+ * A question is the same where agents of the same names ask the same, first of all in the call of the same path. What
+ * failed is asked again. Signals, approvals and times are answers like those of models. `report` says what was reused.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { DurableRuns } from "miniagents/durable"
+ * import { LlmAgent } from "miniagents/llm"
+ *
+ * const writer = LlmAgent.make("Writer", { system: "Be brief" }) // it was longer before
+ *
+ * const program = Effect.gen(function*() {
+ *   const run = yield* DurableRuns.rerun("r-1", { id: "r-2", agent: writer })
+ *   yield* (yield* run.replies).messages
+ *   const { asked, reused, saved } = yield* DurableRuns.report("r-2")
+ *   const { changed } = yield* DurableRuns.diff("r-1", "r-2")
+ *   return { asked, reused, saved, changed }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const rerun = <P, E = never, R = never>(
+  id: string,
+  options: RerunOptions<P, E, R> = {}
+): Effect.Effect<
+  Runs.Run<Exclude<E, Upstream> | Transcript.TranscriptError>,
+  Runs.RunsError,
+  DurableRuns | MiniAgents.MiniAgents | R
+> => DurableRuns.use((runs) => runs.rerun(id, options)) as never // what its replies can fail with, the agent says
+
+/**
+ * What a run asked and reused: how many answers came from outside, and how many from the run that it is a rerun of; the
+ * tokens that models counted for both; and what the earlier run was answered that nobody has asked for.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Report extends Compare.Report {}
+
+/**
+ * What a run asked, and what it reused of the run that it is a rerun of.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const report = (id: string): Effect.Effect<Report, Runs.RunsError, DurableRuns> =>
+  DurableRuns.use((runs) => runs.report(id))
+
+/**
+ * How two runs differ, by the paths of their calls: those that are the same, those that changed, with the first text that
+ * differs, and those that only one of them has. Calls are those that asked something of the outside, or made messages
+ * of the run's replies.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Diff extends Compare.Diff {}
+
+/**
+ * How two runs differ.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const diff = (left: string, right: string): Effect.Effect<Diff, Runs.RunsError, DurableRuns> =>
+  DurableRuns.use((runs) => runs.diff(left, right))
+
+/**
  * Runs that are kept in a `Store`: in SQLite, in Postgres, or in its memory, which lives as long as the store does. Any
  * number of processes can have the runs of one database.
  *
@@ -161,7 +264,12 @@ export const layer = (options: Options = {}): Layer.Layer<Runs.Runs | DurableRun
           : Effect.mapError(SqlTables.make(tables, tables.sql), fromCause("open the tables of runs", tables.name))
       const { lease = "5 seconds", linger, max, partial = "restart" } = options
       const engine = yield* Engine.make(yield* rows, { partial, linger, max, lease: Duration.fromInputUnsafe(lease) })
-      const service: Service = { serve: (agent, { error }) => engine.serve(agent, error) }
+      const service: Service = {
+        serve: (agent, { error }) => engine.serve(agent, error),
+        rerun: (id, options) => engine.rerun(id, options as never) as never, // their types are the agent's
+        report: (id) => Effect.map(engine.kept(id), Compare.report),
+        diff: (left, right) => Effect.zipWith(engine.kept(left), engine.kept(right), Compare.diff)
+      }
       return Context.mergeAll(Context.make(Runs.Runs, engine), Context.make(DurableRuns, service))
     })
   )

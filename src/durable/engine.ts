@@ -11,20 +11,20 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import type * as Agent from "../Agent.ts"
-import type * as AgentCall from "../AgentCall.ts"
-import { CurrentArbiter } from "../internal/call.ts"
 import type { Sequence } from "../internal/sequence.ts"
 import * as MessageSequence from "../MessageSequence.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Runs from "../runs/Runs.ts"
 import { CurrentClasses } from "../store/engine.ts"
 import * as Transcript from "../Transcript.ts"
+import type { Kept } from "./compare.ts"
 import { Journal } from "./journal.ts"
+import { type Entry, launch, type Server, within } from "./launch.ts"
 import * as Linger from "./linger.ts"
 import * as Reader from "./reader.ts"
 import { Follower } from "./recorder.ts"
 import { type Any, decodeParameters, encodeParameters, eventsOf, isWhole, lostInput, ownContext } from "./request.ts"
-import { CurrentRun, DurableRun, infoOf } from "./run.ts"
+import { DurableRun, infoOf } from "./run.ts"
 import { follow, interrupt } from "./speaker.ts"
 import type * as Rows from "./tables.ts"
 import { Fenced, Writer } from "./writer.ts"
@@ -36,18 +36,13 @@ export interface Options {
   readonly max: number | undefined
 }
 
-/** How runs of an agent are taken up here: with the services that were there when it was said. */
-interface Server {
-  readonly agent: Any["agent"]
-  readonly error: Schema.Codec<unknown, unknown> | undefined
-  readonly context: Context.Context<never>
-}
-
-/** A run that is being opened, or is open. */
-interface Entry {
-  readonly agent: string
-  readonly given: Deferred.Deferred<Runs.Run<unknown>, Runs.RunsError>
-  run: DurableRun | undefined
+/** What a run is begun with that takes what it asks from another one. */
+interface Rerun {
+  readonly id?: string | undefined
+  readonly agent?: Any["agent"] | undefined
+  readonly input?: unknown
+  readonly parameters?: unknown
+  readonly error?: Schema.Codec<unknown, unknown> | undefined
 }
 
 export const make = (tables: Rows.Tables, options: Options): Effect.Effect<Engine, never, Scope.Scope> =>
@@ -164,6 +159,53 @@ export class Engine implements Runs.Service {
       run?.receive({ ...signal, n })
     })
 
+  /** Begins a run that takes what it asks from what another one was answered. */
+  rerun(id: string, options: Rerun): Effect.Effect<Runs.Run<unknown>, Runs.RunsError, MiniAgents.MiniAgents> {
+    return Effect.gen({ self: this }, function* () {
+      const context = yield* Effect.context<MiniAgents.MiniAgents>()
+      const found = yield* this.find(id)
+      const own = this.servers.get(found.agent)
+      const server: Server | undefined =
+        options.agent === undefined ? own : { agent: options.agent, error: options.error, context: ownContext(context) }
+      const again = options.id ?? SecureRandom.uuidV4Unsafe()
+      const startedAt = yield* Clock.currentTimeMillis
+      const encoded = options.parameters === undefined ? undefined : JSON.stringify(options.parameters)
+      const given =
+        options.parameters === undefined || server === undefined
+          ? encoded
+          : JSON.stringify(yield* Effect.orDie(encodeParameters(server.agent)(options.parameters)))
+      const input = options.input === undefined ? undefined : yield* MessageSequence.from(options.input as [])
+      const body =
+        input === undefined
+          ? (yield* this.outside(this.tables.log(found.n, 0, ["input"]))).at(0)?.body
+          : JSON.stringify(yield* eventsOf(input as unknown as Sequence))
+      const added = yield* this.outside(
+        this.tables.add(
+          {
+            ...{ id: again, agent: server?.agent.name ?? found.agent, startedAt, source: found.n },
+            ...{ parameters: given ?? found.parameters, lease: 0 } // whoever takes it up first
+          },
+          body === undefined ? [] : [{ seq: 1, kind: "input", body }]
+        )
+      )
+      if (added?.source !== found.n) return yield* refused({ _tag: "OtherAgent", id: again, agent: found.agent })
+      if (server === undefined) return this.view(again, { context: ownContext(context), error: options.error })
+      const request = { agent: server.agent, input: [], parameters: {}, options: { id: again, error: server.error } }
+      return yield* this.enter(again, request, server.context, (entry, own) =>
+        this.resume(again, entry, own, startedAt)
+      )
+    })
+  }
+
+  /** All that is kept of a run. */
+  kept(id: string): Effect.Effect<Kept, Runs.RunsError> {
+    return Effect.gen({ self: this }, function* () {
+      const row = yield* this.find(id)
+      const source = row.source === undefined ? [] : yield* this.outside(this.tables.log(row.source, 0, ["answer"]))
+      return { row, rows: yield* this.outside(this.tables.log(row.n, 0)), source }
+    })
+  }
+
   /** Takes up runs of an agent that nobody holds, for as long as the scope is open. */
   serve<P, E, R>(
     agent: Agent.Agent<P, E, R>,
@@ -189,12 +231,8 @@ export class Engine implements Runs.Service {
       const runs = [...this.held].filter(({ isOver }) => !isOver)
       yield* this.writer.close
       for (const run of runs) run.lost(Cause.interrupt())
-      yield* this.outside(
-        this.tables.hold(
-          runs.map(({ row }) => row),
-          0
-        )
-      ).pipe(Effect.ignore)
+      const rows = runs.map(({ row }) => row)
+      yield* Effect.ignore(this.outside(this.tables.hold(rows, 0)))
     })
   }
 
@@ -204,14 +242,9 @@ export class Engine implements Runs.Service {
     const round = Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis
       const runs = [...this.held].filter(({ isOver }) => !isOver)
-      const lease = Duration.toMillis(this.options.lease)
-      if (runs.length > 0 && now - held >= lease / 3) {
-        const owned = yield* this.outside(
-          this.tables.hold(
-            runs.map(({ row }) => row),
-            now + lease
-          )
-        )
+      if (runs.length > 0 && this.tables.changed === undefined && now - held >= this.lease / 3) {
+        const rows = runs.map(({ row }) => row)
+        const owned = yield* this.outside(this.tables.hold(rows, this.until(now)))
         held = now
         for (const run of runs) if (!owned.has(run.row.n)) run.lost(Cause.fail(new Fenced()))
       }
@@ -302,7 +335,7 @@ export class Engine implements Runs.Service {
       const run = this.open(row, new Journal([]), rows, entry, request.options.error)
       const launched = Effect.andThen(
         Linger.arm(run, request.options.linger ?? this.options.linger, this.stop(run), this.scope),
-        this.launch(run, entry, server, request.parameters, input)
+        launch(run, entry, server, request.parameters, input)
       )
       yield* Effect.tapCause(launched, () => Effect.ignore(this.outside(this.tables.remove(row.n))))
       if (rows.length === 0) {
@@ -342,7 +375,7 @@ export class Engine implements Runs.Service {
       const classes = Context.get(server.context, CurrentClasses)
       const input = yield* within(server, Transcript.decode(Stream.fromIterable(events), { classes }))
       const parameters = yield* Effect.orDie(decodeParameters(server.agent)(JSON.parse(row.parameters)))
-      yield* this.launch(run, entry, server, parameters, input)
+      yield* launch(run, entry, server, parameters, input)
       if (run.stopped) yield* Effect.forkIn(this.stop(run), this.scope)
       return run
     })
@@ -359,32 +392,6 @@ export class Engine implements Runs.Service {
     entry.run = run
     this.held.add(run)
     return run
-  }
-
-  /** Calls the agent. */
-  private launch(
-    run: DurableRun,
-    entry: Entry,
-    server: Server,
-    parameters: unknown,
-    input: MessageSequence.MessageSequence<unknown>
-  ): Effect.Effect<void> {
-    const opened = Effect.gen(function* () {
-      const call = yield* (server.agent.call as Open)(parameters)
-      yield* call.send(input as never)
-      return { call, replies: yield* call.replies() }
-    })
-    return Effect.gen({ self: this }, function* () {
-      const context = Context.mergeAll(
-        server.context,
-        Context.make(Runs.CurrentRun, run),
-        Context.make(CurrentRun, run),
-        Context.make(CurrentArbiter, run)
-      )
-      const { call, replies } = yield* within({ context }, opened)
-      yield* Deferred.succeed(run.opened, { call, replies })
-      yield* Deferred.succeed(entry.given, { id: run.id, replies: Effect.succeed(replies) })
-    })
   }
 
   private follow(run: DurableRun, server: Server): Effect.Effect<void> {
@@ -407,7 +414,7 @@ export class Engine implements Runs.Service {
   }
 
   /** What is given of a run that is not open here. */
-  private view(id: string, { context, error }: Server): Runs.Run<unknown> {
+  private view(id: string, { context, error }: Omit<Server, "agent">): Runs.Run<unknown> {
     const classes = Context.get(context, CurrentClasses)
     const replies = Transcript.decode(this.read(id, undefined), { classes, error })
     return { id, replies: within({ context }, replies) }
@@ -434,13 +441,7 @@ export class Engine implements Runs.Service {
   }
 }
 
-const within = <A, E>({ context }: Pick<Server, "context">, effect: Effect.Effect<A, E, MiniAgents.MiniAgents>) =>
-  Effect.setContext(effect, context as Context.Context<MiniAgents.MiniAgents>) // it was started with a runtime
-
 /** Sequences are made in one place. */
 type Making = Effect.Effect<Sequence, never, MiniAgents.MiniAgents>
-
-/** How an agent is called with all of its parameters, whatever they are. */
-type Open = (parameters: unknown) => Effect.Effect<AgentCall.AgentCall<unknown, unknown>, never, MiniAgents.MiniAgents>
 
 export const refused = (reason: Runs.Reason): Runs.RunsError => new Runs.RunsError({ reason })

@@ -15,6 +15,8 @@ export interface Answer extends Question {
   readonly value: Schema.Json
   /** The signal that it was, if it was one. */
   readonly signal?: number
+  /** Whether it was taken from the run that this is a rerun of. */
+  readonly reused?: true
 }
 
 /** Part of an answer that is not at its end. */
@@ -46,7 +48,7 @@ export class Journal {
   private readonly answers = new Map<string, Answer>()
   private readonly given = new Set<Answer>()
   private readonly pieces = new Map<string, Array<Schema.Json>>()
-  private readonly orders = new Map<string, Array<number>>()
+  readonly orders = new Map<string, Array<number>>()
   private readonly counts = new Map<string, number>()
   /** The signals that were answers. */
   readonly signals = new Set<number>()
@@ -75,9 +77,11 @@ export class Journal {
     return { question, kept, other, pieces: this.pieces.get(key) ?? [] }
   }
 
-  /** Which lanes of a sequence came next. */
-  orderOf(key: string): ReadonlyArray<number> {
-    return this.orders.get(key) ?? this.other?.journal.orderOf(key) ?? []
+  /** Which lanes of a sequence came next, and how many of them in this run. */
+  orderOf(key: string): { readonly lanes: ReadonlyArray<number>; readonly own: number } {
+    const own = this.orders.get(key) ?? []
+    const others = this.other?.orderOf(key) ?? []
+    return { lanes: [...own, ...others.slice(own.length)], own: own.length }
   }
 
   get all(): ReadonlyArray<Answer> {
@@ -114,24 +118,31 @@ export class Journal {
   }
 }
 
-/** What another run was answered. */
+/** What another run was answered. Its agent may have had another name. */
 class Other {
-  readonly journal: Journal
   private readonly byPath = new Map<string, Answer>()
   private readonly byNames = new Map<string, Array<Answer>>()
   private readonly taken = new Set<Answer>()
+  private readonly orders = new Map<string, ReadonlyArray<number>>()
 
   constructor(journal: Journal) {
-    this.journal = journal
+    for (const [key, lanes] of journal.orders) this.orders.set(belowRoot(key), lanes)
     for (const answer of journal.all) {
-      this.byPath.set(`${keyOf(answer)} ${answer.n}`, answer)
+      if (isFailure(answer)) continue // it is asked anew
+      this.byPath.set(pathKeyOf(answer), answer)
       const key = namesKeyOf(answer)
-      this.byNames.set(key, [...(this.byNames.get(key) ?? []), answer])
+      const all = this.byNames.get(key)
+      if (all === undefined) this.byNames.set(key, [answer])
+      else all.push(answer)
     }
   }
 
+  orderOf(key: string): ReadonlyArray<number> {
+    return this.orders.get(belowRoot(key)) ?? []
+  }
+
   take(question: Question): Answer | undefined {
-    const same = this.byPath.get(`${keyOf(question)} ${question.n}`)
+    const same = this.byPath.get(pathKeyOf(question))
     const isFree = (answer: Answer | undefined) => answer !== undefined && !this.taken.has(answer)
     const found = isFree(same) ? same : this.byNames.get(namesKeyOf(question))?.find(isFree)
     if (found !== undefined) this.taken.add(found)
@@ -139,7 +150,14 @@ class Other {
   }
 }
 
+const isFailure = ({ value, what }: Answer): boolean =>
+  what === "model" && typeof value === "object" && value !== null && "error" in value
+
 const keyOf = ({ hash, path }: Pick<Question, "path" | "hash">): string => `${hash} ${path}`
 
+const belowRoot = (path: string): string => path.replace(/^[^/ #]*/, "")
+
+const pathKeyOf = ({ hash, n, path }: Question): string => `${hash} ${belowRoot(path)} ${n}`
+
 /** A path without the numbers of the calls: the names of the agents. */
-const namesKeyOf = ({ hash, path }: Question): string => `${hash} ${path.replaceAll(/\/\d+:/g, "/")}`
+const namesKeyOf = ({ hash, path }: Question): string => `${hash} ${belowRoot(path).replaceAll(/\/\d+:/g, "/")}`

@@ -152,7 +152,7 @@ const beyond = (event: Transcript.Event, had: Had): Transcript.Event | undefined
 }
 
 /** The events of a log as they stand: what was taken back is not among them. */
-const folded = (events: ReadonlyArray<Transcript.Event>): ReadonlyArray<Transcript.Event> => {
+export const folded = (events: ReadonlyArray<Transcript.Event>): ReadonlyArray<Transcript.Event> => {
   if (!events.some(({ _tag }) => _tag === "reset")) return events
   let kept: Array<Transcript.Event> = []
   for (const event of events) {

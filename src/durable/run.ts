@@ -72,7 +72,6 @@ export class DurableRun implements RunContext, Arbiter {
   isOver = false
   /** Why it was let go of. */
   lostBy: Cause.Cause<unknown> | undefined = undefined
-  reused = 0
   private readonly writer: Writer
   private seq: number
   private waiters: Array<Waiter> = []
@@ -134,8 +133,8 @@ export class DurableRun implements RunContext, Arbiter {
   }
 
   /** Keeps an answer, before it is given. */
-  keep({ question }: Asked, value: Schema.Json, signal?: number): Effect.Effect<void> {
-    const answer: Answer = { ...question, value, ...(signal === undefined ? {} : { signal }) }
+  keep({ question }: Asked, value: Schema.Json, by: Pick<Answer, "signal" | "reused"> = {}): Effect.Effect<void> {
+    const answer: Answer = { ...question, value, ...by }
     return this.commit({ rows: [this.rowOf("answer", answer)] })
   }
 
@@ -143,19 +142,21 @@ export class DurableRun implements RunContext, Arbiter {
   answered(asked: Asked): Effect.Effect<Answer | undefined> {
     const { kept, other } = asked
     if (kept !== undefined || other === undefined) return Effect.succeed(kept)
-    this.reused++
-    return Effect.as(this.keep(asked, other.value), other)
+    return Effect.as(this.keep(asked, other.value, { reused: true }), other)
   }
 
   turnsOf(path: string, sequence: "input" | "replies"): Turns {
     const key = `${path} ${sequence}`
     const write = (lane: number) => this.append("order", { key, lane } satisfies Order)
-    return new Turns(this.journal.orderOf(key), write)
+    const { lanes, own } = this.journal.orderOf(key)
+    return new Turns(lanes, own, write)
   }
 
   readonly wait: RunContext["wait"] = (wait, check) =>
     Effect.flatMap(asking(this, "wait", wait.name), (asked) => {
-      if (asked.kept !== undefined) return Effect.succeed(asked.kept.value)
+      if (asked.kept !== undefined || asked.other !== undefined) {
+        return Effect.map(this.answered(asked), (answer) => answer!.value)
+      }
       return Effect.callback<Schema.Json>((resume) => {
         const waiter: Waiter = { wait, asked, check, resume }
         this.waiters.push(waiter)
@@ -197,7 +198,7 @@ export class DurableRun implements RunContext, Arbiter {
   private deliver(waiter: Waiter, signal: Rows.Signal): void {
     this.forget(waiter)
     const value = JSON.parse(signal.value) as Schema.Json
-    waiter.resume(Effect.as(this.keep(waiter.asked, value, signal.n), value))
+    waiter.resume(Effect.as(this.keep(waiter.asked, value, { signal: signal.n }), value))
   }
 
   private forget(waiter: Waiter): void {

@@ -11,15 +11,18 @@ interface Waiting {
 export class Turns implements Rope.Turns {
   readonly isRecorded: boolean
   private readonly recorded: ReadonlyArray<number>
+  private readonly own: number
   private readonly record: (lane: number) => void
   private next = 0
   private waiting: Array<Waiting> = []
   private readonly over = new Set<number>()
   private lanes = Number.POSITIVE_INFINITY
 
-  constructor(recorded: ReadonlyArray<number>, record: (lane: number) => void) {
+  /** The first `own` of the lanes are those of this run, the others those of the run that it is a rerun of. */
+  constructor(recorded: ReadonlyArray<number>, own: number, record: (lane: number) => void) {
     this.isRecorded = recorded.length > 0
     this.recorded = recorded
+    this.own = own
     this.record = record
   }
 
@@ -70,16 +73,17 @@ export class Turns implements Rope.Turns {
   }
 
   private give(lane: number, give: () => void): void {
-    if (this.next >= this.recorded.length) this.record(lane)
+    if (this.next >= this.own) this.record(lane)
     this.next++
     give()
     this.wake()
   }
 
+  /** Wakes those whose turn it is, but not in the stack of who wakes them. */
   private wake(): void {
-    const all = this.waiting
-    if (all.length === 0) return
-    this.waiting = []
-    for (const { resume } of all) resume(Effect.void)
+    const next = this.waiting.filter(({ lane }) => this.isTurnOf(lane))
+    if (next.length === 0) return
+    this.waiting = this.waiting.filter((waiting) => !next.includes(waiting))
+    for (const { resume } of next) resume(Effect.yieldNow)
   }
 }

@@ -36,7 +36,7 @@ import {
   requestOf,
   route
 } from "./a2aWire.ts"
-import * as approvals from "./approvals.ts"
+import * as approvals from "../runs/approvals.ts"
 import * as callRequest from "./callRequest.ts"
 import * as eventBody from "./eventBody.ts"
 import * as Guard from "./Guard.ts"

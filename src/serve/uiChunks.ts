@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Transcript from "../Transcript.ts"
-import * as approvals from "./approvals.ts"
+import * as approvals from "../runs/approvals.ts"
 import * as callScopes from "./callScopes.ts"
 import * as usageSum from "./usageSum.ts"
 

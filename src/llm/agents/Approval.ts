@@ -6,6 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Schema from "effect/Schema"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
 import type * as Tool from "effect/ai/Tool"
@@ -26,13 +27,15 @@ export interface Request {
 }
 
 /**
- * The decision, of which a `Prompt.ToolApprovalResponsePart` of `effect/ai` is one; the reason for a refusal is told to
- * the model.
+ * The decision, of which a `Prompt.ToolApprovalResponsePart` of `effect/ai` is one: the call is made, with other parameters
+ * where there are some (`parameters`), or it is not, and the reason is told to the model.
  *
  * @since 0.1.0
  * @category models
  */
-export type Decision = Pick<Prompt.ToolApprovalResponsePart, "approved" | "reason">
+export interface Decision extends Pick<Prompt.ToolApprovalResponsePart, "approved" | "reason"> {
+  readonly parameters?: Schema.Json
+}
 
 /**
  * Decides about the calls of tools made with `needsApproval`. It may take as long as it likes: other calls of the same
@@ -50,6 +53,14 @@ export type Approve = (request: Request) => Effect.Effect<Decision>
  * @category constructors
  */
 export const approved: Decision = { approved: true }
+
+/**
+ * The decision that a call is made with other parameters than the model gave.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const edited = (parameters: Schema.Json): Decision => ({ approved: true, parameters })
 
 /**
  * The decision that a call is not made, with what the model is told.

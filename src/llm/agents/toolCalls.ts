@@ -141,7 +141,7 @@ const discreet = <A, E>(result: Effect.Effect<A, E>, parameters: Schema.Json): E
 const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<Given, unknown> =>
   Effect.gen(function* () {
     const { id, name, parameters } = call.message
-    const params = call.part.params
+    let params: unknown = call.part.params
     if (!Object.hasOwn(toolkit.tools, name)) {
       const availableTools = Object.keys(toolkit.tools)
       return failed(new AiError.ToolNotFoundError({ toolName: name, availableTools }).message)
@@ -155,6 +155,7 @@ const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<G
       if (!decision.approved) {
         return failed({ type: "execution-denied", reason: decision.reason ?? "it was not approved" })
       }
+      if (decision.parameters !== undefined) params = decision.parameters
     }
     const last = yield* Stream.unwrap(toolkit.handle(name, params, id)).pipe(
       Stream.tap((result) => (result.preliminary ? progress(call, caller.agent, tool, result) : Effect.void)),

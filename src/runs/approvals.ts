@@ -10,10 +10,14 @@ import * as InteractionContext from "../InteractionContext.ts"
 import * as Approval from "../llm/agents/Approval.ts"
 import { ResponsePart, type ToolCall } from "../llm/agents/LlmMessage.ts"
 import { CurrentCall } from "../llm/agents/toolCalls.ts"
-import * as Runs from "../runs/Runs.ts"
+import * as Runs from "./Runs.ts"
 
-/** The answer to a request. */
-export const Answer = Schema.Struct({ approved: Schema.Boolean, reason: Schema.optionalKey(Schema.String) })
+/** The answer to a request: where it is a yes, the call may be made with other parameters. */
+export const Answer = Schema.Struct({
+  approved: Schema.Boolean,
+  reason: Schema.optionalKey(Schema.String),
+  parameters: Schema.optionalKey(Schema.Json)
+})
 
 /** The part of a `ResponsePart` that asks, in the words of `effect/ai`. */
 export const Asked = Schema.Struct({
@@ -37,9 +41,11 @@ export const isPending = (run: Runs.Info, approvalId: string): boolean => run.wa
 
 /** An effect in which calls are approved by whoever reads the run, unless the program says who decides. */
 export const byReader = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.contextWith((context: Context.Context<never>) =>
-    context.mapUnsafe.has(Approval.CurrentApprove.key) ? effect : Approval.withApproval(approve)(effect)
-  )
+  Effect.updateContext(effect, addTo)
+
+/** A context in which calls are approved by whoever reads the run, unless the program says who decides. */
+export const addTo = <R>(context: Context.Context<R>): Context.Context<R> =>
+  context.mapUnsafe.has(Approval.CurrentApprove.key) ? context : Context.add(context, Approval.CurrentApprove, approve)
 
 const approve: Approval.Approve = ({ call, trace }) =>
   Effect.gen(function* () {
@@ -47,11 +53,15 @@ const approve: Approval.Approve = ({ call, trace }) =>
     const approvalId = yield* idOf(call)
     const show = (part: Schema.Json) => running?.show(new ResponsePart({ part, agent: trace[0] }))
     // it waits before anyone can see the request: who sees it finds that the run waits
-    const answer = yield* Effect.forkChild(Runs.wait(signalOf(approvalId), Answer), { startImmediately: true })
+    const asks = { tool: call.name, parameters: call.parameters }
+    const wait = Runs.wait(signalOf(approvalId), Answer, { asks })
+    const answer = yield* Effect.forkChild(wait, { startImmediately: true })
     show({ type: "tool-approval-request", approvalId, toolCallId: call.id } satisfies typeof Asked.Type)
     const decision = yield* Fiber.join(answer)
     show({ type: "tool-approval-response", approvalId, ...decision } satisfies typeof Answered.Type)
-    return decision.approved ? Approval.approved : Approval.denied(decision.reason ?? "the call was not approved")
+    const { approved, parameters, reason = "the call was not approved" } = decision
+    if (!approved) return Approval.denied(reason)
+    return parameters === undefined ? Approval.approved : Approval.edited(parameters)
   })
 
 /** Unique in the run, and the same whenever the same code runs again. */

@@ -1,0 +1,132 @@
+/** What a run was answered and said, by the calls that asked and said it: what it has cost, and how it differs from another. */
+import type * as Schema from "effect/Schema"
+import type * as Transcript from "../Transcript.ts"
+import type { Answer } from "./journal.ts"
+import { folded } from "./recorder.ts"
+import type * as Rows from "./tables.ts"
+
+/** All that is kept of a run, and the answers of the one that it is a rerun of. */
+export interface Kept {
+  readonly row: Rows.Run
+  readonly rows: ReadonlyArray<Rows.LogRow>
+  readonly source: ReadonlyArray<Rows.LogRow>
+}
+
+export interface Tokens {
+  readonly input: number
+  readonly output: number
+}
+
+export interface Report {
+  readonly asked: number
+  readonly reused: number
+  readonly spent: Tokens
+  readonly saved: Tokens
+  readonly unused: ReadonlyArray<{ readonly path: string; readonly what: string }>
+}
+
+export interface Changed {
+  readonly path: string
+  readonly left: string | undefined
+  readonly right: string | undefined
+}
+
+export interface Diff {
+  readonly same: ReadonlyArray<string>
+  readonly changed: ReadonlyArray<Changed>
+  readonly added: ReadonlyArray<string>
+  readonly removed: ReadonlyArray<string>
+}
+
+const answersOf = (rows: ReadonlyArray<Rows.LogRow>): ReadonlyArray<Answer> =>
+  rows.flatMap(({ body, kind }) => (kind === "answer" ? [JSON.parse(body) as Answer] : []))
+
+export const report = ({ rows, source }: Kept): Report => {
+  const answers = answersOf(rows)
+  const isReused = ({ reused }: Answer) => reused === true
+  const [own, others] = [answers.filter((answer) => !isReused(answer)), answers.filter(isReused)]
+  const left = [...answersOf(source)]
+  for (const { hash, value } of others) {
+    const same = JSON.stringify(value)
+    const index = left.findIndex((answer) => answer.hash === hash && JSON.stringify(answer.value) === same)
+    if (index >= 0) left.splice(index, 1)
+  }
+  const unused = left.map(({ path, what }) => ({ path, what }))
+  return { asked: own.length, reused: others.length, spent: tokensOf(own), saved: tokensOf(others), unused }
+}
+
+const tokensOf = (answers: ReadonlyArray<Answer>): Tokens => {
+  const total = { input: 0, output: 0 }
+  for (const { value } of answers) {
+    for (const part of partsOf(value)) {
+      if (part.type !== "finish") continue
+      const { inputTokens, outputTokens } = part.usage as Usage
+      total.input += inputTokens?.total ?? 0
+      total.output += outputTokens?.total ?? 0
+    }
+  }
+  return total
+}
+
+interface Usage {
+  readonly inputTokens?: { readonly total?: number }
+  readonly outputTokens?: { readonly total?: number }
+}
+
+const partsOf = (value: Schema.Json): ReadonlyArray<Schema.JsonObject> => {
+  const { parts } = (value ?? {}) as { readonly parts?: ReadonlyArray<Schema.JsonObject> }
+  return Array.isArray(parts) ? parts : []
+}
+
+/** What the calls of a run were answered and said, in the order of that, by their paths. */
+const callsOf = ({ rows }: Kept): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const calls = new Map<string, Array<string>>()
+  const add = (path: string, text: string) => {
+    const all = calls.get(path)
+    if (all === undefined) calls.set(path, [text])
+    else all.push(text)
+  }
+  for (const { path, value } of answersOf(rows)) add(path.replace(/#.*/, ""), textOf(value))
+  const events = folded(
+    rows.flatMap(({ body, kind }) => (kind === "event" ? [JSON.parse(body) as Transcript.Event] : []))
+  )
+  let [path, text] = ["", ""]
+  for (const event of events) {
+    if (event._tag === "open") [path, text] = [event.origin?.path ?? "", ""]
+    else if (event._tag === "text") text += event.text
+    else if (event._tag === "message" && path !== "") add(path, text === "" ? JSON.stringify(event.message) : text)
+  }
+  return calls
+}
+
+/** What an answer says. */
+const textOf = (value: Schema.Json): string => {
+  const said = partsOf(value).map((part) => {
+    if (part.type === "text-deltas") return (part.deltas as ReadonlyArray<string>).join("")
+    if (part.type === "text-delta") return part.delta as string
+    return part.type === "text" ? (part.text as string) : ""
+  })
+  const text = said.join("")
+  return text === "" ? JSON.stringify(value) : text
+}
+
+export const diff = (a: Kept, b: Kept): Diff => {
+  const [left, right] = [callsOf(a), callsOf(b)]
+  const same: Array<string> = []
+  const changed: Array<Changed> = []
+  for (const [path, said] of left) {
+    const other = right.get(path)
+    if (other === undefined) continue
+    const index = said.findIndex((text, i) => text !== other[i])
+    if (index < 0 && said.length === other.length) same.push(path)
+    else {
+      const first = index < 0 ? said.length : index
+      changed.push({ path, left: said[first], right: other[first] })
+    }
+  }
+  return {
+    ...{ same, changed },
+    added: [...right.keys()].filter((path) => !left.has(path)),
+    removed: [...left.keys()].filter((path) => !right.has(path))
+  }
+}
