@@ -10,11 +10,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { Agent, MiniAgents } from "miniagents"
+import { Agent } from "miniagents"
 import { Inspector } from "miniagents/inspector"
 import * as RecordFile from "../../src/inspector/recordFile.ts"
 import type { Found, Update } from "../../src/inspector/wire.ts"
-import * as Server from "../serve/Server.ts"
+import { Served, shown } from "./Shown.ts"
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -24,50 +24,6 @@ beforeAll(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "miniagents-inspector-"))
 })
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
-
-class Served {
-  readonly url: URL
-  readonly token: string
-
-  constructor({ url }: Inspector.Service) {
-    this.url = new URL(url)
-    this.token = this.url.searchParams.get("token")!
-  }
-
-  get = (target: string, headers: Record<string, string> = { authorization: `Bearer ${this.token}` }) =>
-    fetch(new URL(target, this.url.origin), { headers })
-
-  json = async <A>(target: string): Promise<A> => (await this.get(target)).json() as Promise<A>
-
-  async *updates(target = "/api/updates"): AsyncGenerator<Update> {
-    for await (const block of Server.blocks(await this.get(target))) {
-      if (block.startsWith("data: ")) yield JSON.parse(block.slice(6)) as Update
-    }
-  }
-}
-
-/** Runs a test beside a program that is shown; the program ends with it. */
-const shown = <E>(
-  program: Effect.Effect<unknown, E, MiniAgents.MiniAgents>,
-  use: (served: Served, service: Inspector.Service) => Promise<void>,
-  options: Inspector.Options = {}
-): Promise<void> =>
-  Effect.gen(function* () {
-    const service = yield* Inspector.Inspector
-    yield* Effect.forkScoped(Effect.exit(program), { startImmediately: true })
-    yield* Effect.promise(() => use(new Served(service), service))
-    return yield* Effect.interrupt // what the program left running goes too
-  }).pipe(
-    Effect.scoped,
-    Effect.provide(MiniAgents.layer().pipe(Layer.provideMerge(Inspector.layer(options)))),
-    Effect.exit,
-    Effect.flatMap((exit) => (Exit.isFailure(exit) && !Exit.hasInterrupts(exit) ? exit : Effect.void)),
-    Effect.runPromise
-  )
-
-const quiet = () => vi.spyOn(console, "error").mockImplementation(() => {})
-beforeAll(() => void quiet())
-afterAll(() => void vi.restoreAllMocks())
 
 const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
 const fails = Agent.make("Fails", () => Effect.die(new Error("no such page")))

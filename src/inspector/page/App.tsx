@@ -10,7 +10,10 @@ import { Scrubber } from "./Scrubber.tsx"
 import type { Store } from "./store.ts"
 import { Table } from "./Table.tsx"
 
-/** Draws when something has changed, and at each frame while anything goes on. */
+/** How often bars grow while nothing else changes, in milliseconds. */
+const growth = 100
+
+/** Draws when something has changed, and from time to time while anything goes on. */
 const useDrawing = (store: Store): void => {
   const [, draw] = useReducer((n: number) => n + 1, 0)
   useEffect(() => store.onDraw(() => draw(0)), [store])
@@ -18,11 +21,10 @@ const useDrawing = (store: Store): void => {
   const goesOn = past === undefined && state === "connected" && live.about?.live === true
   useEffect(() => {
     if (!goesOn) return undefined
-    let frame = requestAnimationFrame(function tick() {
+    const timer = setInterval(() => {
       if ([...live.rows.values()].some(isOpen)) store.draw()
-      frame = requestAnimationFrame(tick)
-    })
-    return () => cancelAnimationFrame(frame)
+    }, growth)
+    return () => clearInterval(timer)
   }, [goesOn, live, store])
 }
 

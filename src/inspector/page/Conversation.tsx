@@ -168,6 +168,7 @@ interface BodyProps {
 
 const Body = ({ result, said, streams, tag }: BodyProps) => {
   const { fields, text } = said
+  if (tag === "Failure") return <FailureText fields={fields} text={text} />
   if (tag === "ToolCall") return <ToolCall fields={fields} result={result} />
   if (tag === "ToolResult") return <ToolResult fields={fields} />
   const shown = (
@@ -191,6 +192,18 @@ const Body = ({ result, said, streams, tag }: BodyProps) => {
   return shown
 }
 
+/** What was said before something failed, and what it was. */
+const FailureText = ({ fields, text }: { readonly fields: Fields; readonly text: string }) => {
+  const { error, reason, trace } = fields
+  return (
+    <>
+      {text === "" ? null : <pre class="text">{text}</pre>}
+      <strong class="failed">{String(error)}</strong> {String(reason)}
+      {Array.isArray(trace) && trace.length > 0 ? <p class="hint">through {trace.join(" ← ")}</p> : null}
+    </>
+  )
+}
+
 const ToolCall = ({ fields, result }: { readonly fields: Fields; readonly result: Said | undefined }) => (
   <div class="tool">
     <code class="toolname">{String(fields.name)}</code>
@@ -200,7 +213,7 @@ const ToolCall = ({ fields, result }: { readonly fields: Fields; readonly result
 )
 
 const ToolResult = ({ fields }: { readonly fields: Fields }) => (
-  <div class={fields.isFailure === true ? "failure" : "result"}>
+  <div class={fields.isFailure === true ? "trouble" : "result"}>
     <small>{fields.isFailure === true ? "failed" : "result"}</small>
     <Value value={fields.result ?? null} />
   </div>

@@ -22,7 +22,7 @@ export const Scrubber = ({ store }: { readonly store: Store }) => {
       <input
         type="range"
         min={0}
-        max={Math.max(1, Math.round(live.now))}
+        max={Math.max(1, Math.round(store.end))}
         step={1}
         value={Math.round(t)}
         aria-label="Moment"
@@ -33,7 +33,7 @@ export const Scrubber = ({ store }: { readonly store: Store }) => {
         }}
       />
       <output>
-        {time(t)} <small>of {time(isNow ? store.now : live.now)}</small>
+        {time(t)} <small>of {time(store.end)}</small>
       </output>
       <select
         aria-label="Speed"

@@ -68,7 +68,7 @@ const useKeepInSight = (scroller: { readonly current: HTMLDivElement | null }, s
   const isThere = store.model.rows.has(call ?? -1)
   useEffect(() => {
     const element = scroller.current
-    const index = store.lines.findIndex((line) => line.is === "call" && line.row.id === call)
+    const index = store.lines.findIndex((line) => line.is === "call" && line.id === call)
     if (element === null || index < 0) return
     const top = index * rowHeight
     if (top < element.scrollTop) element.scrollTop = top
@@ -165,10 +165,10 @@ interface RowProps {
 }
 
 const TableRow = ({ index, line, span, store }: RowProps) => {
-  const isSelected = line.is === "call" && store.route.call === line.row.id
+  const isSelected = line.is === "call" && store.route.call === line.id
   const folded = store.folded.has(line.key)
-  const onClick = () => (line.is === "call" ? store.select(line.row.id) : store.fold(line.key))
-  const { chars, cost, input, output } = line.is === "call" ? numbersOf(line.row) : totals(line.rows, store.now)
+  const ids = line.is === "call" ? [line.id] : line.ids
+  const rows = ids.flatMap((id) => store.model.rows.get(id) ?? [])
   return (
     <div
       id={`row-${line.key}`}
@@ -179,12 +179,27 @@ const TableRow = ({ index, line, span, store }: RowProps) => {
       aria-rowindex={index + 1}
       aria-selected={isSelected}
       {...(line.folds ? { "aria-expanded": !folded } : {})}
-      onClick={onClick}
+      onClick={() => (line.is === "call" ? store.select(line.id) : store.fold(line.key))}
     >
       <span class="name" role="gridcell" style={{ paddingLeft: `${8 + line.depth * 16}px` }}>
         <Fold line={line} folded={folded} store={store} />
-        {line.is === "call" ? <CallName row={line.row} model={store.model} /> : <GroupName line={line} />}
+        {line.is === "group" ? <GroupName agent={line.agent} rows={rows} /> : null}
+        {line.is === "call" ? rows.map((row) => <CallName key={row.id} row={row} model={store.model} />) : null}
       </span>
+      <Numbers rows={rows} />
+      <div class="bars" role="gridcell">
+        {line.is === "call"
+          ? rows.map((row) => <Bar key={row.id} row={row} now={store.now} span={span} model={store.model} />)
+          : rows.slice(0, 60).map((row) => <Mark key={row.id} row={row} now={store.now} span={span} />)}
+      </div>
+    </div>
+  )
+}
+
+const Numbers = ({ rows }: { readonly rows: ReadonlyArray<Row> }) => {
+  const { chars, cost, input, output } = totals(rows, 0)
+  return (
+    <>
       <span class="number" role="gridcell">
         {chars > 0 ? count(chars) : ""}
       </span>
@@ -194,25 +209,8 @@ const TableRow = ({ index, line, span, store }: RowProps) => {
       <span class="number" role="gridcell">
         {cost > 0 ? money(cost) : ""}
       </span>
-      <div class="bars" role="gridcell">
-        {line.is === "call" ? (
-          <Bar row={line.row} now={store.now} span={span} model={store.model} />
-        ) : (
-          line.rows.slice(0, 60).map((row) => <Mark key={row.id} row={row} now={store.now} span={span} />)
-        )}
-      </div>
-    </div>
+    </>
   )
-}
-
-const numbersOf = ({ chars, models }: Row) => {
-  const sum = { chars, input: 0, output: 0, cost: 0 }
-  for (const use of models) {
-    sum.input += use.input
-    sum.output += use.output
-    sum.cost += use.cost
-  }
-  return sum
 }
 
 const Fold = ({ folded, line, store }: { readonly line: Line; readonly folded: boolean; readonly store: Store }) => {
@@ -259,13 +257,13 @@ const CallName = ({ model, row }: { readonly row: Row; readonly model: Model }) 
   )
 }
 
-const GroupName = ({ line }: { readonly line: Line & { readonly is: "group" } }) => {
-  const open = line.rows.filter(isOpen).length
-  const failed = line.rows.filter(({ status }) => status === "failed").length
+const GroupName = ({ agent, rows }: { readonly agent: string; readonly rows: ReadonlyArray<Row> }) => {
+  const open = rows.filter(isOpen).length
+  const failed = rows.filter(({ status }) => status === "failed").length
   return (
     <>
-      <span class="agent">{line.agent}</span>
-      <span class="badge">× {line.rows.length}</span>
+      <span class="agent">{agent}</span>
+      <span class="badge">× {rows.length}</span>
       {open > 0 ? <span class="badge running">{open} running</span> : null}
       {failed > 0 ? <span class="badge failed">{failed} failed</span> : null}
     </>

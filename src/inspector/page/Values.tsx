@@ -6,7 +6,7 @@ export const Failed = ({ end }: { readonly end: End | undefined }) => {
   if (end?.is !== "failed") return null
   const { error, reason, stack, trace } = end.failure
   return (
-    <div class="failure" role="alert">
+    <div class="trouble" role="alert">
       <strong>{error}</strong> {reason}
       {trace.length > 0 ? <p class="hint">through {trace.join(" ← ")}</p> : null}
       {stack === undefined ? null : (

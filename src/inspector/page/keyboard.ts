@@ -22,14 +22,14 @@ export const keys: ReadonlyArray<readonly [keys: string, what: string]> = [
 ]
 
 const indexOf = (lines: ReadonlyArray<Line>, call: number | undefined): number =>
-  lines.findIndex((line) => line.is === "call" && line.row.id === call)
+  lines.findIndex((line) => line.is === "call" && line.id === call)
 
 /** Goes to the nearest call from a line on. */
 const move = (store: Store, from: number, step: 1 | -1): void => {
   const { lines } = store
   for (let i = from; i >= 0 && i < lines.length; i += step) {
     const line = lines[i]!
-    if (line.is === "call") return store.select(line.row.id)
+    if (line.is === "call") return store.select(line.id)
   }
 }
 
@@ -43,15 +43,18 @@ const sideways = (store: Store, opens: boolean): void => {
     if (line.folds && folded) store.fold(line.key, false)
     else if (line.folds) move(store, index + 1, 1)
   } else if (line.folds && !folded) store.fold(line.key, true)
-  else if (line.row.parent !== undefined) store.select(line.row.parent)
+  else {
+    const parent = store.model.rows.get(line.id)?.parent
+    if (parent !== undefined) store.select(parent)
+  }
 }
 
 const nextFailed = (store: Store): void => {
   const { lines } = store
   const from = indexOf(lines, store.route.call) + 1
   const turned = [...lines.slice(from), ...lines.slice(0, from)]
-  const next = turned.find((line) => line.is === "call" && line.row.status === "failed")
-  if (next?.is === "call") store.select(next.row.id)
+  const next = turned.find((line) => line.is === "call" && store.model.rows.get(line.id)?.status === "failed")
+  if (next?.is === "call") store.select(next.id)
 }
 
 const zoom = (store: Store): void => {
@@ -82,8 +85,8 @@ const actions: Readonly<Record<string, (store: Store) => void>> = {
   s: (store) => store.narrow({ state: "slow" }),
   n: nextFailed,
   " ": (store) => store.play(store.speed > 0 ? 0 : 1),
-  ",": (store) => store.seek((store.route.t ?? store.live.now) - store.live.now / 50),
-  ".": (store) => store.seek(store.route.t === undefined ? undefined : store.route.t + store.live.now / 50),
+  ",": (store) => store.seek((store.route.t ?? store.end) - store.end / 50),
+  ".": (store) => store.seek(store.route.t === undefined ? undefined : store.route.t + store.end / 50),
   l: (store) => store.seek(undefined),
   z: zoom,
   t: switchTheme,

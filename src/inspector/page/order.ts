@@ -16,7 +16,7 @@ export type Line =
       readonly is: "call"
       readonly key: string
       readonly depth: number
-      readonly row: Row
+      readonly id: number
       readonly folds: boolean
       readonly dim: boolean
     }
@@ -25,7 +25,7 @@ export type Line =
       readonly key: string
       readonly depth: number
       readonly agent: string
-      readonly rows: ReadonlyArray<Row>
+      readonly ids: ReadonlyArray<number>
       readonly folds: true
       readonly dim: false
     }
@@ -46,13 +46,21 @@ export const lines = (model: Model, folded: ReadonlySet<string>, filter: Filter)
     const done = new Set<string>()
     for (const id of ids) {
       const row = model.rows.get(id)
-      if (row === undefined || kept?.get(id) === undefined) if (kept !== undefined || row === undefined) continue
+      if (row === undefined || kept?.has(id) === false) continue
       const group = groups.get(row.agent)
       if (group === undefined) addCall(row, depth)
       else if (!done.has(row.agent)) {
         done.add(row.agent)
         const key = `g${below}/${row.agent}`
-        made.push({ is: "group", key, depth, agent: row.agent, rows: group, folds: true, dim: false })
+        made.push({
+          is: "group",
+          key,
+          depth,
+          agent: row.agent,
+          ids: group.map(({ id }) => id),
+          folds: true,
+          dim: false
+        })
         if (!folded.has(key)) for (const each of group) addCall(each, depth + 1)
       }
     }
@@ -61,7 +69,7 @@ export const lines = (model: Model, folded: ReadonlySet<string>, filter: Filter)
     const children = model.children.get(row.id) ?? []
     const folds = kept === undefined ? children.length > 0 : children.some((child) => kept.has(child))
     const key = keyOf(row.id)
-    made.push({ is: "call", key, depth, row, folds, dim: kept?.get(row.id) === false })
+    made.push({ is: "call", key, depth, id: row.id, folds, dim: kept?.get(row.id) === false })
     if (folds && !folded.has(key)) addCalls(children, depth + 1, key)
   }
   addCalls(model.roots, 0, "")

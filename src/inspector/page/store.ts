@@ -60,10 +60,14 @@ export class Store {
     return this.past ?? this.live
   }
 
-  /** The time of what is shown; a live run goes on between two updates. */
+  /** The time of what is shown. */
   get now(): number {
-    const { live, past, state } = this
-    if (past !== undefined) return past.now
+    return this.past === undefined ? this.end : this.past.now
+  }
+
+  /** The last time there is; that of a live run goes on between two updates. */
+  get end(): number {
+    const { live, state } = this
     const goesOn = live.about?.live === true && state === "connected"
     return goesOn ? live.now + performance.now() - live.received : live.now
   }
@@ -149,7 +153,7 @@ export class Store {
   /** Looks at a moment of the past, or at what goes on now. */
   seek(t: number | undefined): void {
     if (t === undefined) this.speed = 0
-    this.move({ t: t === undefined ? undefined : Math.max(0, Math.min(t, this.live.now)) })
+    this.move({ t: t === undefined ? undefined : Math.max(0, Math.min(t, this.end)) })
   }
 
   /** Plays the run at a speed; 0 stops it. */
@@ -161,7 +165,7 @@ export class Store {
       const now = performance.now()
       const t = (this.route.t ?? 0) + (now - last) * speed
       last = now
-      if (t >= this.live.now) return this.seek(undefined)
+      if (t >= this.end) return this.seek(undefined)
       this.seek(t)
       requestAnimationFrame(step)
     }

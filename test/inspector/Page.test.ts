@@ -1,0 +1,285 @@
+/** The page in a real browser, beside programs that go on step by step. */
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { gzipSync } from "node:zlib"
+import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
+import chromium from "@sparticuz/chromium"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import { type Browser, chromium as playwright, type Page } from "playwright-core"
+import { Agent, MessagePromise, type MiniAgents } from "miniagents"
+import * as BuiltPage from "../../scripts/Page.ts"
+import { shown } from "./Shown.ts"
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+
+let browser: Browser
+let folder: string
+beforeAll(async () => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "miniagents-page-"))
+  await BuiltPage.write()
+  browser = await playwright.launch({
+    args: chromium.args.filter((arg) => arg !== "--single-process"), // with it the first page that closes ends all
+    executablePath: await chromium.executablePath(),
+    headless: true
+  })
+})
+afterAll(async () => {
+  await browser?.close()
+  fs.rmSync(folder, { recursive: true, force: true })
+})
+
+/** A gate that a program waits at until the test opens it. */
+const gate = () => {
+  const opened = Deferred.makeUnsafe<void>()
+  return { passed: Deferred.await(opened), open: () => Deferred.doneUnsafe(opened, Effect.void) }
+}
+
+/** Opens a page, on which nothing may go wrong. */
+const open = async (url: string): Promise<Page> => {
+  const page = await browser.newPage({ viewport: { width: 1360, height: 800 } })
+  page.setDefaultTimeout(15_000)
+  page.on("pageerror", (error) => assert.fail(`the page failed: ${error.stack}`))
+  await page.goto(url)
+  return page
+}
+
+/** Runs a test on the page of a program. */
+const onPage = <E>(
+  program: Effect.Effect<unknown, E, MiniAgents.MiniAgents>,
+  use: (page: Page, url: string) => Promise<void>
+): Promise<void> =>
+  shown(program, async (_, { url }) => {
+    const page = await open(url)
+    await use(page, url)
+    await page.close()
+  })
+
+const row = (page: Page, name: string) =>
+  page.getByRole("row").filter({ has: page.locator(".agent", { hasText: name }) })
+const pane = (page: Page) => page.getByRole("complementary")
+
+/** What a person sees of the calls. */
+const table = (page: Page): Promise<ReadonlyArray<string>> => page.locator(".canvas .row .name").allInnerTexts()
+
+const drained = (
+  effect: Effect.Effect<{ readonly messages: Effect.Effect<unknown, unknown> }, never, MiniAgents.MiniAgents>
+) => Effect.flatMap(effect, (replies) => replies.messages)
+
+const worker = Agent.make("Worker", (ctx) => ctx.reply("done by a worker"))
+const broken = Agent.make("Broken", () => Effect.die(new Error("no such page")))
+
+describe("the page", () => {
+  it("shows the tree of calls as it grows, and a failure up the tree", () => {
+    const [first, second] = [gate(), gate()]
+    const boss = Agent.make("Boss", (ctx) =>
+      Effect.gen(function* () {
+        yield* ctx.reply(yield* worker.trigger("work"))
+        yield* first.passed
+        yield* ctx.reply(yield* broken.trigger("work", {}, { errorsAsMessages: true }))
+        yield* second.passed
+      })
+    )
+    return onPage(drained(boss.trigger("go")), async (page) => {
+      await row(page, "Worker").getByLabel("done").waitFor()
+      await row(page, "Boss").getByLabel("running").waitFor()
+      first.open()
+      await row(page, "Broken").getByLabel("failed").waitFor()
+      assert.match(await row(page, "Broken").innerText(), /no such page/)
+      assert.match(await row(page, "Boss").innerText(), /1 failed/)
+      assert.strictEqual(await page.locator(".agent.failing").innerText(), "Boss")
+      second.open()
+      await row(page, "Boss").getByLabel("done").waitFor()
+      await row(page, "Broken").click()
+      await pane(page).getByText("no such page").first().waitFor()
+      assert.match(await pane(page).locator(".trouble").innerText(), /through Broken ← Boss/)
+    })
+  })
+
+  it("shows tokens as they come, also after a reload in the middle and in a second tab that came late", () => {
+    const gates = [gate(), gate(), gate()]
+    const tokens = Stream.concat(
+      Stream.make("one "),
+      Stream.fromIterable(["two ", "three ", "four"]).pipe(
+        Stream.zipWithIndex,
+        Stream.mapEffect(([token, i]) => Effect.as(gates[i]!.passed, token))
+      )
+    )
+    const speaker = Agent.make("Speaker", (ctx) =>
+      Effect.flatMap(MessagePromise.fromStream(tokens), (promise) => ctx.reply(promise))
+    )
+    return onPage(drained(speaker.trigger("go")), async (page, url) => {
+      await row(page, "Speaker").click()
+      const text = (of: Page, expected: string) =>
+        pane(of)
+          .locator(".message pre", { hasText: new RegExp(`^${expected}$`) })
+          .waitFor()
+      await text(page, "one ")
+      gates[0]!.open()
+      await text(page, "one two ")
+      await page.reload()
+      await text(page, "one two ")
+      gates[1]!.open()
+      const late = await open(`${url}#call=0`)
+      await Promise.all([text(page, "one two three "), text(late, "one two three ")])
+      gates[2]!.open()
+      await Promise.all([text(page, "one two three four"), text(late, "one two three four")])
+      await Promise.all([
+        row(page, "Speaker").getByLabel("done").waitFor(),
+        row(late, "Speaker").getByLabel("done").waitFor()
+      ])
+      assert.deepStrictEqual(await table(page), await table(late))
+      await late.close()
+    })
+  })
+
+  it("names calls that wait, and calls that wait for each other", () => {
+    const letters = new Map<string, Effect.Effect<unknown, unknown>>()
+    const ready = gate()
+    const waiter = (name: string, other: string) =>
+      Agent.make(name, (ctx) =>
+        ready.passed.pipe(
+          Effect.andThen(Effect.suspend(() => letters.get(other)!)),
+          Effect.orDie,
+          Effect.andThen(ctx.reply("x"))
+        )
+      )
+    const program = Effect.gen(function* () {
+      const [left, right] = [yield* waiter("Left", "Right").trigger(), yield* waiter("Right", "Left").trigger()]
+      letters.set("Left", left.messages).set("Right", right.messages)
+      ready.open()
+      yield* left.messages
+    })
+    return onPage(program, async (page) => {
+      await page.getByRole("alert").getByText("Deadlock").waitFor()
+      assert.match(await page.getByRole("alert").innerText(), /Left waits for Right/)
+      assert.match(await row(page, "Left").innerText(), /waits for Right/)
+      await row(page, "Left").getByLabel("deadlocked").waitFor()
+      await page.getByRole("button", { name: "Waiting" }).click()
+      assert.strictEqual((await table(page)).length, 2)
+    })
+  })
+
+  it("goes to any moment of the past and back to now", () => {
+    const [first, second] = [gate(), gate()]
+    const boss = Agent.make("Boss", (ctx) =>
+      Effect.gen(function* () {
+        yield* first.passed
+        yield* ctx.reply(yield* worker.trigger("work"))
+        yield* second.passed
+      })
+    )
+    return onPage(drained(boss.trigger("go")), async (page) => {
+      await row(page, "Boss").getByLabel("running").waitFor()
+      const early = Number(await page.getByLabel("Moment").getAttribute("max"))
+      await vi.waitFor(
+        async () => assert.isAbove(Number(await page.getByLabel("Moment").getAttribute("max")), early + 20),
+        10_000
+      )
+      first.open()
+      await row(page, "Worker").getByLabel("done").waitFor()
+      await page.getByLabel("Moment").fill(String(early))
+      await page.getByText("in the past").waitFor()
+      await row(page, "Worker").waitFor({ state: "detached" })
+      assert.match(page.url(), new RegExp(`t=${early}`))
+      await page.keyboard.press("Escape")
+      await page.keyboard.press("l")
+      await row(page, "Worker").waitFor()
+      second.open()
+      await row(page, "Boss").getByLabel("done").waitFor()
+    })
+  })
+
+  it("finds what was said, and goes to it", () => {
+    const talker = Agent.make("Talker", (ctx) => ctx.reply(["some hay", "a needle in it", "more hay"]))
+    return onPage(drained(talker.trigger("go")), async (page) => {
+      await row(page, "Talker").waitFor()
+      await page.keyboard.press("/")
+      await page.keyboard.type("NEEDLE")
+      const found = page.getByLabel("Found").getByRole("button")
+      await found.waitFor()
+      assert.match(await found.innerText(), /Talker\s+a needle in it/)
+      await found.click()
+      await pane(page).getByText("a needle in it").waitFor()
+      assert.match(page.url(), /call=0/)
+    })
+  })
+
+  it("works from the keyboard", () => {
+    const boss = Agent.make("Boss", (ctx) =>
+      Effect.gen(function* () {
+        yield* ctx.reply(yield* worker.trigger("1"))
+        yield* ctx.reply(yield* broken.trigger("2", {}, { errorsAsMessages: true }))
+      })
+    )
+    return onPage(drained(boss.trigger("go")), async (page) => {
+      await row(page, "Broken").waitFor()
+      const selected = () => page.locator(".row[aria-selected=true] .agent").innerText()
+      const press = async (...keys: ReadonlyArray<string>) => {
+        for (const key of keys) await page.keyboard.press(key)
+        await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+      }
+      await press("ArrowDown", "j")
+      assert.strictEqual(await selected(), "Worker")
+      await press("ArrowLeft")
+      assert.strictEqual(await selected(), "Boss")
+      await press("ArrowLeft")
+      assert.strictEqual((await table(page)).length, 1)
+      assert.strictEqual(await row(page, "Boss").getAttribute("aria-expanded"), "false")
+      await press("ArrowRight", "n")
+      assert.strictEqual(await selected(), "Broken")
+      await press("f")
+      assert.strictEqual((await table(page)).length, 2)
+      await press("a", "?")
+      await page.getByRole("dialog").waitFor()
+      await press("Escape", "Escape")
+      await page.getByRole("heading", { name: "Totals" }).waitFor()
+      await press("t")
+      assert.match((await page.locator("html").getAttribute("data-theme")) ?? "", /light|dark/)
+    })
+  })
+
+  it("keeps what it has when the server is gone, and takes it up again when that is back", async () => {
+    const token = Redacted.make("one and the same")
+    let port = 0
+    let page: Page | undefined
+    const once = (agent: string, options: { readonly port?: number }, use: (url: string) => Promise<void>) =>
+      shown(drained(Agent.make(agent, (ctx) => ctx.reply("x")).trigger("go")), (_, { url }) => use(url), {
+        token,
+        ...options
+      })
+    await once("Before", {}, async (url) => {
+      port = Number(new URL(url).port)
+      page = await open(url)
+      await row(page, "Before").waitFor()
+    })
+    await page!.getByText("connection lost").waitFor()
+    assert.deepStrictEqual(await table(page!), ["✓\nBefore"])
+    await once("After", { port }, async () => {
+      await row(page!, "After").waitFor()
+      assert.deepStrictEqual(await table(page!), ["✓\nAfter"])
+    })
+    await page!.close()
+  })
+
+  it("is at most 40 kB, compressed, and asks nobody but its server for anything", () =>
+    onPage(drained(worker.trigger("go")), async (page) => {
+      const size = ["page.js", "page.css"].reduce(
+        (sum, name) => sum + gzipSync(fs.readFileSync(path.join(BuiltPage.folder, name))).length,
+        0
+      )
+      assert.isBelow(size, 40_000)
+      const asked: Array<string> = []
+      page.on("request", (request) => asked.push(request.url()))
+      await page.reload()
+      await row(page, "Worker").waitFor()
+      const { origin } = new URL(page.url())
+      assert.deepStrictEqual(
+        asked.filter((url) => !url.startsWith(origin)),
+        []
+      )
+    }))
+})
