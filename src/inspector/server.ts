@@ -14,6 +14,7 @@ import * as eventBody from "../serve/eventBody.ts"
 import * as Guard from "../serve/Guard.ts"
 import * as jsonBody from "../serve/jsonBody.ts"
 import { refusal } from "../serve/refusal.ts"
+import { compare } from "./compare.ts"
 import { PageView } from "./pageView.ts"
 import * as Exports from "./exports.ts"
 import type { Recording } from "./recording.ts"
@@ -62,6 +63,10 @@ export const layer = (served: Served): Layer.Layer<never, never, HttpRouter.Http
       yield* add("/api/at", (shown, query) => json(at(shown, query)))
       yield* add("/api/search", ({ recording }, query) => json(Views.search(recording, query.get("q") ?? "")))
       yield* add("/api/runs", () => json(served.shown.map(({ about }) => about())))
+      yield* add("/api/compare", ({ recording }, query) => {
+        const other = served.shown.find(({ about }) => about().id === query.get("with"))
+        return other === undefined ? nothingThere : json(compare(recording, other.recording))
+      })
       yield* add("/api/export", ({ recording }, query) => Effect.succeed(Exports.response(recording, query)))
     })
   )
@@ -81,8 +86,10 @@ const answer = (
   const query = urlOf(request).searchParams
   const run = query.get("run")
   const shown = run === null ? served.shown[0] : served.shown.find(({ about }) => about().id === run)
-  return shown === undefined ? refusal(404, "not_found", "There is no such recording") : handle(shown, query)
+  return shown === undefined ? nothingThere : handle(shown, query)
 }
+
+const nothingThere = refusal(404, "not_found", "There is no such recording")
 
 const json = (value: unknown): Effect.Effect<Response> =>
   Effect.succeed(HttpServerResponse.jsonUnsafe(value, { headers }))

@@ -235,3 +235,41 @@ export interface Found {
   readonly match: string
   readonly after: string
 }
+
+/** Where two calls first differ: in their parameters, in a message by its index, or in how they ended. */
+export interface Difference {
+  readonly where: "parameters" | "sent" | "replied" | "end"
+  readonly at: number
+  readonly left?: string
+  readonly right?: string
+}
+
+/** A call of one or of two runs. */
+export interface ComparedCall {
+  readonly is: "same" | "changed" | "added" | "removed"
+  readonly depth: number
+  readonly agent: string
+  readonly path: string
+  readonly left?: number
+  readonly right?: number
+  readonly differs?: Difference
+}
+
+/** A run as a whole, for a comparison. */
+export interface Side {
+  readonly title: string
+  readonly startedAt: number
+  readonly time: number
+  readonly calls: number
+  readonly requests: number
+  readonly input: number
+  readonly output: number
+  readonly cost: number
+}
+
+/** Two runs side by side, the calls in the order of the left one. */
+export interface Compared {
+  readonly left: Side
+  readonly right: Side
+  readonly calls: ReadonlyArray<ComparedCall>
+}

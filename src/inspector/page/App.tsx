@@ -1,6 +1,7 @@
 /** The page as a whole. */
 import { useEffect, useReducer } from "preact/hooks"
 import { CallPane } from "./CallPane.tsx"
+import { Compare } from "./Compare.tsx"
 import { Header } from "./Header.tsx"
 import { useKeyboard } from "./keyboard.ts"
 import { isOpen } from "./model.ts"
@@ -36,7 +37,8 @@ export const App = ({ store }: { readonly store: Store }) => {
     <div class="app">
       <Header store={store} />
       <Deadlocks store={store} />
-      <main>
+      {store.panel === "compare" ? <Compare store={store} /> : null}
+      <main hidden={store.panel === "compare"}>
         <section class="left" aria-label="Calls">
           <Table store={store} />
           <Scrubber store={store} />

@@ -1,5 +1,6 @@
 /** The bar at the top: which run, how it stands, what it costs; search, and what is to be had of it. */
 import { useRef } from "preact/hooks"
+import { Runs } from "./Compare.tsx"
 import { download } from "./connection.ts"
 import { count, many, money, time } from "./format.ts"
 import { totals } from "./model.ts"
@@ -28,6 +29,7 @@ export const Header = ({ store }: { readonly store: Store }) => {
         {sum.cost > 0 ? <Stat name="cost" value={money(sum.cost)} /> : null}
         <Stat name="time" value={time(store.now)} />
       </dl>
+      <Runs store={store} />
       <SearchBox store={store} />
       <Actions store={store} />
     </header>
