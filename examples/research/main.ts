@@ -3,6 +3,7 @@
  * that is configured.
  *
  * Run: npm start -- "How do I share a stream between consumers?"
+ *      npm start -- --inspect
  *      npm start -- --web "What changed in the last release of Node?"
  *      npm start -- --docs ./docs "What does the retry option do?"
  *      OPENAI_API_KEY=… npm start -- --model gpt-5.2 "How do I share a stream between consumers?"
@@ -43,7 +44,14 @@ import * as Writer from "./Writer.ts"
 
 const defaultQuestion = "How can I retry with increasing delays and give up after a few attempts?"
 
-const answer = Effect.fnUntraced(function* (question: string, choice: Option.Option<ModelChoice.Choice>, web: boolean) {
+interface Asked {
+  readonly question: string
+  readonly choice: Option.Option<ModelChoice.Choice>
+  readonly web: boolean
+  readonly inspect: boolean
+}
+
+const answer = Effect.fnUntraced(function* ({ choice, inspect, question, web }: Asked) {
   const screen = yield* Screen.Screen
   const path = yield* Path.Path
   const { corpus } = yield* SearchIndex.SearchIndex
@@ -58,10 +66,23 @@ const answer = Effect.fnUntraced(function* (question: string, choice: Option.Opt
   yield* Effect.forEach(Corpus.notes(corpus), screen.aside)
   const spans = yield* Spans.Spans
   yield* Effect.flatMap(research.trigger(question), Screen.show).pipe(
-    Effect.provide(MiniAgents.layer()),
-    Effect.ensuring(Effect.flatMap(spans.calls, Screen.timeline))
+    Effect.ensuring(Effect.flatMap(spans.calls, Screen.timeline)),
+    Effect.exit,
+    Effect.tap(
+      inspect ? Effect.andThen(screen.aside("The inspector stays open until Ctrl-C"), Effect.never) : Effect.void
+    ),
+    Effect.flatten,
+    Effect.provide(inspect ? Layer.provide(MiniAgents.layer(), inspector) : MiniAgents.layer())
   )
 })
+
+/** Shows the agents in a browser; it is loaded where it is wanted. */
+const inspector = Layer.unwrap(
+  Effect.map(
+    Effect.promise(() => import("miniagents/inspector")),
+    ({ Inspector }) => Layer.orDie(Inspector.layer())
+  )
+)
 
 const ask = Effect.suspend(() =>
   process.stdin.isTTY && process.stdout.isTTY
@@ -122,6 +143,10 @@ const command = Command.make(
       ),
       Flag.withDefault(false)
     ),
+    inspect: Flag.Boolean("inspect").pipe(
+      Flag.withDescription("Show in a browser what the agents do, until Ctrl-C"),
+      Flag.withDefault(false)
+    ),
     provider: Flag.String("provider").pipe(
       Flag.withDescription(
         "Whose model: openai, anthropic or none; by default the one with OPENAI_API_KEY, OPENAI_BASE_URL (a server of your own needs no key), ANTHROPIC_API_KEY or ANTHROPIC_BASE_URL in the environment. MINIAGENTS_PROVIDER says the same"
@@ -134,7 +159,7 @@ const command = Command.make(
     ),
     words: Argument.String("question").pipe(Argument.withDescription("What you want to know"), Argument.variadic())
   },
-  Effect.fnUntraced(function* ({ docs, model, provider, web, words }) {
+  Effect.fnUntraced(function* ({ docs, inspect, model, provider, web, words }) {
     const choice = yield* ModelChoice.choose({
       provider: Option.getOrUndefined(provider),
       model: Option.getOrUndefined(model)
@@ -142,7 +167,7 @@ const command = Command.make(
     const given = words.join(" ").trim()
     const question = given === "" ? yield* ask : given
     const agents = Option.match(choice, { onNone: () => embedded, onSome: modelled })
-    yield* answer(question === "" ? defaultQuestion : question, choice, web).pipe(
+    yield* answer({ question: question === "" ? defaultQuestion : question, choice, web, inspect }).pipe(
       Effect.provide(Layer.provideMerge(agents, sources(docs, web)))
     )
   })

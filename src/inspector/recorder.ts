@@ -41,9 +41,6 @@ interface Waiting {
   readonly stuck: boolean
 }
 
-/** How long a call waits before that is worth showing, in milliseconds. */
-const worthShowing = 100
-
 /**
  * Sees the calls of any number of runtimes, and tells their events in the order in which they happen.
  *
@@ -60,6 +57,7 @@ export class Recorder implements Observer.Observer {
   private readonly live = new Set<Live>()
   private readonly supervisors = new Map<Supervisor, number>()
   private readonly waiting = new Map<number, Waiting>()
+  private seenWaiting: ReadonlyMap<number, Waiting> = new Map()
   private callCount = 0
   private messageCount = 0
 
@@ -107,19 +105,22 @@ export class Recorder implements Observer.Observer {
     for (const live of this.live) this.drain(live)
   }
 
-  /** Tells which calls wait for which, as far as that has changed. */
+  /**
+   * Tells which calls wait for which, as far as that has changed. What waits for the same call as when this was last
+   * looked for has waited long enough to be told; tokens may have woken it between.
+   */
   lookForWaits(): void {
-    const waits = new Map<number, Waiting>()
-    const latest = this.clock.currentTimeMillisUnsafe() - worthShowing
+    const seen = new Map<number, Waiting>()
     for (const supervisor of this.supervisors.keys()) {
       const stuck = new Set(Deadlocks.find(supervisor).map(({ place }) => place))
-      for (const { place, since, waitsFor } of Deadlocks.waits(supervisor)) {
+      for (const { place, waitsFor } of Deadlocks.waits(supervisor)) {
         const call = this.numberOf(place.observed as object | undefined)
         const on = this.numberOf(waitsFor.observed as object | undefined)
-        if (call === undefined || on === undefined || since > latest) continue
-        waits.set(call, { on, stuck: stuck.has(place) })
+        if (call !== undefined && on !== undefined) seen.set(call, { on, stuck: stuck.has(place) })
       }
     }
+    const waits = new Map([...seen].filter(([call, { on }]) => this.seenWaiting.get(call)?.on === on))
+    this.seenWaiting = seen
     const t = this.now
     for (const call of this.waiting.keys()) {
       if (waits.has(call)) continue

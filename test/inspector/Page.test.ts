@@ -7,12 +7,15 @@ import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import chromium from "@sparticuz/chromium"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { type Browser, chromium as playwright, type Page } from "playwright-core"
 import { Agent, MessagePromise, type MiniAgents } from "miniagents"
+import { Inspector } from "miniagents/inspector"
 import * as BuiltPage from "../../scripts/Page.ts"
-import { shown } from "./Shown.ts"
+import * as RecordFile from "../../src/inspector/recordFile.ts"
+import { shown, silent } from "./Shown.ts"
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
@@ -263,6 +266,39 @@ describe("the page", () => {
       assert.deepStrictEqual(await table(page!), ["✓\nAfter"])
     })
     await page!.close()
+  })
+
+  it("shows two recorded runs side by side, with the first difference", async () => {
+    const files = ["this answer", "that answer"].map((answer, i) => ({
+      answer,
+      file: path.join(folder, `run${i}.ndjson`)
+    }))
+    for (const { answer, file } of files) {
+      const talker = Agent.make("Talker", (ctx) =>
+        Effect.flatMap(worker.trigger("x"), (replies) => ctx.reply([replies, answer]))
+      )
+      const isOver = async (page: Page) => row(page, "Talker").getByLabel("done").waitFor()
+      await shown(drained(talker.trigger("go")), async (_, { url }) => isOver(await open(url)), { record: file })
+    }
+    const recordings = await Effect.runPromise(Effect.forEach(files, ({ file }) => RecordFile.read(file)))
+    const both = recordings.map((recording, i) => ({
+      recording,
+      about: () => ({ id: `run ${i}`, title: "talk", startedAt: 0, live: false }),
+      now: () => recording.now
+    }))
+    await Effect.gen(function* () {
+      const { url } = yield* Inspector.Inspector
+      yield* Effect.promise(async () => {
+        const page = await open(url)
+        await page.getByRole("button", { name: "Compare" }).click()
+        await page.getByText("1 of 2 calls are the same").waitFor()
+        const changed = page.locator(".compared.changed")
+        assert.match(await changed.innerText(), /Talker\s+Talker\s+message 2 replied\s+this answer\s+that answer/)
+        await page.getByLabel("Run").selectOption("run 1")
+        await changed.getByText("that answer").first().waitFor()
+        await page.close()
+      })
+    }).pipe(Effect.provide(Layer.provide(Inspector.layerRecordings(both, {}), silent)), Effect.runPromise)
   })
 
   it("is at most 40 kB, compressed, and asks nobody but its server for anything", () =>

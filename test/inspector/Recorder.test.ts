@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import { Agent, Message, MessagePromise, MiniAgents, Observer } from "miniagents"
 import { Budget, LlmAgent, LlmLogger } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
+import { compare } from "../../src/inspector/compare.ts"
 import { Recorder } from "../../src/inspector/recorder.ts"
 import { Recording } from "../../src/inspector/recording.ts"
 import * as Requests from "../../src/inspector/requests.ts"
@@ -109,6 +110,27 @@ describe("Recorder", () => {
         }
       }),
     { seeds: 20 }
+  )
+
+  law(
+    "a run is the same as itself, and a message that is another one is where two runs differ",
+    { root: Program.programs({ calls: ["trigger"] }) },
+    ({ root }) =>
+      Effect.gen(function* () {
+        const [, left] = yield* recorded(Effect.flatMap(new Program.Run().trigger(root), Program.read))
+        const right = left.at(Infinity)
+        const { calls } = compare(left, right)
+        assert.deepStrictEqual(
+          [calls.length, new Set(calls.map(({ is }) => is))],
+          [left.calls.length, new Set(["same"])]
+        )
+        const changed = right.messages.find(({ hashKey }) => hashKey !== undefined)
+        if (changed === undefined) return
+        changed.hashKey = "another"
+        const differing = compare(left, right).calls.flatMap(({ is, right }) => (is === "changed" ? [right] : []))
+        assert.deepStrictEqual(new Set(differing), new Set([...changed.readBy, ...changed.repliedBy]))
+      }),
+    { seeds: 30 }
   )
 
   it.effect(

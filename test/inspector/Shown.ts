@@ -30,7 +30,7 @@ export class Served {
 }
 
 /** The address is for a person, and a test has none. */
-const silent = Layer.effect(
+export const silent = Layer.effect(
   Console.Console,
   Effect.map(Console.Console, (console): Console.Console => Object.assign(Object.create(console), { error: () => {} }))
 )

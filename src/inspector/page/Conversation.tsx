@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks"
 import type { Detail, Fields, Json, Row, Said } from "../wire.ts"
 import { count, many, time } from "./format.ts"
 import type { Store } from "./store.ts"
-import { Failed, imageIn, Value } from "./Values.tsx"
+import { Failed, Images, imagesIn, Value } from "./Values.tsx"
 
 interface Props {
   readonly detail: Detail
@@ -177,8 +177,14 @@ const Body = ({ result, said, streams, tag }: BodyProps) => {
       {streams ? <span class="cursor" aria-hidden="true" /> : null}
     </pre>
   )
-  const image = imageIn(fields)
-  if (image !== undefined) return <img src={image} alt="An image that was said" />
+  if (imagesIn(fields).length > 0) {
+    return (
+      <>
+        {text === "" ? null : shown}
+        <Images of={fields} />
+      </>
+    )
+  }
   if (tag === "Reasoning") {
     return (
       <details open={streams}>

@@ -2,7 +2,7 @@
 import { useRef } from "preact/hooks"
 import { Runs } from "./Compare.tsx"
 import { download } from "./connection.ts"
-import { count, many, money, time } from "./format.ts"
+import { count, many, money } from "./format.ts"
 import { totals } from "./model.ts"
 import type { Store } from "./store.ts"
 
@@ -24,10 +24,8 @@ export const Header = ({ store }: { readonly store: Store }) => {
         <Stat name="running" value={count(sum.open)} kind={sum.open > 0 ? "running" : ""} />
         <Stat name="failed" value={count(sum.failed)} kind={sum.failed > 0 ? "failed" : ""} />
         {sum.waiting > 0 ? <Stat name="waiting" value={count(sum.waiting)} kind="waiting" /> : null}
-        {sum.requests > 0 ? <Stat name="tokens in" value={count(sum.input)} title={cachedOf(sum)} /> : null}
-        {sum.requests > 0 ? <Stat name="tokens out" value={count(sum.output)} /> : null}
+        {sum.requests > 0 ? <Stat name="tokens" value={tokensOf(sum)} title={cachedOf(sum)} /> : null}
         {sum.cost > 0 ? <Stat name="cost" value={money(sum.cost)} /> : null}
-        <Stat name="time" value={time(store.now)} />
       </dl>
       <Runs store={store} />
       <SearchBox store={store} />
@@ -38,8 +36,10 @@ export const Header = ({ store }: { readonly store: Store }) => {
 
 const words = { lost: "connection lost", past: "in the past", live: "live", over: "ended" } as const
 
+const tokensOf = ({ input, output }: { input: number; output: number }): string => `${count(input)} + ${count(output)}`
+
 const cachedOf = ({ cached, input, requests }: { cached: number; input: number; requests: number }): string =>
-  `${many(requests, "request")}${input > 0 ? `, ${Math.round((cached / input) * 100)} % of the input from the cache` : ""}`
+  `Read and written in ${many(requests, "request")}${input > 0 ? `, ${Math.round((cached / input) * 100)} % of the input from the cache` : ""}`
 
 const Logo = () => (
   <svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true">

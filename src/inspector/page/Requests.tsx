@@ -1,7 +1,7 @@
 /** What a call asked models: the prompts as they were sent, the tools that were offered, and what it cost. */
 import type { Asked, Json } from "../wire.ts"
 import { count, many, money, time } from "./format.ts"
-import { Failed, imageIn, Value } from "./Values.tsx"
+import { Failed, Images, imagesIn, Value } from "./Values.tsx"
 
 export const Requests = ({ asked, now }: { readonly asked: ReadonlyArray<Asked>; readonly now: number }) =>
   asked.length === 0 ? (
@@ -71,8 +71,7 @@ const PromptMessage = ({ message }: { readonly message: Json }) => {
 
 const Part = ({ part }: { readonly part: Json }) => {
   if (typeof part === "string") return <pre class="text">{part}</pre>
-  const image = imageIn(part)
-  if (image !== undefined) return <img src={image} alt="An image in the prompt" />
+  if (imagesIn(part).length > 0) return <Images of={part} />
   const { text } = part as { readonly text?: Json }
   return typeof text === "string" ? <pre class="text">{text}</pre> : <Value value={part} />
 }

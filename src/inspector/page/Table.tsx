@@ -24,7 +24,7 @@ export const Table = ({ store }: { readonly store: Store }) => {
   useKeepInSight(scroller, store)
   const first = Math.max(0, Math.floor(view.top / rowHeight) - spare)
   const last = Math.min(lines.length, Math.ceil((view.top + view.height) / rowHeight) + spare)
-  const span = store.span ?? { from: 0, to: Math.max(store.now * 1.04, 100) }
+  const span = store.span ?? wholeSpan(store)
   return (
     <div class="table">
       <Filters store={store} />
@@ -48,6 +48,18 @@ export const Table = ({ store }: { readonly store: Store }) => {
       </div>
     </div>
   )
+}
+
+/** From the first call to now, or to the end of the last one where none goes on. */
+const wholeSpan = ({ model, now }: Store): Span => {
+  let [from, to] = [Infinity, 0]
+  for (const row of model.rows.values()) {
+    from = Math.min(from, row.at)
+    to = Math.max(to, endOf(row) ?? now)
+  }
+  const start = Number.isFinite(from) ? from : 0
+  const length = Math.max(to - start, 20)
+  return { from: Math.max(0, start - length * 0.01), to: start + length * 1.06 }
 }
 
 const activeOf = ({ route: { call } }: Store) => (call === undefined ? {} : { "aria-activedescendant": `row-c${call}` })
@@ -147,9 +159,9 @@ const Axis = ({ span, store }: { readonly span: Span; readonly store: Store }) =
         onPointerUp={onUp}
         onDblClick={() => store.zoom(undefined)}
       >
-        {ticks(length, 6).map((tick) => (
-          <span key={tick} style={{ left: `${(tick / length) * 100}%` }}>
-            {time(span.from + tick)}
+        {ticks(span.from, span.to, 6).map((tick) => (
+          <span key={tick} style={{ left: `${((tick - span.from) / length) * 100}%` }}>
+            {time(tick)}
           </span>
         ))}
       </div>
@@ -290,15 +302,23 @@ const Bar = ({ model, now, row, span }: BarProps & { readonly model: Model }) =>
   const { kind } = signOf(row)
   const awaited = model.rows.get(row.waitsFor ?? -1)
   const label = awaited === undefined ? time(end - row.at) : `waits for ${awaited.agent}`
-  const isRight = percent(end, span) > 82
   return (
     <>
       <i class={`bar speech ${kind}`} style={between(row.at, end, span)} />
       <i class={`bar body ${kind}`} style={between(row.started ?? row.at, body, span)} />
-      <em style={isRight ? { right: `${100 - percent(row.at, span)}%` } : { left: `${percent(end, span)}%` }}>
-        {label}
-      </em>
+      <Label from={percent(row.at, span)} to={percent(end, span)} text={label} />
     </>
+  )
+}
+
+/** Beside the bar, where there is room, or else inside of it. */
+const Label = ({ from, text, to }: { readonly from: number; readonly to: number; readonly text: string }) => {
+  if (to < 70) return <em style={{ left: `${to}%` }}>{text}</em>
+  if (from > 30) return <em style={{ right: `${100 - from}%` }}>{text}</em>
+  return (
+    <em class="inside" style={{ right: `${Math.max(0, 100 - to)}%` }}>
+      {text}
+    </em>
   )
 }
 

@@ -19,15 +19,25 @@ export const Failed = ({ end }: { readonly end: End | undefined }) => {
   )
 }
 
-/** An image as a data URL, where a message has one; nothing is loaded from elsewhere. */
-export const imageIn = (fields: Json): string | undefined => {
-  if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return undefined
-  const { data, mediaType, part } = fields as Fields
-  if (part !== undefined) return imageIn(part)
-  if (typeof mediaType !== "string" || !/^image\/(png|jpeg|gif|webp)$/.test(mediaType) || typeof data !== "string")
-    return undefined
-  return data.startsWith("data:") ? data : `data:${mediaType};base64,${data}`
+/** The images that a message or a part of a prompt has, as data URLs: nothing is loaded from elsewhere. */
+export const imagesIn = (value: Json): ReadonlyArray<string> => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return []
+  const { data, mediaType, part, parts, source } = value as Fields
+  if (Array.isArray(parts)) return (parts as ReadonlyArray<Json>).flatMap(imagesIn)
+  if (part !== undefined) return imagesIn(part)
+  const bytes = typeof source === "object" && source !== null ? (source as Fields).data : data
+  if (typeof mediaType !== "string" || !/^image\/(png|jpeg|gif|webp)$/.test(mediaType)) return []
+  if (typeof bytes !== "string") return []
+  return [bytes.startsWith("data:") ? bytes : `data:${mediaType};base64,${bytes}`]
 }
+
+export const Images = ({ of }: { readonly of: Json }) => (
+  <>
+    {imagesIn(of).map((image, i) => (
+      <img key={i} src={image} alt="An image that was said" />
+    ))}
+  </>
+)
 
 /** A value of JSON: a text as it is, anything else spelled out, folded where it is long. */
 export const Value = ({ value }: { readonly value: Json }) => {

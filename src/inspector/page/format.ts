@@ -19,10 +19,11 @@ export const money = (cost: number): string => (cost >= 1 ? cost.toFixed(2) : co
 /** `1 call`, `2 calls`. */
 export const many = (n: number, word: string): string => `${count(n)} ${word}${n === 1 ? "" : "s"}`
 
-/** Round steps of an axis, about as many as are asked for. */
-export const ticks = (total: number, about: number): ReadonlyArray<number> => {
-  const rough = total / about
+/** Round times of an axis, about as many as are asked for. */
+export const ticks = (from: number, to: number, about: number): ReadonlyArray<number> => {
+  const rough = (to - from) / about
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= rough) ?? rough
-  return Array.from({ length: Math.floor(total / step) + 1 }, (_, i) => i * step)
+  const first = Math.ceil(from / step)
+  return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, i) => (first + i) * step)
 }
