@@ -1,7 +1,7 @@
 /** OpenAI's Responses API: the contract of all providers, its dialects, and what is particular to it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
-import { LanguageModel, Prompt } from "effect/ai"
+import { LanguageModel, Prompt, ResponseIdTracker } from "effect/ai"
 import type { Response } from "effect/ai"
 import { OpenAi } from "miniagents/openai"
 import * as Loopback from "../llm/Loopback.ts"
@@ -208,6 +208,24 @@ describe("OpenAi's Responses", () => {
         }
       ])
       assert.deepStrictEqual(inputs(other)[0]?.slice(1), [{ role: "assistant", content: "Hello" }])
+    })
+  )
+
+  it.effect("asks for what is new alone, where responses are kept and somebody follows them", () =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(Loopback.stream(whole({ text: ["a"] })))
+      const first = Prompt.make("one")
+      yield* Effect.gen(function* () {
+        const response = yield* LanguageModel.generateText({ prompt: first })
+        const said = Prompt.fromResponseParts(response.content)
+        yield* LanguageModel.generateText({ prompt: Prompt.concat(Prompt.concat(first, said), "two") })
+      }).pipe(
+        Effect.provide(model(server, { store: true })),
+        Effect.provideServiceEffect(ResponseIdTracker.ResponseIdTracker, ResponseIdTracker.make)
+      )
+      assert.deepStrictEqual(Loopback.bodyField(server, "store", 1), true)
+      assert.deepStrictEqual(Loopback.bodyField(server, "previous_response_id", 1), "response-1")
+      assert.deepStrictEqual(inputs(server)[1], [{ role: "user", content: [{ type: "input_text", text: "two" }] }])
     })
   )
 

@@ -259,7 +259,7 @@ const request = (ctx: InteractionContext, asked: Request) =>
     const read = (watched: Watched | undefined) =>
       forEachChunk(stream(model, prompt, toolkit, toolChoice), (chunk) => {
         watched?.take(chunk)
-        return messages.take(chunk)
+        return messages.push(chunk)
       }).pipe(withSettings(settings))
     let failure: Cause.Cause<unknown> = Cause.empty
     const end = (exit: Exit.Exit<unknown, unknown>) =>

@@ -107,7 +107,7 @@ export class ResponseMessages {
   }
 
   /** Takes the parts that came together. Tokens of a block that is already a message cost no more than a loop. */
-  take(
+  push(
     parts: ReadonlyArray<Response.AnyPart>
   ): Effect.Effect<void, AiError.AiError, MiniAgents.MiniAgents> | undefined {
     for (let i = 0; i < parts.length; i++) {

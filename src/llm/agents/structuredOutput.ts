@@ -10,6 +10,7 @@ import * as Model from "effect/ai/Model"
 import type * as Response from "effect/ai/Response"
 import type { InteractionContext } from "../../InteractionContext.ts"
 import * as Message from "../../Message.ts"
+import * as Spans from "../model/Spans.ts"
 import * as LlmRun from "./llmRun.ts"
 
 interface Spec extends LlmRun.Spec {
@@ -42,6 +43,11 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const asked = { model: name, prompt, step: step + 1, toolkit: undefined, responseFormat: "json" } as const
     const response = yield* LlmRun.watch(ctx, asked, (watched) =>
       Effect.tap(LlmRun.withSettings(settings)(ask), ({ content }) => Effect.sync(() => watched?.take(content)))
+    )
+    const finish = response.content.find((part) => part.type === "finish")
+    yield* (
+      (yield* Spans.ofAgent)?.responds(finish, () => [{ type: "text", content: JSON.stringify(response.value) }]) ??
+      Effect.void
     )
     yield* ctx.reply(
       yield* output.toMessage(response.value, { agent: ctx.agent.name, ...(name === undefined ? {} : { model: name }) })

@@ -47,7 +47,7 @@ export class Continuation {
           ? this.options.prompt
           : Prompt.concat(Prompt.make(this.options.prompt), [{ role: "assistant", content: this.text }])
       return ask({ ...this.options, prompt }).pipe(
-        Stream.map((part) => this.take(part)),
+        Stream.map((part) => this.note(part)),
         Stream.filter((part) => part !== undefined),
         Stream.catch((error) => (this.isFinal ? Stream.succeed(new Final(error)) : this.brokeOff(error)))
       )
@@ -68,7 +68,7 @@ export class Continuation {
   }
 
   /** Notes what is said. The first text after a break goes on as the text that broke off. */
-  private take(part: Response.AnyPart): Response.AnyPart | undefined {
+  private note(part: Response.AnyPart): Response.AnyPart | undefined {
     if (part.type === "tool-call" || (!this.goesOn && ModelWrapper.isContent(part))) this.isFinal = true
     if (part.type !== "text-start" && part.type !== "text-delta" && part.type !== "text-end") return part
     const goesOn = this.open !== undefined && (this.renamed ?? part.id) === part.id && this.text !== ""
