@@ -113,7 +113,7 @@ export const protocol: Provider.Protocol<Sdk, AnthropicMessages.Params, Config, 
       config: Effect.map(current, (current) => ({ model: name, ...config, ...current })),
       open: (sdk, params, signal) => sdk.messages.create(params, { signal }).asResponse()
     }),
-  rule: LlmPrompt.anthropic
+  rule: LlmPrompt.anthropicWith
 }
 
 /**

@@ -17,6 +17,7 @@ import * as Parameters from "../llm/provider/callParameters.ts"
 import * as Metadata from "../llm/provider/metadata.ts"
 import * as ModelSettings from "../llm/provider/ModelSettings.ts"
 import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
+import * as LlmPrompt from "../llm/agents/LlmPrompt.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import type * as Wire from "../llm/provider/Wire.ts"
 
@@ -341,7 +342,8 @@ const encodeMessages = (
       if (last?.role === role) last.content.push(...content)
       else turns.push({ role, content })
     }
-    if (turns[0]?.role !== "user") turns.unshift({ role: "user", content: [{ type: "text", text: "/start" }] })
+    const { firstUserMessage = "/start" } = yield* LlmPrompt.CurrentTurns
+    if (turns[0]?.role !== "user") turns.unshift({ role: "user", content: [{ type: "text", text: firstUserMessage }] })
     // The beginning of an answer, which the model continues, must not end in white space.
     const last = turns[turns.length - 1]
     const block = last?.role === "assistant" ? last.content[last.content.length - 1] : undefined

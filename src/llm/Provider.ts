@@ -63,7 +63,7 @@ export interface Protocol<Sdk, Params, Config, Options extends Connection.Option
     current: Effect.Effect<Config>
   ) => Effect.Effect<LanguageModel.LanguageModel>
   /** The rule for the prompts of the provider's agent. */
-  readonly rule?: LlmPrompt.Rule
+  readonly rule?: (turns: LlmPrompt.TurnOptions) => LlmPrompt.Rule
 }
 
 /**
@@ -219,15 +219,14 @@ const clientOf = <Name extends string, Self, Sdk, Params, Config, Options extend
 }
 
 /** What the caller has set has the last word. */
-const ruleOf = (own: LlmPrompt.Rule | undefined): Layer.Layer<never> =>
+const ruleOf = (own: ((turns: LlmPrompt.TurnOptions) => LlmPrompt.Rule) | undefined): Layer.Layer<never> =>
   own === undefined
     ? Layer.empty
     : Layer.effect(
         LlmPrompt.CurrentRule,
-        Effect.map(
-          LlmPrompt.CurrentRule,
-          (rule): LlmPrompt.Rule =>
-            (prompt) =>
-              rule(own(prompt))
-        )
+        Effect.gen(function* () {
+          const rule = yield* LlmPrompt.CurrentRule
+          const first = own(yield* LlmPrompt.CurrentTurns)
+          return (prompt) => rule(first(prompt))
+        })
       )

@@ -1,7 +1,7 @@
 /** The agent of Anthropic's models: what its requests hold for what it is given. */
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Schema, Stream } from "effect"
-import { Prompt, Tool, Toolkit } from "effect/ai"
+import { LanguageModel, Prompt, Tool, Toolkit } from "effect/ai"
 import { Agent, Message, MiniAgents } from "miniagents"
 import { Anthropic } from "miniagents/anthropic"
 import { LlmAgent, LlmPrompt } from "miniagents/llm"
@@ -229,6 +229,65 @@ describe("Anthropic.agent", () => {
     void (() => claude.trigger("Hi", { config: { thinking: { type: "often" } } }))
     void (() => claude.fork({ parameters: { config: { thinking: { type: "adaptive" } } } }).trigger("Hi"))
   })
+
+  it.effect("goes on from pauses of Anthropic's own tools, also without tools, and stops after so many requests", () =>
+    Effect.gen(function* () {
+      const search = { type: "server_tool_use", id: "s", name: "web_search", input: { query: "rain" } }
+      const paused = [start(), ...block(0, search), finish("pause_turn"), stop]
+      for (const [pauses, requests] of [
+        [1, 2],
+        [99, 10]
+      ] as const) {
+        const server = yield* Loopback.serve((response, request, count) =>
+          Loopback.stream(count <= pauses ? paused : whole({ text: ["Rain."] }))(response, request, count)
+        )
+        const messages = yield* claude.trigger("Does it rain?").pipe(
+          Effect.flatMap((replies) => replies.messages),
+          Effect.provide([MiniAgents.layer(), Anthropic.layer({ baseUrl: server.url })])
+        )
+        assert.strictEqual(server.received.length, requests)
+        const last = messages.at(-1) as Message.Assistant
+        assert.strictEqual(last.finishReason, pauses === 1 ? "stop" : "pause")
+      }
+    })
+  )
+
+  it.effect("begins and joins turns as it is told, and so does a model without an agent", () =>
+    run((server) =>
+      Effect.gen(function* () {
+        const said = [Message.assistant("a"), Message.user("b"), Message.user("c")]
+        const turns = LlmPrompt.withTurns({ firstUserMessage: "Go on.", delimiter: " | " })
+        yield* claude.trigger(said).pipe(
+          Effect.flatMap((replies) => replies.messages),
+          turns
+        )
+        yield* LanguageModel.generateText({ prompt: [{ role: "assistant", content: "a" }] }).pipe(
+          Effect.provide(Anthropic.model("m")),
+          turns
+        )
+        yield* Effect.flatMap(claude.trigger(said), (replies) => replies.messages)
+        assert.deepStrictEqual(
+          server.received.map(({ body }) => (body as { readonly messages: ReadonlyArray<unknown> }).messages),
+          [
+            [
+              { role: "user", content: text("Go on.") },
+              { role: "assistant", content: text("a") },
+              { role: "user", content: text("b | c") }
+            ],
+            [
+              { role: "user", content: text("Go on.") },
+              { role: "assistant", content: text("a") }
+            ],
+            [
+              { role: "user", content: text("/start") },
+              { role: "assistant", content: text("a") },
+              { role: "user", content: text("b\n\nc") }
+            ]
+          ]
+        )
+      })
+    )
+  )
 
   it.effect("goes on from a pause that has nothing but a block of a tool of Anthropic's own", () =>
     Effect.gen(function* () {

@@ -302,7 +302,7 @@ describe("images that an agent replies with", () => {
       if (typeof shown !== "object" || shown.type !== "tool-result") return
       assert.deepStrictEqual(
         shown.modelOutput?.map((part) => (part.type === "file" ? part.data : part.text)),
-        [`Here it is\n\n${photo}`, png]
+        [`Here it is\n\n${photo}`, photo.bytes!]
       )
     }).pipe(
       Effect.provide([

@@ -37,6 +37,9 @@ export class Reasoning extends Message.Class<Reasoning>()("Reasoning", { content
  *
  * **Details**
  *
+ * The tokens of a call come while the model writes it. `written` is the JSON of the parameters as it wrote them, where
+ * that is not what `JSON.stringify` makes of them.
+ *
  * In a sequence of replies, everything between a call and the result of the same id was said while the tool worked:
  * see `scopes`.
  *
@@ -47,6 +50,7 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
   id: Schema.String,
   name: Schema.String,
   parameters: Schema.Json,
+  written: Schema.optionalKey(Schema.String),
   providerExecuted: Schema.optionalKey(Schema.Boolean),
   clientExecuted: Schema.optionalKey(Schema.Boolean),
   ...said
@@ -56,7 +60,7 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
   }
 
   override toString(): string {
-    return `${this.name}(${JSON.stringify(this.parameters)})`
+    return `${this.name}(${this.written ?? JSON.stringify(this.parameters)})`
   }
 }
 

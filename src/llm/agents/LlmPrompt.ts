@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Prompt from "effect/ai/Prompt"
+import { bytesOf } from "../../internal/files.ts"
 import * as Message from "../../Message.ts"
 import { optionsOf, pair, Reasoning, ResponsePart, scopes, ToolCall, ToolResult } from "./LlmMessage.ts"
 import { view } from "./compactedView.ts"
@@ -124,13 +125,70 @@ export const startWithUser = (prompt: Prompt.Prompt, text = "/start"): Prompt.Pr
 export type Rule = (prompt: Prompt.Prompt) => Prompt.Prompt
 
 /**
- * The rule of Anthropic, as the Python original has it: one system text, then a first message from the user (`/start`
- * where there is none), and no two neighbours of the same role.
+ * What Anthropic's rule adds to a conversation: the message of a user that comes first where there is none (`/start`
+ * unless given), and what stands between two neighbours of the same role that become one (a blank line unless given).
  *
  * @since 0.1.0
  * @category rules
  */
-export const anthropic: Rule = (prompt) => mergeNeighbours(startWithUser(systemFirst(prompt)))
+export interface TurnOptions {
+  readonly firstUserMessage?: string
+  readonly delimiter?: string
+}
+
+/**
+ * The rule of Anthropic, as the Python original has it: one system text, then a first message from the user, and no two
+ * neighbours of the same role.
+ *
+ * @see {@link withTurns} for the agents of Anthropic, which have this rule
+ * @since 0.1.0
+ * @category rules
+ */
+export const anthropicWith =
+  ({ delimiter, firstUserMessage }: TurnOptions): Rule =>
+  (prompt) =>
+    mergeNeighbours(startWithUser(systemFirst(prompt), firstUserMessage), delimiter)
+
+/**
+ * The rule of Anthropic with `/start` and blank lines.
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export const anthropic: Rule = anthropicWith({})
+
+/**
+ * What the rule of Anthropic's agents adds to a conversation.
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export const CurrentTurns: Context.Reference<TurnOptions> = Context.Reference<TurnOptions>(
+  "miniagents/llm/LlmPrompt/CurrentTurns",
+  { defaultValue: () => ({}) }
+)
+
+/**
+ * Sets what is added to the conversations of Anthropic's agents and models that are used inside an effect.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Anthropic } from "miniagents/anthropic"
+ * import { LlmPrompt } from "miniagents/llm"
+ *
+ * const program = Anthropic.agent.trigger(["Hello", "World"], { model: "claude-sonnet-5-5" }).pipe(
+ *   LlmPrompt.withTurns({ firstUserMessage: "Go on.", delimiter: "\n" })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category rules
+ */
+export const withTurns =
+  (options: TurnOptions) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.updateService(effect, CurrentTurns, (current) => ({ ...current, ...options }))
 
 /**
  * The rule that `LlmAgent` applies to its prompts; none, unless it is set.
@@ -322,7 +380,7 @@ const resultPart = (result: ToolResult, id = result.id, name = result.name): Pro
   const files = new Map((result.files ?? []).map((file) => [`sha256:${file.hashKey}`, file]))
   const output = Option.getOrUndefined(decodeOutput(result.output))?.map((part) => {
     const file = part.type === "file" ? files.get(String(part.data)) : undefined
-    return file === undefined ? part : filePart(file, file)
+    return file === undefined ? part : asGiven(filePart(file, file))
   })
   return Prompt.toolResultPart({
     id,
@@ -334,6 +392,10 @@ const resultPart = (result: ToolResult, id = result.id, name = result.name): Pro
     ...withOptions(result)
   })
 }
+
+/** What a tool gave as bytes is given on as bytes. */
+const asGiven = (part: Prompt.FilePart): Prompt.FilePart =>
+  typeof part.data === "string" ? Prompt.filePart({ ...part, data: bytesOf(part.data) }) : part
 
 const decodeOutput = Schema.decodeUnknownOption(Schema.Array(Prompt.ToolModelOutputPart))
 

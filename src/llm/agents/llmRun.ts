@@ -179,9 +179,11 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
         ToolCalls.refuse(calls, agent, reason)
         return done
       }
-      // An agent without tools never asks twice, and says so in its type.
       if (calls.length === 0 && response.callsClient) return undefined
-      if (calls.length === 0 && (reason !== "pause" || toolkit === undefined)) return done
+      if (calls.length === 0 && (reason !== "pause" || (toolkit === undefined && !messages.some(isOngoing))))
+        return done
+      // one without tools has no error for that in its type, and what was said last says that it was not the end
+      if (step >= spec.maxSteps && toolkit === undefined) return done
       if (step >= spec.maxSteps && !response.callsClient) {
         for (const call of calls) call.slot.end()
         return yield* Effect.fail(spec.tooManySteps())
@@ -239,6 +241,12 @@ const withClientTools = (own: ToolCalls.Toolkit | undefined) =>
       clientTools: new Set(added.map(({ name }) => name))
     }
   })
+
+/** Whether it is work of a tool that the provider runs, which goes on when it is sent back. */
+const isOngoing = (message: Message.Message): boolean =>
+  message instanceof ToolCall
+    ? message.providerExecuted === true
+    : message instanceof Reasoning && message.content === "" && message.options !== undefined
 
 /** Reasons of a response that is all there: its calls can be made. */
 const complete: ReadonlySet<string> = new Set(["stop", "tool-calls", "pause"])

@@ -60,6 +60,26 @@ export interface Called {
   readonly slot: Slot
 }
 
+/** A call as it begins. */
+interface OpenedCall {
+  readonly id: string
+  readonly name: string
+  readonly providerExecuted?: boolean
+}
+
+/** A call whose parameters the model is writing. */
+interface OpenCall {
+  readonly id: string
+  readonly name: string
+  readonly known: object
+  /** The place for what the tool says, unless somebody else runs it. */
+  readonly slot: Slot | undefined
+  readonly message: Filled | undefined
+  /** Whether some of the parameters have come. */
+  hasPieces: boolean
+  whole: ToolCall | undefined
+}
+
 /** A text or a reasoning under way. */
 interface Block {
   readonly kind: "text" | "reasoning"
@@ -89,6 +109,8 @@ export class ResponseMessages {
   /** The block that began last: nearly every token is for it. */
   private current: Block | undefined = undefined
   private readonly blocks = new Map<string, Block>()
+  /** The calls that are being written, by the ids that the provider gave them. */
+  private readonly written = new Map<string, OpenCall>()
   /** What was said, in the order in which it began. */
   private readonly said: Array<{ readonly whole: Message.Message | undefined }> = []
   /** Replies with a file that came last; whether it is the last message of all. */
@@ -129,6 +151,7 @@ export class ResponseMessages {
   /** The response has ended. */
   close(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
     for (const block of this.blocks.values()) this.end(block)
+    this.leaveCalls(Exit.void)
     if (this.waiting !== undefined) {
       this.flushFile(true)
       return this.flush
@@ -145,12 +168,33 @@ export class ResponseMessages {
   }
 
   private place(cause: Cause.Cause<unknown>): Cause.Cause<unknown> {
+    const isInterrupted = Cause.hasInterruptsOnly(cause)
+    const isPlaced = this.calls.length === 0 || isInterrupted
+    const exit = isInterrupted ? Exit.failCause(cause) : Exit.void
+    const [call] = isPlaced ? [...this.written.values()].slice(-1) : []
     const open = [...this.blocks.values()].filter((block) => !block.ended)
-    const broken = this.calls.length > 0 && !Cause.hasInterruptsOnly(cause) ? undefined : open.pop()
+    const broken = call?.message ?? (isPlaced ? open.pop()?.message : undefined)
     for (const block of open) this.end(block)
-    const placed = broken?.message.fail(cause) ?? cause
-    for (const call of this.calls) call.slot.end(Cause.hasInterruptsOnly(cause) ? Exit.failCause(cause) : Exit.void)
+    const placed = broken?.fail(cause) ?? cause
+    call?.slot?.end(exit)
+    for (const [id, open] of this.written) if (open === call) this.written.delete(id)
+    this.leaveCalls(exit)
+    for (const { slot } of this.calls) slot.end(exit)
     return placed
+  }
+
+  /** Ends the calls that were not written to their end: nobody can make them. */
+  private leaveCalls(exit: Exit.Exit<unknown, unknown>): void {
+    for (const call of this.written.values()) {
+      call.message?.push(")")
+      call.message?.end((text) => {
+        const parameters = text.slice(call.name.length + 1, -1)
+        call.whole = new ToolCall({ id: call.id, name: call.name, parameters, ...call.known, written: parameters })
+        return call.whole
+      })
+      call.slot?.end(exit)
+    }
+    this.written.clear()
   }
 
   private delta(part: Response.TextDeltaPart | Response.ReasoningDeltaPart): void {
@@ -183,6 +227,10 @@ export class ResponseMessages {
       case "finish":
         this.finish = part
         return
+      case "tool-params-start":
+        return void this.openCall(part)
+      case "tool-params-delta":
+        return this.writeParams(part)
       case "tool-call":
         return this.call(part as Response.ToolCallPart<string, unknown>)
       case "tool-result":
@@ -252,24 +300,74 @@ export class ResponseMessages {
   }
 
   private call(part: Response.ToolCallPart<string, unknown>): void {
-    const clientExecuted = !part.providerExecuted && this.speaker.clientTools.has(part.name)
-    const message = new ToolCall({
-      // providers know the calls that they run by their own ids
-      id: part.providerExecuted ? part.id : this.freeId(part.id),
-      name: part.name,
-      parameters: jsonOf(part.params),
-      ...this.known,
-      step: this.step,
-      ...(part.providerExecuted ? { providerExecuted: true } : {}),
-      ...(clientExecuted ? { clientExecuted } : {}),
-      ...optionsOf(part.metadata)
-    })
-    this.callsClient ||= clientExecuted
-    if (part.providerExecuted || clientExecuted) return this.add(message)
+    const open = this.written.get(part.id) ?? this.openCall(part, false)
+    this.written.delete(part.id)
+    const message = this.endCall(open, part)
+    if (open.slot !== undefined) this.calls.push({ part, message, slot: open.slot })
+  }
+
+  /** A call begins: its message is filled while the model writes the parameters, if it does so piece by piece. */
+  private openCall(part: OpenedCall, isWritten = true): OpenCall {
     this.waiting?.(false)
-    const slot = new Slot()
-    this.calls.push({ part, message, slot })
-    this.said.push({ whole: message })
+    const { id, name, providerExecuted = false } = part
+    const clientExecuted = !providerExecuted && this.speaker.clientTools.has(name)
+    this.callsClient ||= clientExecuted
+    const { known, step } = this
+    const slot = providerExecuted || clientExecuted ? undefined : new Slot()
+    const message = isWritten ? this.speaker.open({ _tag: "ToolCall", aside: true, ...known, step }) : undefined
+    // providers know the calls that they run by their own ids
+    const call: OpenCall = {
+      id: providerExecuted ? id : this.freeId(id),
+      name,
+      slot,
+      message,
+      hasPieces: false,
+      whole: undefined,
+      known: {
+        ...known,
+        step,
+        ...(providerExecuted ? { providerExecuted } : {}),
+        ...(clientExecuted ? { clientExecuted } : {})
+      }
+    }
+    this.said.push(call)
+    if (message !== undefined) {
+      message.push(`${name}(`)
+      this.written.set(id, call)
+      this.replyCall(call, message.promise)
+    }
+    return call
+  }
+
+  private writeParams({ delta, id }: Response.ToolParamsDeltaPart): void {
+    const call = this.written.get(id)
+    if (call === undefined || delta === "") return
+    call.hasPieces = true
+    call.message?.push(delta)
+  }
+
+  /** The call is whole: its message, as it was written, or as it came. */
+  private endCall(
+    call: OpenCall,
+    { metadata, params }: Pick<Response.ToolCallPart<string, unknown>, "metadata" | "params">
+  ): ToolCall {
+    const { id, known, message, name } = call
+    const fields = { id, name, parameters: jsonOf(params), ...known, ...optionsOf(metadata) }
+    const plain = new ToolCall(fields)
+    call.whole = plain
+    if (message === undefined) this.replyCall(call, plain)
+    else {
+      message.push(call.hasPieces ? ")" : `${JSON.stringify(plain.parameters)})`)
+      message.end((text) => {
+        const written = text.slice(name.length + 1, -1)
+        return (call.whole = String(plain) === text ? plain : new ToolCall({ ...fields, written }))
+      })
+    }
+    return call.whole
+  }
+
+  private replyCall({ slot }: OpenCall, message: MessageInput<unknown>): void {
+    if (slot === undefined) return this.reply(message)
     const inside = Effect.flatMap(slot.input, (input) => MessageSequence.aside(input))
     this.replies.push(Effect.flatMap(inside, (inside) => this.speaker.reply([message, inside])))
   }
