@@ -54,7 +54,7 @@ beforeAll(() => {
     folder
   ]
   spawnSync(compiler, options, { cwd: root }) // a type error elsewhere is for the type check to say
-}, 60_000)
+}, 240_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The values and types that a module declares to its users. */

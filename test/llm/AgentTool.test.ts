@@ -3,8 +3,8 @@ import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Schema, Stream } from "effect"
 import type { AiError, LanguageModel } from "effect/ai"
 import { Tool, Toolkit } from "effect/ai"
-import type { InteractionContext, Message, MessageSequence } from "miniagents"
-import { Agent, MessagePromise, MiniAgents } from "miniagents"
+import type { InteractionContext, MessageSequence } from "miniagents"
+import { Agent, Message, MessagePromise, MiniAgents } from "miniagents"
 import type { Budget } from "miniagents/llm"
 import { AgentTool, LlmAgent, LlmMessage } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
@@ -313,5 +313,46 @@ describe("AgentTool", () => {
         turn(text("the answer"))
       ])
     )
+  )
+
+  it.effect("agents given by names are tools of these names, also in the type", () =>
+    Effect.gen(function* () {
+      const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
+      const kit = AgentTool.toolkit({ Repeat: echo, Ask: LlmAgent.make("B") })
+      type Names = Effect.Success<typeof kit>["tools"]
+      expectTypeOf<keyof Names>().toEqualTypeOf<"Ask" | "Repeat">()
+      const { tools } = yield* kit
+      assert.deepStrictEqual(Object.keys(tools), ["Repeat", "Ask"])
+      const messages = yield* (yield* LlmAgent.make("A", { toolkit: kit }).trigger("Hi")).messages
+      assert.deepStrictEqual(messages.map(String), ['Repeat({"message":"x"})', "x", "x", "done"])
+      assert.throws(() => AgentTool.toolkit({ "no name": echo }), "no_name")
+    }).pipe(provide([turn(toolCall("Repeat", { message: "x" })), turn(text("done"))]))
+  )
+
+  it.effect(
+    "what an agent said as a tool is no answer of the one that called it, also when the turn was cancelled",
+    () =>
+      Effect.gen(function* () {
+        const inner = LlmAgent.make("Inner")
+        const outer = LlmAgent.make("Outer", { toolkit: AgentTool.toolkit({ Inner: inner }) })
+        const call = yield* outer.call()
+        yield* call.send(Message.user("Find it"))
+        const replies = yield* call.replies()
+        const [asked, said] = yield* Stream.runCollect(Stream.take(replies, 2))
+        assert.isTrue(said?.known.aside)
+        yield* Stream.runCollect(Stream.take(said!, 1))
+        yield* call.interrupt
+        const kept = [
+          Message.user("Find it"),
+          yield* asked!.message,
+          new Message.Assistant({ content: "half", agent: "Inner" })
+        ]
+        yield* (yield* outer.trigger([...kept, Message.user("Again")])).messages
+        const script = yield* ScriptedModel.ScriptedModel
+        const last = (yield* script.requests).at(-1)
+        assert.strictEqual(last?.text, "user: Find it\nuser: Again")
+      }).pipe(
+        provide([turn(toolCall("Inner", { message: "x" })), turn(text("half"), ScriptedModel.hang), turn(text("done"))])
+      )
   )
 })

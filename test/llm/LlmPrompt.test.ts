@@ -204,6 +204,26 @@ describe("LlmPrompt", () => {
     assert.deepInclude(given?.content[0], { name: "Web_Search" })
   })
 
+  it("what was said inside of a call that was cut off is no answer of the agent that called", () => {
+    const inner = new Message.Assistant({ content: "found by B", agent: "B", step: 1 })
+    const talk = [Message.user("Find it"), call("1", 1), call("i", 1, "B"), inner]
+    const said = (...more: ReadonlyArray<Message.Message>) =>
+      LlmMessage.outermost([...talk, ...more]).flatMap((message) =>
+        message instanceof ToolCall ? [] : [String(message)]
+      )
+    assert.deepStrictEqual(said(), ["Find it"])
+    assert.deepStrictEqual(said(Message.user("Again"), Message.text("please")), ["Find it", "Again", "please"])
+    // what is said after somebody else has spoken is what it always was
+    const own = new Message.Assistant({ content: "I could not", agent: "A", step: 2 })
+    assert.deepStrictEqual(said(own, inner), ["Find it", "I could not", "found by B"])
+    assert.deepStrictEqual(said(Message.user("Again"), inner), ["Find it", "Again", "found by B"])
+    // a call that the provider or the caller runs is cut off by nobody
+    for (const by of [{ providerExecuted: true }, { clientExecuted: true }]) {
+      const elsewhere = new ToolCall({ id: "1", name: "T", parameters: {}, agent: "A", ...by })
+      assert.deepStrictEqual(LlmMessage.outermost([elsewhere, inner]).map(String), [String(elsewhere), "found by B"])
+    }
+  })
+
   it("what a tool shows its model in the place of its result is in the prompt", () => {
     const output = [{ type: "file" as const, mediaType: "image/png", data: "aGk=" }]
     const prompt = LlmPrompt.fromMessages([

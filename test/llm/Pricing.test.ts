@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { AiError } from "effect/ai"
+import type { Agent } from "miniagents"
 import { MiniAgents } from "miniagents"
 import { Budget, Compaction, LlmAgent, Pricing } from "miniagents/llm"
 import { Anthropic } from "miniagents/anthropic"
@@ -17,7 +18,7 @@ const million = 1_000_000
 const call: Call = { model: "m", inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
 
 /** What an agent spends that is asked once. */
-const spentBy = <R>(agent: ReturnType<typeof LlmAgent.make<{}, never, never, never, R>>) =>
+const spentBy = <R>(agent: Agent.Agent<LlmAgent.Parameters, LlmAgent.Errors<{}>, R>) =>
   Effect.gen(function* () {
     const budget = yield* Budget.make({})
     yield* Effect.flatMap(agent.trigger("Hi"), (replies) => replies.messages).pipe(Budget.withBudget(budget))

@@ -101,18 +101,50 @@ export const make = <P, E, R, const Name extends string = string, Mode extends T
 ): AgentTool<Name, P, E, R, Mode> => toTool(agent, options) as never // the types are the agent's
 
 /**
- * The tools of agents with their handlers: a toolkit for `LlmAgent.make`. Other tools can stand beside them, in a
- * Toolkit of their own, with `handlers`. Throws where two of them have the same name.
+ * The tools of agents with their handlers: a toolkit for `LlmAgent.make`. Given as a record, agents are tools of the
+ * names that they have there, which stand in the type as well. Other tools can stand beside them, in a Toolkit of their
+ * own, with `handlers`. Throws where two of them have the same name, or one has none that providers take.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Agent } from "miniagents"
+ * import { AgentTool, LlmAgent } from "miniagents/llm"
+ *
+ * const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
+ * const parrot = LlmAgent.make("Parrot", { toolkit: AgentTool.toolkit({ Repeat: echo }) })
+ * ```
  *
  * @since 0.1.0
  * @category constructors
  */
-export const toolkit = <const Tools extends ReadonlyArray<Tool.Any>>(
-  ...tools: Tools
-): Effect.Effect<Toolkit.WithHandler<Toolkit.ToolsByName<Tools>>> => {
+export const toolkit: {
+  <const Tools extends ReadonlyArray<Tool.Any>>(
+    ...tools: Tools
+  ): Effect.Effect<Toolkit.WithHandler<Toolkit.ToolsByName<Tools>>>
+  <const Agents extends { readonly [name: string]: Agent.Any }>(
+    agents: Agents
+  ): Effect.Effect<Toolkit.WithHandler<ToolsOf<Agents>>>
+} = (...given: ReadonlyArray<unknown>): Effect.Effect<never> => {
+  const isTool = (value: unknown): value is Tool.Any => Tool.isUserDefined(value) || Tool.isProviderDefined(value)
+  const tools = given.every(isTool)
+    ? given
+    : Object.entries(given[0] as object).map(([name, agent]) => toTool(agent, { name }))
   const all = handlers(...tools)
   const kit = Toolkit.make(...tools) as unknown as Toolkit.Toolkit<Record<string, Tool.Any>> // its handlers are all here
   return Effect.provide(kit, kit.toLayer(all as never)) as never
+}
+
+/**
+ * The tools that agents are, by the names that they are given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ToolsOf<Agents extends { readonly [name: string]: Agent.Any }> = {
+  readonly [Name in keyof Agents & string]: Agents[Name] extends Agent.Agent<infer P, infer E, infer R>
+    ? AgentTool<Name, P, E, R>
+    : never
 }
 
 /**

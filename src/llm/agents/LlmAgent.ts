@@ -128,6 +128,15 @@ export type Services<Tools extends Record<string, Tool.Any>, ToolsR = never, Mod
   | (keyof Tools extends never ? never : Tool.HandlerServices<Tools[keyof Tools]>)
 
 /**
+ * The members of a union one by one. A union that is taken apart and put together again is spelled out where the type of
+ * an agent is written down: how it was made would be as long as the agents that are its tools are deep, and longer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Each<A> = A extends unknown ? readonly [A] : never
+
+/**
  * Makes an agent that speaks with a model.
  *
  * **Details**
@@ -179,11 +188,17 @@ export const make = <
   ToolsE = never,
   ToolsR = never,
   ModelE = never,
-  ModelR = LanguageModel.LanguageModel
+  ModelR = LanguageModel.LanguageModel,
+  E = Each<Errors<Tools, ToolsE, ModelE>>,
+  R = Each<Services<Tools, ToolsR, ModelR>>
 >(
   name: string,
   options: Options<Tools, ToolsE, ToolsR, ModelE, ModelR> = {}
-): Agent.Agent<Parameters, Errors<Tools, ToolsE, ModelE>, Services<Tools, ToolsR, ModelR>> => {
+): Agent.Agent<
+  Parameters,
+  E extends readonly [infer Error] ? Error : never,
+  R extends readonly [infer Service] ? Service : never
+> => {
   const { model } = options
   return build(name, options, {}, (body) => (model === undefined ? body : Effect.provide(body, model))) as never // see `build`
 }
@@ -236,14 +251,16 @@ export const makeWith = <
   ToolsE = never,
   ToolsR = never,
   ModelE = never,
-  ModelR = never
+  ModelR = never,
+  E = Each<Errors<Tools, ToolsE, ModelE>>,
+  R = Each<Services<Tools, ToolsR, ModelR>>
 >(
   name: string,
   options: WithOptions<Fields, Tools, ToolsE, ToolsR, ModelE, ModelR>
 ): Agent.Agent<
   Schema.Struct<Fields>["Type"] & Omit<Parameters, keyof Fields>,
-  Errors<Tools, ToolsE, ModelE>,
-  Services<Tools, ToolsR, ModelR>
+  E extends readonly [infer Error] ? Error : never,
+  R extends readonly [infer Service] ? Service : never
 > =>
   build(
     name,
@@ -301,11 +318,17 @@ export const makeObject = <
   ToolsE = never,
   ToolsR = never,
   ModelE = never,
-  ModelR = LanguageModel.LanguageModel
+  ModelR = LanguageModel.LanguageModel,
+  E = Each<Errors<Tools, ToolsE, ModelE>>,
+  R = Each<Services<Tools, ToolsR, ModelR>>
 >(
   name: string,
   options: ObjectOptions<Output, Tools, ToolsE, ToolsR, ModelE, ModelR>
-): Agent.Agent<Parameters, Errors<Tools, ToolsE, ModelE>, Services<Tools, ToolsR, ModelR>> => {
+): Agent.Agent<
+  Parameters,
+  E extends readonly [infer Error] ? Error : never,
+  R extends readonly [infer Service] ? Service : never
+> => {
   const { model, schema } = options
   const run: Run = (ctx, spec) => StructuredOutput.run(ctx, { ...spec, schema })
   return build(name, options, {}, (body) => (model === undefined ? body : Effect.provide(body, model)), run) as never // see `build`

@@ -167,7 +167,8 @@ export interface Scoped {
  *
  * A result answers the nearest call of its id that is open, so that ids may be used again. A conversation in which two
  * turns ran at once can have calls that cross: nothing is inside of those. What a person said (`Message.User`) is never
- * inside of a call.
+ * inside of a call. A call that has no result was cut off in its turn: inside of it is what other agents said after it,
+ * until somebody else than they speaks.
  *
  * **Example**
  *
@@ -190,12 +191,29 @@ export interface Scoped {
 export const scopes = (messages: ReadonlyArray<Message.Message>): ReadonlyArray<Scoped> => {
   const { crossed, resultOf, callOf } = pair(messages)
   const open: Array<number> = []
+  let cutOff: ToolCall | undefined = undefined
   return messages.map((message, i) => {
     if (callOf.get(i) === open.at(-1)) open.pop()
-    const calls = message instanceof Message.User ? [] : open.map((at) => messages[at] as ToolCall)
+    if (open.length > 0 || !isOfOther(message, cutOff)) cutOff = undefined
+    const inside = open.map((at) => messages[at] as ToolCall)
+    const calls = message instanceof Message.User ? [] : cutOff === undefined ? inside : [cutOff]
     if (resultOf.has(i) && !crossed.has(i)) open.push(i)
+    else if (open.length === 0 && cutOff === undefined && isCutOff(message, resultOf.has(i))) cutOff = message
     return { message, calls }
   })
+}
+
+/** Whether a call was left without a result, by an agent that is known; others than the agent may have results of it. */
+const isCutOff = (message: Message.Message, hasResult: boolean): message is ToolCall =>
+  message instanceof ToolCall &&
+  !hasResult &&
+  message.agent !== undefined &&
+  message.providerExecuted !== true &&
+  message.clientExecuted !== true
+
+const isOfOther = (message: Message.Message, call: ToolCall | undefined): boolean => {
+  const { agent } = message as { readonly agent?: unknown }
+  return call !== undefined && agent !== undefined && agent !== call.agent
 }
 
 /**
