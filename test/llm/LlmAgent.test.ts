@@ -1,6 +1,6 @@
 /** Agents that speak with a model: what they send, what they reply while it streams, and how they fail. */
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
+import { Context, DateTime, Effect, Exit, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import { AiError, LanguageModel, Model } from "effect/ai"
 import { TestClock } from "effect/testing"
 import type { InteractionContext, MessageSequence } from "miniagents"
@@ -376,6 +376,31 @@ describe("LlmAgent.makeObject", () => {
         assert.instanceOf(review, Review)
         assert.deepEqual({ ...review }, { _tag: "Review", stars: 2, why: "dull", metadata: {} })
         assert.strictEqual((yield* requests)[0]?.responseFormat, "json")
+      })
+    )
+  )
+
+  it.effect("its object is read in its type, without a look at the classes of messages", () =>
+    run(
+      [
+        turn(text('{"stars":2,"why":"dull"}')),
+        turn(text('{"at":"2024-01-01T00:00:00.000Z"}')),
+        turn(text('{"stars":1,"why":"-"}'))
+      ],
+      Effect.gen(function* () {
+        const critic = LlmAgent.makeObject("Critic", { schema: Review })
+        const review = yield* Effect.flatMap(critic.trigger("draft"), LlmAgent.objectOf(Review))
+        expectTypeOf(review).toEqualTypeOf<Review>()
+        assert.strictEqual(review.stars, 2)
+        const schema = Schema.Struct({ at: Schema.DateTimeUtcFromString })
+        const { at } = yield* Effect.flatMap(
+          LlmAgent.makeObject("When", { schema }).trigger("go"),
+          LlmAgent.objectOf(schema)
+        )
+        assert.strictEqual(DateTime.toEpochMillis(at), Date.UTC(2024, 0, 1))
+        const none = Effect.flatMap(critic.trigger("draft"), LlmAgent.objectOf(schema))
+        const error = yield* Effect.flip(none)
+        assert.strictEqual(error._tag, "NoObject")
       })
     )
   )

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
@@ -15,6 +16,7 @@ import * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import * as Agent from "../../Agent.ts"
 import type { InteractionContext, Upstream } from "../../InteractionContext.ts"
+import type * as MessageSequence from "../../MessageSequence.ts"
 import type { BudgetExceeded } from "../model/Budget.ts"
 import * as ModelSettings from "../provider/ModelSettings.ts"
 import * as LlmRun from "./llmRun.ts"
@@ -333,6 +335,55 @@ export const makeObject = <
   const run: Run = (ctx, spec) => StructuredOutput.run(ctx, { ...spec, schema })
   return build(name, options, {}, (body) => (model === undefined ? body : Effect.provide(body, model)), run) as never // see `build`
 }
+
+/**
+ * Replies without an object of the schema that was looked for.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NoObject extends Schema.TaggedError<NoObject>()("NoObject", { schema: Schema.String }) {
+  override get message(): string {
+    return `The replies have no object of the schema \`${this.schema}\`: is it the one that the agent was made with?`
+  }
+}
+
+/**
+ * The object that an agent of `makeObject` replied with, by the schema that it was made with: the message of a class, or
+ * the value that a `Message.Data` stands for.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Message } from "miniagents"
+ * import { LlmAgent } from "miniagents/llm"
+ *
+ * class Review extends Message.Class<Review>()("Review", { stars: Schema.Int, why: Schema.String }) {}
+ *
+ * const critic = LlmAgent.makeObject("Critic", { schema: Review })
+ * const stars = critic.trigger("It was a dark night").pipe(
+ *   Effect.flatMap(LlmAgent.objectOf(Review)),
+ *   Effect.map((review) => review.stars)
+ * )
+ * ```
+ *
+ * @see {@link makeObject}
+ * @since 0.1.0
+ * @category destructors
+ */
+export const objectOf =
+  <Output>(schema: Schema.Codec<Output, { readonly [key: string]: unknown }>) =>
+  <E>(replies: MessageSequence.MessageSequence<E>): Effect.Effect<Output, E | NoObject> =>
+    Effect.flatMap(replies.messages, (messages) =>
+      Option.match(StructuredOutput.find(schema, messages), {
+        onNone: () => {
+          const name = Predicate.hasProperty(schema, "identifier") ? String(schema.identifier) : "Output"
+          return Effect.fail(new NoObject({ schema: name }))
+        },
+        onSome: (found) => Effect.succeed(found as Output) // it is an instance of the schema, or was decoded with it
+      })
+    )
 
 /** What a call of an agent does with its model. */
 type Run = (ctx: InteractionContext<Parameters>, spec: LlmRun.Spec) => Effect.Effect<unknown, unknown, unknown>

@@ -80,3 +80,13 @@ interface MessageClass extends Schema.Top {
 
 const isMessageClass = (schema: Schema.Top): schema is MessageClass =>
   typeof schema === "function" && Predicate.hasProperty(schema, "fields") && Message.isMessage(schema.prototype)
+
+/** The last object of a schema among messages, if there is one: a message of its class, or what a `Data` has. */
+export const find = (schema: Schema.Top, messages: ReadonlyArray<Message.Message>): Option.Option<unknown> => {
+  const found = messages.findLast((message) =>
+    isMessageClass(schema) ? message instanceof schema : message instanceof Message.Data
+  )
+  if (!(found instanceof Message.Data) || isMessageClass(schema)) return Option.fromUndefinedOr(found)
+  // a schema that needs services has been asked by nobody before
+  return Schema.decodeOption(schema as Schema.Codec<unknown, Schema.JsonObject>)(found.data as Schema.JsonObject)
+}
