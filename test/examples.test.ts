@@ -21,6 +21,8 @@ import * as Spans from "../examples/operations/spans.ts"
 import * as Seeds from "../examples/testing/seeds.ts"
 import * as Branches from "../examples/conversations/branches.ts"
 import * as Store from "../examples/conversations/store.ts"
+import * as DurableCutOff from "../examples/durable/cut-off.ts"
+import * as DurableRerun from "../examples/durable/rerun.ts"
 import * as Images from "../examples/models/images.ts"
 import * as ServingA2a from "../examples/serving/a2a.ts"
 import * as ServingOpenAiApi from "../examples/serving/openai-api.ts"
@@ -225,6 +227,20 @@ both begin with 2 messages; then "Darker, please." and "Another one, please."
 rewound: Name a colour.
 undone: Name a colour. / Blue. / Another one, please.
 4 messages kept, 0 damaged`
+  },
+  "durable/cut-off": {
+    ...DurableCutOff,
+    prints: `
+first life
+paid 10 for the picture
+second life
+a picture for 10, approved by Ann`
+  },
+  "durable/rerun": {
+    ...DurableRerun,
+    prints: `
+asked 1, reused 2
+Report/1:Costs: "high" became "low"`
   }
 }
 

@@ -228,9 +228,9 @@ export class Engine implements Runs.Service {
   /** Lets go of all runs: others can take them up at once. */
   get close(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      const runs = [...this.held].filter(({ isOver }) => !isOver)
+      const runs = [...this.held]
       yield* this.writer.close
-      for (const run of runs) run.lost(Cause.interrupt())
+      for (const run of runs) if (!run.isOver) run.lost(Cause.interrupt())
       const rows = runs.map(({ row }) => row)
       yield* Effect.ignore(this.outside(this.tables.hold(rows, 0)))
     })
@@ -398,6 +398,8 @@ export class Engine implements Runs.Service {
     return Effect.gen({ self: this }, function* () {
       yield* within(server, follow(run))
       this.held.delete(run)
+      // one that could not be written can go on elsewhere; what is another one's by now stays as it is
+      if (run.lostBy !== undefined) yield* Effect.ignore(this.outside(this.tables.hold([run.row], 0)))
       const { timer } = run
       if (timer !== undefined) yield* Fiber.interrupt(timer)
     })
