@@ -19,12 +19,12 @@ import * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
 import * as approvals from "../runs/approvals.ts"
 import * as callRequest from "./callRequest.ts"
-import * as eventBody from "./eventBody.ts"
 import * as Guard from "./Guard.ts"
 import { refusal } from "./refusal.ts"
 import * as server from "./server.ts"
 import { UiChunks } from "./uiChunks.ts"
 import * as uiMessages from "./uiMessages.ts"
+import * as untilAsked from "./untilAsked.ts"
 
 /**
  * What the server says about an agent that is served to pages.
@@ -161,7 +161,7 @@ class Chats<P, E, R> {
       Effect.gen({ self: this }, function* () {
         const body = yield* server.bodyOf(request, this.guard)
         const { id: chat } = body
-        if (typeof chat !== "string" || !isChat(chat)) {
+        if (!server.isId(chat)) {
           return yield* server.badRequest("`id` must be the id of a chat: 1 to 128 characters")
         }
         const { accepts = defaultAccepts, parameters: allowed = [] } = this.options
@@ -182,7 +182,7 @@ class Chats<P, E, R> {
   get resume() {
     return server.handler(this.context)(() =>
       Effect.gen({ self: this }, function* () {
-        const run = yield* this.lastRun(yield* chatOf)
+        const run = yield* server.lastRun(this.agent, yield* chatOf)
         return run === undefined ? HttpServerResponse.empty({ status: 204 }) : yield* this.respond(run.id)
       })
     )
@@ -191,7 +191,7 @@ class Chats<P, E, R> {
   get stop() {
     return server.handler(this.context)(() =>
       Effect.gen({ self: this }, function* () {
-        const run = yield* this.lastRun(yield* chatOf)
+        const run = yield* server.lastRun(this.agent, yield* chatOf)
         if (run !== undefined) yield* Runs.interrupt(run.id)
         return HttpServerResponse.empty({ status: 204 })
       })
@@ -201,7 +201,7 @@ class Chats<P, E, R> {
   private start(chat: string, messages: ReadonlyArray<Message.Message>, parameters: P) {
     return Effect.gen({ self: this }, function* () {
       const { linger, resumable = true } = this.options
-      const id = `${chat}~${SecureRandom.uuidV4Unsafe()}`
+      const id = server.runId(chat, SecureRandom.uuidV4Unsafe())
       const options = { id, linger: resumable ? linger : server.abandoned }
       const runs = yield* Runs.Runs
       const started = runs.start<P, E, R>({ agent: this.agent, input: messages, parameters, options })
@@ -213,7 +213,7 @@ class Chats<P, E, R> {
   /** Answers what a run waits for, and shows what comes after its requests. */
   private goOn(chat: string, answers: uiMessages.Conversation["answers"]) {
     return Effect.gen({ self: this }, function* () {
-      const run = yield* this.lastRun(chat)
+      const run = yield* server.lastRun(this.agent, chat)
       if (run === undefined) return yield* Effect.flip(refusal(409, "gone", "The run that asked is no longer there"))
       for (const { approvalId, ...answer } of answers) {
         if (approvals.isPending(run, approvalId)) yield* Runs.signal(run.id, approvals.signalOf(approvalId), answer)
@@ -222,62 +222,19 @@ class Chats<P, E, R> {
     })
   }
 
-  /** The run that was started last in a chat. */
-  private lastRun(chat: string): Effect.Effect<Runs.Info | undefined, never, Runs.Runs> {
-    const isOf = ({ agent, id }: Runs.Info) =>
-      agent === this.agent.name && id.startsWith(`${chat}~`) && id.length === chat.length + 1 + uuidLength
-    return Effect.map(Runs.list, (all) => all.findLast(isOf))
-  }
-
   /** All of a run, or only what comes after the requests for approval that a page has answered. */
   private respond(id: string, answered: ReadonlySet<string> = new Set()) {
     return Effect.map(Runs.Runs, (runs) => {
       const events = runs.read(id, undefined)
       const read = (this.options.resumable ?? true) ? events : server.bound(runs, id, events)
-      const body = eventBody.make(this.frames(id, read, runs, answered), {
-        hello: ": miniagents\n\n",
-        alive: ":\n\n",
-        heartbeat: this.guard.heartbeat
-      })
-      const headers = { ...eventBody.headers, "x-vercel-ai-ui-message-stream": "v1" }
-      return HttpServerResponse.stream(body, { contentType: "text/event-stream", headers })
-    })
-  }
-
-  private frames(
-    id: string,
-    events: Stream.Stream<Transcript.Event, Runs.RunsError>,
-    runs: Runs.Service,
-    answered: ReadonlySet<string>
-  ): Stream.Stream<string> {
-    return Stream.suspend(() => {
-      const chunks = new UiChunks()
-      const had = new Set(answered)
-      /** What an event makes, and whether the response ends here because somebody is asked. */
-      const frames = (some: ReadonlyArray<Transcript.Event>) =>
-        Effect.gen(function* () {
-          const out: Array<string> = []
-          for (const event of some) {
-            const skipped = had.size > 0
-            for (const chunk of chunks.take(event)) if (!skipped) out.push(frame(chunk))
-            const asked = UiChunks.approvalId(event)
-            if (asked === undefined || had.delete(asked)) continue
-            if (!approvals.isPending(yield* runs.get(id), asked)) continue
-            return [[...out, ...chunks.pause.map(frame)].join(""), done] as const
-          }
-          return "at" in some[some.length - 1] ? ([out.join("")] as const) : ([out.join(""), done] as const)
-        })
-      const start = frame({ type: "start", messageId: id.slice(-uuidLength) })
-      return Stream.make(start).pipe(
-        Stream.concat(Stream.mapArrayEffect(events, frames)),
-        Stream.catchCause((cause) =>
-          Stream.unwrap(
-            Effect.map(server.broken(cause), (event) => Stream.make(...chunks.take(event).map(frame), done))
-          )
-        ),
-        Stream.takeUntil((text) => text === done),
-        Stream.filter((text) => text !== "")
+      const start: Chunk = { type: "start", messageId: id.slice(-uuidLength) }
+      const told = Stream.suspend(() => untilAsked.read(read, new UiChunks(), { runs, id, answered }))
+      const frames = Stream.succeed<ReadonlyArray<Chunk>>([start]).pipe(
+        Stream.concat(told),
+        Stream.map((chunks) => chunks.map(frame).join("")),
+        Stream.concat(Stream.succeed("data: [DONE]\n\n"))
       )
+      return server.events(frames, this.guard, { "x-vercel-ai-ui-message-stream": "v1" })
     })
   }
 }
@@ -285,9 +242,6 @@ class Chats<P, E, R> {
 const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.User, Message.Data]
 const uuidLength = 36
 
-const isChat = (id: string): boolean => id.length > 0 && id.length <= 128
-
 const chatOf = Effect.map(HttpRouter.params, ({ chat = "" }) => chat)
 
 const frame = (chunk: Chunk): string => `data: ${JSON.stringify(chunk)}\n\n`
-const done = "data: [DONE]\n\n"

@@ -14,6 +14,8 @@ export interface Call {
   /** The path of who called. */
   readonly path: string | undefined
   readonly providerExecuted: boolean
+  /** Whoever asked for the run makes the call. */
+  readonly clientExecuted: boolean
 }
 
 /** The ids of calls and where they were first used: agents inside of a run count theirs for themselves. */
@@ -23,13 +25,11 @@ export const made = (message: Fields, at: number, origin: Origin | undefined, us
   const id = String(message.id)
   if (!used.has(id)) used.set(id, at)
   const uid = used.get(id) === at ? id : `${id}~${at}`
-  return {
-    uid,
-    id,
-    name: String(message.name),
-    path: origin?.path,
-    providerExecuted: message.providerExecuted === true
+  const executed = {
+    providerExecuted: message.providerExecuted === true,
+    clientExecuted: message.clientExecuted === true
   }
+  return { uid, id, name: String(message.name), path: origin?.path, ...executed }
 }
 
 /** The ids that were used before a message. */
@@ -51,4 +51,7 @@ export const around = (
 ): Call | undefined =>
   known.aside !== true || origin === undefined
     ? undefined
-    : open.findLast(({ path, providerExecuted }) => !providerExecuted && origin.path.startsWith(`${path}/`))
+    : open.findLast(
+        ({ clientExecuted, path, providerExecuted }) =>
+          !clientExecuted && !providerExecuted && origin.path.startsWith(`${path}/`)
+      )

@@ -1,4 +1,5 @@
 export * as A2a from "./A2a.ts"
+export * as AgUi from "./AgUi.ts"
 export * as AiSdk from "./AiSdk.ts"
 export * as Guard from "./Guard.ts"
 export * as Mcp from "./Mcp.ts"

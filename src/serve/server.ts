@@ -8,9 +8,10 @@ import * as Stream from "effect/Stream"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
+import * as eventBody from "./eventBody.ts"
 import type * as Guard from "./Guard.ts"
 import * as jsonBody from "./jsonBody.ts"
 import { ofRuns, refusal } from "./refusal.ts"
@@ -66,3 +67,33 @@ export const broken = (cause: Cause.Cause<unknown>): Effect.Effect<Transcript.Ev
     if (!Cause.hasInterruptsOnly(cause)) yield* Effect.logError(`Internal error ${id}`, cause)
     return { _tag: "failed", failure: { error: "InternalError", reason: "internal error", trace: [], id } }
   })
+
+/** Whether a client may name a conversation, or a run of one, so. */
+export const isId = (id: unknown): id is string => typeof id === "string" && /^[^\p{Cs}]{1,128}$/u.test(id)
+
+/** The id of a run in a conversation, which clients name by an id of their own. */
+export const runId = (conversation: string, run: string): string =>
+  `${encodeURIComponent(conversation)}/${encodeURIComponent(run)}`
+
+/** The run of an agent that was started last in a conversation. */
+export const lastRun = (
+  agent: { readonly name: string },
+  conversation: string
+): Effect.Effect<Runs.Info | undefined, never, Runs.Runs> => {
+  const prefix = runId(conversation, "")
+  return Effect.map(Runs.list, (all) => all.findLast((run) => run.agent === agent.name && run.id.startsWith(prefix)))
+}
+
+/** A response of server-sent events. */
+export const events = (
+  frames: Stream.Stream<string>,
+  guard: Guard.Service,
+  headers: { readonly [name: string]: string } = {}
+): Response => {
+  const { heartbeat } = guard
+  const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeat })
+  return HttpServerResponse.stream(body, {
+    contentType: "text/event-stream",
+    headers: { ...eventBody.headers, ...headers }
+  })
+}

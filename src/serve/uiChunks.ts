@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type * as Transcript from "../Transcript.ts"
 import * as approvals from "../runs/approvals.ts"
 import * as callScopes from "./callScopes.ts"
+import type { Fold } from "./untilAsked.ts"
 import * as usageSum from "./usageSum.ts"
 
 /** One chunk: its type, and the fields of that type. */
@@ -41,7 +42,7 @@ interface Current {
 }
 
 /** Takes the events of one run in their order, from the first one. */
-export class UiChunks {
+export class UiChunks implements Fold<Chunk> {
   private state: State = { open: [], usage: usageSum.none, finishReason: "stop", step: undefined }
   private readonly used: callScopes.Used = new Map()
   private current: Current | undefined = undefined
@@ -64,15 +65,13 @@ export class UiChunks {
     return this.out
   }
 
-  /** The chunks of a response that ends although the run goes on, because it waits for an answer. */
-  get pause(): ReadonlyArray<Chunk> {
+  pause(): ReadonlyArray<Chunk> {
     return [{ type: "finish-step" }, this.finish("tool-calls")]
   }
 
-  /** The id of the request for approval that an event is, if it is one. */
-  static approvalId(event: Transcript.Event): string | undefined {
-    if (event._tag !== "message" || event.message._tag !== "ResponsePart") return undefined
-    return Option.getOrUndefined(asked(event.message.part))?.approvalId
+  /** A page has the message as it was. */
+  goOn(): ReadonlyArray<Chunk> {
+    return []
   }
 
   private one(event: Transcript.Event): void {

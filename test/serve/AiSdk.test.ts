@@ -48,8 +48,15 @@ const expected = (sequence: MessageSequence.MessageSequence<unknown>) =>
       Stream.runForEach(sequence, (promise) =>
         Effect.gen(function* () {
           const path = promise.origin?.path ?? ""
-          const message = yield* promise.message
+          const whole = yield* Effect.exit(promise.message)
           const aside = promise.known.aside === true
+          if (Exit.isFailure(whole)) {
+            // it was interrupted with the agent
+            const said = yield* Tree.tokensOf(promise)
+            if (said !== "") parts.push({ type: aside ? "reasoning" : "text", text: said, state: "done" })
+            return
+          }
+          const message = whole.value
           if (message instanceof Message.Assistant) inputTokens += message.usage?.inputTokens ?? 0
           if (message instanceof LlmMessage.ToolCall) {
             open.push({ call: message, path, at: parts.length })

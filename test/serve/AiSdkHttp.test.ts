@@ -17,7 +17,7 @@ import { Agent, Message, MessagePromise } from "miniagents"
 import { Runs } from "miniagents/runs"
 import { AiSdk } from "miniagents/serve"
 import { deleter, manager, researcher } from "./Assistant.ts"
-import { blocks, post, serve } from "./Server.ts"
+import { blocks, cutting, post, serve } from "./Server.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.String }) {}
 
@@ -244,7 +244,7 @@ describe("AiSdk over HTTP", () => {
       const status = (chat: string) =>
         Effect.map(
           Effect.provideContext(Runs.list, context),
-          (all) => all.find(({ id }) => id.startsWith(`${chat}~`))?.status
+          (all) => all.find(({ id }) => id.startsWith(`${chat}/`))?.status
         )
       while ((yield* status("left")) === "running") yield* Effect.yieldNow
       assert.strictEqual(yield* status("left"), "interrupted")
@@ -255,7 +255,7 @@ describe("AiSdk over HTTP", () => {
       const chat = new Chat(`${url}/silent`, { id: "kept" })
       yield* from(() => chat.resumeStream())
       assert.strictEqual(textOf(chat.messages[0]), "here")
-      for (const id of ["nobody", "kept~", "kep", "~", "%00", "a/b"]) {
+      for (const id of ["nobody", "kept/", "kep", "/", "%00", "a/b"]) {
         const none = yield* from(() => fetch(`${url}/silent/${encodeURIComponent(id)}/stream`))
         assert.strictEqual(none.status, 204, id)
       }
@@ -387,28 +387,3 @@ const sent = async (send: typeof fetch, url: string, body: unknown) =>
       body: JSON.stringify(body)
     })
   )
-
-/** A network that breaks off after a number of chunks, once. */
-const cutting = (most: number): typeof fetch => {
-  let cut = false
-  return async (input, init) => {
-    const response = await fetch(input, init)
-    if (cut || response.body === null) return response
-    cut = true
-    const encoder = new TextEncoder()
-    let left = most
-    const source = blocks(response)
-    const body = new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        const { done, value } = await source.next()
-        if (done) return controller.close()
-        controller.enqueue(encoder.encode(`${value}\n\n`))
-        if (!value.startsWith(":") && --left === 0) {
-          await source.return(undefined)
-          controller.error(new TypeError("fetch failed"))
-        }
-      }
-    })
-    return new Response(body, { status: response.status, headers: response.headers })
-  }
-}

@@ -69,3 +69,29 @@ export const post = (url: string, body: unknown, headers: Record<string, string>
     body: typeof body === "string" ? body : JSON.stringify(body),
     ...(signal === undefined ? {} : { signal })
   })
+
+/** A network that breaks off after a number of chunks, once. */
+export const cutting = (most: number, ending: "error" | "end" = "error"): typeof fetch => {
+  let cut = false
+  return async (input, init) => {
+    const response = await fetch(input, init)
+    if (cut || response.body === null) return response
+    cut = true
+    const encoder = new TextEncoder()
+    let left = most
+    const source = blocks(response)
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const { done, value } = await source.next()
+        if (done) return controller.close()
+        controller.enqueue(encoder.encode(`${value}\n\n`))
+        if (!value.startsWith(":") && --left === 0) {
+          await source.return(undefined)
+          if (ending === "error") controller.error(new TypeError("fetch failed"))
+          else controller.close()
+        }
+      }
+    })
+    return new Response(body, { status: response.status, headers: response.headers })
+  }
+}

@@ -105,6 +105,14 @@ const resultOf = ({ ends, id, name }: Extract<Node, { _tag: "Tool" }>, said: obj
   return ends === "never" ? [] : [new LlmMessage.ToolResult({ id, name, result, isFailure: ends !== "well", ...said })]
 }
 
+/** The tokens of a message, as far as it came. */
+export const tokensOf = (promise: MessagePromise.MessagePromise<unknown>) =>
+  Effect.gen(function* () {
+    let text = ""
+    yield* Effect.exit(Stream.runForEach(promise, (token) => Effect.sync(() => void (text += token))))
+    return text
+  })
+
 /** The events of what an agent replies. */
 export const eventsOf = (nodes: ReadonlyArray<Node>, end?: typeof End.Type) =>
   Effect.gen(function* () {

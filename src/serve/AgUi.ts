@@ -1,0 +1,285 @@
+/**
+ * AG-UI (version 1.0): any agent behind `HttpAgent`, CopilotKit and other clients of the protocol, with the agents inside
+ * of it as sub-agents, approvals as interrupts, the tools of the page, and usage.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Agent from "../Agent.ts"
+import * as ClientTools from "../llm/agents/ClientTools.ts"
+import * as Message from "../Message.ts"
+import type * as MiniAgents from "../MiniAgents.ts"
+import * as Runs from "../runs/Runs.ts"
+import type * as Transcript from "../Transcript.ts"
+import { AgUiEvents } from "./agUiEvents.ts"
+import * as agUiMessages from "./agUiMessages.ts"
+import * as approvals from "./approvals.ts"
+import * as callRequest from "./callRequest.ts"
+import * as Guard from "./Guard.ts"
+import { refusal } from "./refusal.ts"
+import * as server from "./server.ts"
+import * as untilAsked from "./untilAsked.ts"
+
+/**
+ * What the server says about an agent that is served by this protocol.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * The classes of messages that a client may send: instructions to a model only if `System` is here.
+   * @default `User`
+   */
+  readonly accepts?: ReadonlyArray<Message.AnyClass> | undefined
+  /**
+   * The parameters that a client may set, in the `parameters` of its `forwardedProps`.
+   * @default none
+   */
+  readonly parameters?: ReadonlyArray<string> | undefined
+  /**
+   * Whether a client may bring tools of its own, which it runs when the model calls them.
+   * @default false
+   */
+  readonly tools?: boolean | undefined
+  /**
+   * Whether a run goes on when its client leaves, so that the client can come back to it. If not, leaving stops it, and
+   * nobody can be asked for an approval.
+   * @default true
+   */
+  readonly resumable?: boolean | undefined
+  /** How long such a run goes on without a reader; as `Runs` says unless given. */
+  readonly linger?: Duration.Input | undefined
+}
+
+/**
+ * One event of AG-UI: its type, and the fields that events of that type have.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AgUiEvent {
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+/**
+ * Serves an agent to clients of AG-UI.
+ *
+ * **Details**
+ *
+ * - `POST path` runs the agent with the messages of a thread and answers with the events of the run. The same `runId`
+ *   again, as after a lost connection, is the same run: what the client has of it is taken back and told anew.
+ * - A call that needs approval ends the run with an interrupt; a run with `resume` answers it and goes on there.
+ * - `GET path/:thread/stream` tells the last run of a thread from its start and goes on live; 204 where there is none.
+ * - `POST path/:thread/stop` interrupts it. A client that aborts a run only leaves.
+ *
+ * The thread's history is what the client sends; what it holds as said by the assistant is taken as such. What is refused
+ * is one JSON object, `{ error: { code, message } }`.
+ *
+ * What an agent says while it works as a tool is said by a sub-agent of that call. Messages with fields of their own
+ * come as activities of their class, and other asides (`Message.isAside`) as reasoning.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { HttpRouter } from "effect/http"
+ * import { Agent, MiniAgents } from "miniagents"
+ * import { Runs } from "miniagents/runs"
+ * import { AgUi, Guard } from "miniagents/serve"
+ *
+ * const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
+ *
+ * const served = HttpRouter.serve(AgUi.layer("/ag-ui", echo)).pipe(
+ *   Layer.provide([Guard.layer(), Runs.layerMemory(), MiniAgents.layer()])
+ * ) // a Layer that needs an `HttpServer`
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <P, E, R>(
+  path: `/${string}`,
+  agent: Agent.Agent<P, E, R>,
+  options: Options = {}
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Guard.Guard | Runs.Runs | MiniAgents.MiniAgents | R> =>
+  HttpRouter.use((router) =>
+    Effect.gen(function* () {
+      const guard = yield* Guard.Guard
+      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | R>()
+      yield* guard.install(router)
+      const threads = new Threads(agent, options, guard, context)
+      yield* router.add("POST", path, threads.run)
+      yield* router.add("GET", `${path}/:thread/stream`, threads.connect)
+      yield* router.add("POST", `${path}/:thread/stop`, threads.stop)
+    })
+  )
+
+/**
+ * The events of a transcript as those of AG-UI, from `RUN_STARTED` to `RUN_FINISHED` or `RUN_ERROR`.
+ *
+ * **When to use**
+ *
+ * For routes of your own.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encode = <E, R>(
+  events: Stream.Stream<Transcript.Event, E, R>,
+  names: { readonly threadId: string; readonly runId: string }
+): Stream.Stream<AgUiEvent, E, R> =>
+  Stream.suspend(() => {
+    const fold = new AgUiEvents({ ...names, prefix: prefixOf(names.runId) })
+    const made = Stream.mapArray(events, (some) => [some.flatMap((event) => fold.take(event))])
+    return Stream.concat(Stream.succeed(started(names)), Stream.flattenIterable(made))
+  })
+
+interface Input {
+  readonly threadId: string
+  readonly runId: string
+  readonly messages: Schema.Json | undefined
+}
+
+class Threads<P, E, R> {
+  private readonly agent: Agent.Agent<P, E, R>
+  private readonly options: Options
+  private readonly guard: Guard.Service
+  private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+
+  constructor(
+    agent: Agent.Agent<P, E, R>,
+    options: Options,
+    guard: Guard.Service,
+    context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+  ) {
+    this.agent = agent
+    this.options = options
+    this.guard = guard
+    this.context = context
+  }
+
+  get run() {
+    return server.handler(this.context)((request) =>
+      Effect.gen({ self: this }, function* () {
+        const body = yield* server.bodyOf(request, this.guard)
+        const { messages, runId, threadId } = body
+        if (!server.isId(threadId)) return yield* server.badRequest("`threadId` must be of 1 to 128 characters")
+        if (!server.isId(runId)) return yield* server.badRequest("`runId` must be of 1 to 128 characters")
+        const input: Input = { threadId, runId, messages }
+        const answers = yield* Effect.catch(agUiMessages.answers(body.resume), server.badRequest)
+        return answers.length > 0 ? yield* this.goOn(input, answers) : yield* this.start(input, body)
+      })
+    )
+  }
+
+  get connect() {
+    return server.handler(this.context)(() =>
+      Effect.gen({ self: this }, function* () {
+        const threadId = yield* threadOf
+        const run = yield* server.lastRun(this.agent, threadId)
+        if (run === undefined) return HttpServerResponse.empty({ status: 204 })
+        return yield* this.respond(run.id, { threadId, runId: nameOf(run), messages: undefined })
+      })
+    )
+  }
+
+  get stop() {
+    return server.handler(this.context)(() =>
+      Effect.gen({ self: this }, function* () {
+        const run = yield* server.lastRun(this.agent, yield* threadOf)
+        if (run !== undefined) yield* Runs.interrupt(run.id)
+        return HttpServerResponse.empty({ status: 204 })
+      })
+    )
+  }
+
+  private start(input: Input, body: Schema.JsonObject) {
+    const { accepts = defaultAccepts, linger, parameters: allowed = [], resumable = true } = this.options
+    const decoded = Effect.gen({ self: this }, function* () {
+      const messages = yield* agUiMessages.messages(input.messages, accepts)
+      const props = Predicate.isObject(body.forwardedProps) ? (body.forwardedProps as Schema.JsonObject) : {}
+      const parameters = yield* callRequest.parameters(this.agent.parameters, allowed, props.parameters)
+      const tools = yield* agUiMessages.tools(body.tools)
+      if (tools.length === 0 || this.options.tools === true) return { messages, parameters: parameters as P, tools }
+      return yield* Effect.fail("`tools`: this agent has tools of its own, and takes none from outside")
+    })
+    return Effect.gen({ self: this }, function* () {
+      const { messages, parameters, tools } = yield* Effect.catch(decoded, server.badRequest)
+      const id = server.runId(input.threadId, input.runId)
+      const options = { id, linger: resumable ? linger : server.abandoned }
+      const runs = yield* Runs.Runs
+      const started = ClientTools.withClientTools(tools)(
+        runs.start<P, E, R>({ agent: this.agent, input: messages, parameters, options })
+      )
+      yield* resumable ? approvals.byReader(started) : started
+      return yield* this.respond(id, input)
+    })
+  }
+
+  /** Answers what a run waits for, and tells what comes after its requests. */
+  private goOn(input: Input, answers: ReadonlyArray<agUiMessages.Answer>) {
+    return Effect.gen({ self: this }, function* () {
+      const run = yield* server.lastRun(this.agent, input.threadId)
+      if (run === undefined) return yield* Effect.flip(refusal(409, "gone", "The run that asked is no longer there"))
+      for (const { approvalId, ...answer } of answers) {
+        if (approvals.isPending(run, approvalId)) yield* Runs.signal(run.id, approvals.signalOf(approvalId), answer)
+      }
+      return yield* this.respond(run.id, input, new Set(answers.map(({ approvalId }) => approvalId)))
+    })
+  }
+
+  private respond(id: string, input: Input, answered: ReadonlySet<string> = new Set()) {
+    return Effect.map(Runs.Runs, (runs) => {
+      const events = runs.read(id, undefined)
+      const read = (this.options.resumable ?? true) ? events : server.bound(runs, id, events)
+      const prefix = prefixOf(decodeURIComponent(id.slice(id.indexOf("/") + 1)))
+      const frames = Stream.suspend(() => {
+        const history = agUiMessages.without(input.messages, prefix)
+        const fold = new AgUiEvents({ ...input, prefix }, agUiMessages.callIds(history))
+        /** Takes back what a client has of the run after a message of it, since it is told anew. */
+        const restore = (at: number): ReadonlyArray<AgUiEvent> => {
+          const messages = agUiMessages.restored(input.messages, prefix, at)
+          return messages === undefined ? [] : [{ type: "MESSAGES_SNAPSHOT", messages }]
+        }
+        const going = {
+          take: (event: Transcript.Event) => fold.take(event),
+          pause: () => fold.pause(),
+          goOn: () => [...restore(fold.at), ...fold.goOn()]
+        }
+        const first = [started(input), ...(answered.size === 0 ? restore(-1) : [])]
+        return Stream.concat(Stream.succeed(first), untilAsked.read(read, going, { runs, id, answered }))
+      })
+      return server.events(
+        Stream.map(frames, (some) => some.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")),
+        this.guard
+      )
+    })
+  }
+}
+
+const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.User]
+
+const threadOf = Effect.map(HttpRouter.params, ({ thread = "" }) => thread)
+
+/** The name that its client gave a run. */
+const nameOf = ({ id }: Runs.Info): string => decodeURIComponent(id.slice(id.indexOf("/") + 1))
+
+/** What the ids of a run's messages begin with. */
+const prefixOf = (runId: string): string => `${runId}-`
+
+const started = ({ runId, threadId }: { readonly threadId: string; readonly runId: string }): AgUiEvent => ({
+  type: "RUN_STARTED",
+  threadId,
+  runId,
+  protocolVersion: "1.0"
+})
