@@ -9,7 +9,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { rolldown } from "rolldown"
+import { type Plugin, rolldown } from "rolldown"
 import * as Page from "./Page.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -35,24 +35,40 @@ const licenceOf = (folder: string): string => {
   return `${name} ${version} (${license})\n\n${text}${existsSync(notice) ? `\n\n${readFileSync(notice, "utf8")}` : ""}\n`
 }
 
-export const bundle = async (folder: string): Promise<void> => {
-  const build = await rolldown({
-    input: join(root, "src/cli/main.ts"),
-    cwd: root,
-    platform: "node",
-    logLevel: "warn"
-  })
+/** What serves the agents of a file shares the library and `effect` with that file: neither is inside of it. */
+const shared: Plugin = {
+  name: "shared",
+  resolveId: (source, importer) => {
+    if (/^effect(\/|$)/.test(source)) return { id: source, external: true }
+    if (importer?.startsWith(join(root, "src/cli/")) !== true || !source.startsWith("../")) return undefined
+    return { id: `miniagents/${source.slice("../".length).replace(/\.ts$/, "")}`, external: true }
+  }
+}
+
+/** The program stays as it is where it starts what serves. */
+const apart: Plugin = {
+  name: "apart",
+  resolveId: (source) => (source === "./serve.ts" ? { id: "./serve.js", external: true } : undefined)
+}
+
+const write = async (folder: string, entry: string, plugin: Plugin): Promise<ReadonlyArray<string>> => {
+  const input = join(root, "src/cli", `${entry}.ts`)
+  const build = await rolldown({ input, cwd: root, platform: "node", logLevel: "warn", plugins: [plugin] })
   const { output } = await build.write({
     dir: folder,
     format: "esm",
-    cleanDir: true,
-    entryFileNames: "main.js",
+    cleanDir: entry === "main",
+    entryFileNames: `${entry}.js`,
     chunkFileNames: "[name]-[hash].js",
     minify: { compress: true, mangle: { keepNames: { function: false, class: true } }, codegen: true }
   })
   await build.close()
+  return output.flatMap((chunk) => (chunk.type === "chunk" ? chunk.moduleIds : []))
+}
+
+export const bundle = async (folder: string): Promise<void> => {
+  const modules = [...(await write(folder, "main", apart)), ...(await write(folder, "serve", shared))]
   await pages(folder)
-  const modules = output.flatMap((chunk) => (chunk.type === "chunk" ? chunk.moduleIds : []))
   const rule = `\n${"=".repeat(80)}\n\n`
   writeFileSync(join(folder, "LICENSES.txt"), packagesOf(modules).map(licenceOf).join(rule))
 }

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict"
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import {
   copyFileSync,
   existsSync,
@@ -70,6 +70,29 @@ const checkProgram = (folder: string): string => {
   for (const name of ["effect", "openai", "@anthropic-ai/sdk"])
     assert(licences.includes(`${name} ${exactVersion(name)} (`))
   return `runs as \`npx ${manifest.name}\``
+}
+
+/** What serves agents shares the library with the file that exports them. */
+const checkServe = async (folder: string): Promise<string> => {
+  const file = join(folder, "served.ts")
+  writeFileSync(
+    file,
+    `import { Agent } from "${manifest.name}"
+export const echo = Agent.make("Echo", (ctx) => ctx.reply(["You said:", ctx.messages]))`
+  )
+  const program = join(folder, "node_modules", manifest.name, "dist/cli/main.js")
+  const child = spawn(process.execPath, [program, "serve", file, "--port", "0"], { cwd: folder, env, stdio: "pipe" })
+  let said = ""
+  for await (const chunk of child.stdout) if (/page +http/.test((said += String(chunk)))) break
+  const [, url] = /native +(\S+)/.exec(said) ?? []
+  assert(url !== undefined, `\`serve\` says where the agents are: ${said}`)
+  const headers = { "content-type": "application/json" }
+  const replies = await (await fetch(url, { method: "POST", headers, body: '{"messages":"hi"}' })).text()
+  assert.match(replies, /You said:/)
+  const ended = new Promise((resolve) => child.on("close", resolve))
+  child.kill("SIGTERM")
+  await ended
+  return "serves the agents of a file"
 }
 
 /** From the start of the process to the prompt. Other work on the machine is not ours: one good try of ten will do. */
@@ -240,6 +263,7 @@ try {
   console.log(checkPackages(user))
   console.log(checkLinks(user))
   console.log(checkProgram(user))
+  console.log(await checkServe(user))
   console.log(await checkStart(user))
   console.log(checkSubpaths(user))
   console.log(await Bundles.checkSubpaths(user))

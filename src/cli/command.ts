@@ -126,6 +126,39 @@ const init = Command.make(
   Command.withExamples([{ command: "miniagents init desk" }])
 )
 
+const serve = Command.make(
+  "serve",
+  {
+    file: Argument.File("file").pipe(
+      Argument.withDescription("The module that exports the agents, and as `layer` what they require, if anything")
+    ),
+    port: Flag.Int("port").pipe(
+      Flag.withAlias("p"),
+      Flag.withDescription("The port to listen on; 0 is any that is free"),
+      Flag.withDefault(4000)
+    ),
+    token: Flag.Redacted("token").pipe(
+      Flag.withDescription("The bearer token that clients must have (default: MINIAGENTS_TOKEN, or none)"),
+      Flag.optional
+    ),
+    store: Flag.File("store").pipe(
+      Flag.withDescription("A file of SQLite that keeps the runs, so that they go on when the server begins again"),
+      Flag.optional
+    )
+  },
+  (settings) =>
+    Effect.flatMap(
+      load(() => import("./served.ts")),
+      ({ run }) => run(settings)
+    )
+).pipe(
+  Command.withDescription("Serves the agents that a file exports, in every protocol, to programs on this machine"),
+  Command.withExamples([
+    { command: "miniagents serve agents.ts" },
+    { command: "miniagents serve agents.ts --port 8080 --store runs.db" }
+  ])
+)
+
 export const command = Command.make("miniagents").pipe(
   Command.withDescription(
     [
@@ -138,7 +171,7 @@ export const command = Command.make("miniagents").pipe(
       "  Exit status: 0 done, 1 no answer, 2 wrong words or configuration, 130 interrupted."
     ].join("\n")
   ),
-  Command.withSubcommands([chat, ask, init, inspect])
+  Command.withSubcommands([chat, ask, init, inspect, serve])
 )
 
 /** What follows a program that is inspected are its own words, whatever they look like. */

@@ -37,6 +37,11 @@ export interface Options {
   /** The bearer token that every request must have; none is needed unless given. */
   readonly token?: Redacted.Redacted | undefined
   /**
+   * The paths that are answered without the token, such as those of a page that then sends it.
+   * @default none
+   */
+  readonly open?: ReadonlyArray<string> | undefined
+  /**
    * How large the body of a request may be.
    * @default "1 MiB"
    */
@@ -123,7 +128,7 @@ export const layer = (options: Options = {}): Layer.Layer<Guard> => Layer.succee
 type Handler = Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 
 const make = (options: Options): Service => {
-  const { hosts, maxBody, origins = [], token } = options
+  const { hosts, maxBody, open = [], origins = [], token } = options
   const size = maxBody === undefined ? ByteSize.mebibytes(1) : ByteSize.fromInputUnsafe(maxBody)
   const spoken: Array<Spoken> = []
   const middleware = (app: Handler): Handler =>
@@ -140,7 +145,8 @@ const make = (options: Options): Service => {
         : {}
       if (request.method === "OPTIONS") return Effect.succeed(preflight(request.headers, cors))
       const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
-      if (token !== undefined && !sameSecret(given, Redacted.value(token))) {
+      const isOpen = open.includes(request.url.replace(/[?#].*$/, ""))
+      if (token !== undefined && !isOpen && !sameSecret(given, Redacted.value(token))) {
         return Effect.map(
           refuse(401, "unauthorized", "A bearer token is needed"),
           withHeaders({ ...cors, "www-authenticate": "Bearer" })

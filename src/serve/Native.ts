@@ -20,6 +20,7 @@ import * as Message from "../Message.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Runs from "../runs/Runs.ts"
 import * as Transcript from "../Transcript.ts"
+import * as Approvals from "./approvals.ts"
 import * as callRequest from "./callRequest.ts"
 import * as eventBody from "./eventBody.ts"
 import * as Guard from "./Guard.ts"
@@ -52,9 +53,12 @@ export interface Options<E = never> {
  *
  * **Details**
  *
- * - `POST path` calls the agent with `{ messages, parameters, id, resumable, linger }`, all optional, and answers with
- *   its events. The header `run-id` is the id of the run. It ends when its reader leaves, unless it is `resumable`: then
+ * - `POST path` calls the agent with `{ messages, parameters, id, resumable, linger, approvals }`, all optional, and
+ *   answers with its events. The header `run-id` is the id of the run. It ends when its reader leaves, unless it is
+ *   `resumable`: then
  *   it goes on to its end, or for `linger` seconds without a reader.
+ *   A client that says `"approvals": true` is asked for approvals, where the program does not say who decides: a
+ *   `ResponsePart` in the replies asks, and the signal `approval:` with its `approvalId` answers `{ approved, reason }`.
  * - `GET path/:run/events` goes on after the position in `Last-Event-ID`, or in `?from=`; 204 after the end.
  * - `POST path/:run/signal` sends `{ name, value }` to who waits for it.
  * - `DELETE path/:run` interrupts it.
@@ -109,7 +113,7 @@ export const toSse = (event: Transcript.Event, position: Transcript.Position | u
   `id: ${"at" in event ? (position ?? "") : "end"}\ndata: ${JSON.stringify(event)}\n\n`
 
 /** What the body of a call can say. */
-const fields = ["messages", "parameters", "id", "resumable", "linger"]
+const fields = ["messages", "parameters", "id", "resumable", "linger", "approvals"]
 
 class Server<P, E, R> {
   private readonly agent: Agent.Agent<P, E, R>
@@ -137,10 +141,11 @@ class Server<P, E, R> {
         const refuse = server.badRequest
         const unknown = Object.keys(body).find((name) => !fields.includes(name))
         if (unknown !== undefined) return yield* refuse(`There is no \`${unknown}\`, but \`${fields.join("`, `")}\``)
-        const { id = SecureRandom.uuidV4Unsafe(), linger, resumable = false } = body
+        const { approvals = false, id = SecureRandom.uuidV4Unsafe(), linger, resumable = false } = body
         if (typeof id !== "string" || !isId.test(id))
           return yield* refuse("`id` must be up to 128 letters, digits, `-`, `_` or `.`")
         if (typeof resumable !== "boolean") return yield* refuse("`resumable` must be true or false")
+        if (typeof approvals !== "boolean") return yield* refuse("`approvals` must be true or false")
         if (linger !== undefined && !(typeof linger === "number" && linger >= 0)) {
           return yield* refuse("`linger` must be a number of seconds")
         }
@@ -152,12 +157,13 @@ class Server<P, E, R> {
         const runs = yield* Runs.Runs
         const waits = linger === undefined ? undefined : Duration.seconds(linger)
         const how = { id, error, linger: resumable ? waits : server.abandoned }
-        yield* runs.start({
+        const started = runs.start({
           agent: this.agent,
           input,
           parameters: parameters as P,
           options: how as Runs.StartOptions<unknown>
         })
+        yield* approvals ? Approvals.byReader(started) : started
         const events = runs.read(id, undefined)
         if (resumable) return this.respond(request, id, undefined, events)
         return this.respond(request, id, undefined, server.bound(runs, id, events))
