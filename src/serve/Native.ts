@@ -232,7 +232,7 @@ class Server<P, E, R> {
     const body = eventBody.make(
       Stream.catchCause(frames, (cause) => lost(cause, lines)),
       {
-        hello: lines ? "\n" : ": miniagents\n\n",
+        hello: lines ? "\n" : ": miniagents\nretry: 250\n\n", // an `EventSource` comes back soon
         alive: lines ? "\n" : ":\n\n",
         heartbeat: this.guard.heartbeat
       }
