@@ -285,7 +285,7 @@ export const encode = <E>(
   const had = options.from === undefined ? { at: 0, to: undefined } : hadAt(options.from)
   if (had === undefined)
     return Stream.die(new Error(`\`from\` must be a position such as "3.120", got \`${options.from}\``))
-  const encodeError = options.error === undefined ? undefined : Schema.encodeUnknownExit(jsonCodec(options.error))
+  const encodeError = options.error === undefined ? undefined : encoderOf(options.error)
   return encoder.encode(sequence, had, {
     leave: (cause) => leave(cause, traceOf(cause), encodeError),
     resetOf: (cause) => {
@@ -332,9 +332,8 @@ export const decode = <EIn, R, E = never>(
     readonly error?: Schema.Codec<E, unknown> | undefined
   } = {}
 ): Effect.Effect<MessageSequence.MessageSequence<E | EIn | TranscriptError>, never, MiniAgents.MiniAgents | R> => {
-  const decodeError = options.error === undefined ? undefined : Schema.decodeUnknownExit(jsonCodec(options.error))
-  const own = (options.classes ?? []).filter((added) => !responseClasses.includes(added))
-  const sequence = decoder.decode(events, [...responseClasses, ...own], {
+  const decodeError = options.error === undefined ? undefined : decoderOf(options.error)
+  const sequence = decoder.decode(events, classesWith(options.classes), {
     arrive: (failure) => arrive(failure, decodeError),
     error: (reason) => new TranscriptError({ reason })
   })
@@ -349,6 +348,26 @@ const hadAt = (position: Position): encoder.Had | undefined => {
   const [at, to] = position.split(".") as [string, string]
   return to === "x" ? { at: Number(at) + 1, to: undefined } : { at: Number(at), to: Number(to) }
 }
+
+/** A value that is made once for each key: what a schema compiles to costs more than a call does. */
+const once = <K extends object, A>(make: (key: K) => A): ((key: K) => A) => {
+  const made = new WeakMap<K, A>()
+  return (key) => {
+    const found = made.get(key) ?? make(key)
+    made.set(key, found)
+    return found
+  }
+}
+
+const withResponses = once((classes: ReadonlyArray<Message.AnyClass>) => [
+  ...responseClasses,
+  ...classes.filter((added) => !responseClasses.includes(added))
+])
+const classesWith = (classes: ReadonlyArray<Message.AnyClass> | undefined): ReadonlyArray<Message.AnyClass> =>
+  classes === undefined || classes.length === 0 ? responseClasses : withResponses(classes)
+
+const encoderOf = once((error: Schema.Codec<unknown, unknown>) => Schema.encodeUnknownExit(jsonCodec(error)))
+const decoderOf = once((error: Schema.Codec<unknown, unknown>) => Schema.decodeUnknownExit(jsonCodec(error)))
 
 const jsonCodec = <E>(error: Schema.Codec<E, unknown>): Schema.Codec<E, Schema.Json> =>
   Schema.toCodecJson(error) as unknown as Schema.Codec<E, Schema.Json> // its encoded side is JSON

@@ -83,7 +83,7 @@ class Decoder {
 
   constructor(sequence: Sequence, classes: ReadonlyArray<Message.AnyClass>, failures: Failures, owner: () => Owner) {
     this.sequence = sequence
-    this.fromJson = Schema.decodeUnknownExit(Message.keepingCodec(classes))
+    this.fromJson = fromJsonOf(classes)
     this.failures = failures
     this.owner = owner
   }
@@ -264,6 +264,13 @@ class Decoder {
     return isOther ? this.fromJson(json) : exit
   }
 }
+
+const fromJsonOf = (classes: ReadonlyArray<Message.AnyClass>): Decoder["fromJson"] => {
+  const made = decoders.get(classes) ?? Schema.decodeUnknownExit(Message.keepingCodec(classes))
+  decoders.set(classes, made)
+  return made
+}
+const decoders = new WeakMap<ReadonlyArray<Message.AnyClass>, Decoder["fromJson"]>()
 
 type Fields = { readonly [key: string]: Schema.Json }
 

@@ -4,21 +4,30 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 
+/** How many failures are kept at once. */
+const most = 10_000
+
 /**
- * A schema of any failure, for one call: encoded it is a number and the call that keeps the failure, decoded it is that
- * very failure again. So an error whose schema nobody knows comes back to who caused it as it was.
+ * A schema of any failure, for one client: encoded it is a number and who keeps the failure, decoded it is that very
+ * failure again. So an error whose schema nobody knows comes back to who caused it as it was.
  */
-export const make = (call: string): Schema.Codec<unknown, unknown> => {
-  const kept: Array<unknown> = []
-  const Reference = Schema.Struct({ keptBy: Schema.Literal(call), index: Schema.Int })
+export const make = (keptBy: string): Schema.Codec<unknown, unknown> => {
+  const kept = new Map<number, unknown>()
+  let count = 0
+  const keep = (error: unknown) => {
+    kept.set(count, error)
+    kept.delete(count - most)
+    return { keptBy, index: count++ }
+  }
+  const Reference = Schema.Struct({ keptBy: Schema.Literal(keptBy), index: Schema.Int })
   return Reference.pipe(
     Schema.decodeTo(Schema.Unknown, {
       decode: SchemaGetter.transformEffect(({ index }: typeof Reference.Type) =>
-        index in kept
-          ? Effect.succeed(kept[index])
-          : Effect.fail(new SchemaIssue.InvalidValue({ message: "Expected a failure of this call" }))
+        kept.has(index)
+          ? Effect.succeed(kept.get(index))
+          : Effect.fail(new SchemaIssue.InvalidValue({ message: "Expected a failure that is kept here" }))
       ),
-      encode: SchemaGetter.transform((error) => ({ keptBy: call, index: kept.push(error) - 1 }))
+      encode: SchemaGetter.transform(keep)
     })
   )
 }

@@ -29,10 +29,12 @@ export type Lost = (why: Why) => Cause.Cause<unknown>
 /** The body of an agent whose calls run in another process. */
 export const body = (service: AnyService, client: Client, lost: Lost): ((ctx: Context) => Effect.Effect<void>) => {
   const encode = encodeParameters(service)
+  const failures = callerFailures.make(SecureRandom.uuidV4Unsafe())
+  const errors: Errors = { failures, all: Schema.Union([failures, service.error]) }
   return Effect.fnUntraced(function* (ctx) {
     const parameters = yield* encode(ctx.parameters)
     const said = yield* Queue.unbounded<Transcript.Event, unknown>()
-    const call = new RemoteCall(service, client, lost, ctx, said)
+    const call = new RemoteCall(service, errors, client, lost, ctx, said)
     yield* ctx.reply((yield* call.replies) as MessageSequence.MessageSequence) // what it can fail with, the service says
     yield* Effect.scoped(call.run(parameters, yield* idOf(ctx)))
   }) as (ctx: Context) => Effect.Effect<void> // the phantom of `reply` is no requirement, and the runtime is the caller's
@@ -74,7 +76,7 @@ class RemoteCall {
   private readonly client: Client
   private readonly lost: Lost
   private readonly ctx: Context
-  private readonly failures = callerFailures.make(SecureRandom.uuidV4Unsafe())
+  private readonly errors: Errors
   /** The events of the replies, for who makes a sequence of them. */
   private readonly said: Queue.Queue<Transcript.Event, unknown>
   private entity = protocol.anyEntity()
@@ -87,12 +89,14 @@ class RemoteCall {
 
   constructor(
     service: AnyService,
+    errors: Errors,
     client: Client,
     lost: Lost,
     ctx: Context,
     said: Queue.Queue<Transcript.Event, unknown>
   ) {
     this.service = service
+    this.errors = errors
     this.client = client
     this.lost = lost
     this.ctx = ctx
@@ -102,8 +106,7 @@ class RemoteCall {
   /** What the agent replies, made of what it is said to. */
   get replies(): Effect.Effect<MessageSequence.MessageSequence<unknown>, never, MiniAgents.MiniAgents> {
     const events = Stream.ensuring(Stream.fromQueue(this.said), Queue.shutdown(this.said))
-    const error = Schema.Union([this.failures, this.service.error])
-    return Transcript.decode(events, { classes: this.service.messages, error })
+    return Transcript.decode(events, { classes: this.service.messages, error: this.errors.all })
   }
 
   /** Runs the call, up to the end of all that it has started there. */
@@ -120,7 +123,7 @@ class RemoteCall {
   private get input(): Effect.Effect<Input, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const queue = yield* Queue.bounded<Transcript.Event, Cause.Done>(ahead)
-      const events = Transcript.encode(this.ctx.messages, { error: this.failures })
+      const events = Transcript.encode(this.ctx.messages, { error: this.errors.failures })
       const read = Stream.runForEachArray(events, (chunk) => Queue.offerAll(queue, chunk))
       yield* Effect.forkScoped(Effect.ensuring(read, Queue.end(queue)), { startImmediately: true })
       return queue
@@ -294,6 +297,12 @@ class RemoteCall {
     if (!Cause.hasFails(cause)) return cause
     return this.lost(Cause.squash(cause) instanceof ClusterError.MailboxFull ? "full" : "shut down")
   }
+}
+
+/** The schemas of what the input fails with, and of what the replies fail with. */
+interface Errors {
+  readonly failures: Schema.Codec<unknown, unknown>
+  readonly all: Schema.Codec<unknown, unknown>
 }
 
 type Hello = Extract<protocol.Said, { readonly _tag: "hello" }>

@@ -63,9 +63,18 @@ export const parameters = (
     // an empty struct takes any object
     const unknown = Object.keys(given).find((name) => !Object.hasOwn(schema.fields, name))
     if (unknown !== undefined) return Effect.fail(`There is no parameter \`${unknown}\``)
-    const codec = Schema.toCodecJson(schema as unknown as Schema.Codec<unknown>)
-    const result = Schema.decodeResult(codec)(given as Schema.Json, { onExcessProperty: "error", errors: "all" })
+    const decode = decoders.get(schema) ?? decoderOf(schema)
+    decoders.set(schema, decode)
+    const result = decode(given as Schema.Json)
     return Result.isSuccess(result)
       ? Effect.succeed(result.success)
       : Effect.fail(`\`parameters\` do not fit: ${misfits(result.failure.issue, given).map(describe).join("; ")}`)
   })
+
+type Parameters = Schema.Struct<Schema.Struct.Fields>
+
+const decoderOf = (schema: Parameters) => {
+  const decode = Schema.decodeResult(Schema.toCodecJson(schema as unknown as Schema.Codec<unknown>))
+  return (json: Schema.Json) => decode(json, { onExcessProperty: "error", errors: "all" })
+}
+const decoders = new WeakMap<Parameters, ReturnType<typeof decoderOf>>()
