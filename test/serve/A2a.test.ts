@@ -188,6 +188,25 @@ describe.each(bindings)("A2a over %s", (binding) => {
     })
   )
 
+  it.live("an agent that waits for the same again asks again", () =>
+    Effect.gen(function* () {
+      const guesser = Agent.make(
+        "Guesser",
+        Effect.fnUntraced(function* (ctx) {
+          for (const n of [1, 2, 3]) yield* ctx.reply(`${n}: ${yield* Runs.wait("word", Schema.String)}`)
+        })
+      )
+      const { url } = yield* serve(A2a.layer("/guess", guesser))
+      const client = yield* clientOf(url, "/guess", binding)
+      const { id: taskId } = yield* sent(client, message("go"))
+      for (const [i, word] of ["a", "b", "c"].entries()) {
+        const live = yield* from(() => read(client.sendMessageStream(message(word, { taskId }))))
+        assert.strictEqual(artifactsOf(live).at(-1), `${i + 1}: ${word}`)
+        assert.strictEqual(stateOf(live), i < 2 ? "TASK_STATE_INPUT_REQUIRED" : "TASK_STATE_COMPLETED")
+      }
+    })
+  )
+
   it.live("a reader that was cut off anywhere subscribes and has all of it, once", () =>
     Effect.gen(function* () {
       const tokens = yield* Queue.unbounded<string>()
