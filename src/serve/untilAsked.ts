@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
-import * as approvals from "./approvals.ts"
+import * as approvals from "../runs/approvals.ts"
 import * as server from "./server.ts"
 
 /** How a protocol tells a run. */
