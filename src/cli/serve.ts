@@ -26,6 +26,7 @@ import * as MiniAgents from "../MiniAgents.ts"
 import * as ModelChoice from "../models/ModelChoice.ts"
 import * as Runs from "../runs/Runs.ts"
 import * as A2a from "../serve/A2a.ts"
+import * as AgUi from "../serve/AgUi.ts"
 import * as AiSdk from "../serve/AiSdk.ts"
 import * as Guard from "../serve/Guard.ts"
 import * as Mcp from "../serve/Mcp.ts"
@@ -139,13 +140,14 @@ interface Wire {
 const wiresOf = (agents: ReadonlyArray<Served>): ReadonlyArray<Wire> => {
   const each = agents.flatMap((agent, i): ReadonlyArray<Wire> => {
     const name = pathOf(agent.name)
-    const [native, ai, a2a] = [`/agents/${name}`, `/ai-sdk/${name}`, `/a2a/${name}`] as const
+    const [native, ai, agUi, a2a] = [`/agents/${name}`, `/ai-sdk/${name}`, `/ag-ui/${name}`, `/a2a/${name}`] as const
     // the card of the first agent is that of the host
     const card = i === 0 ? {} : { card: `${a2a}/.well-known/agent-card.json` as const }
     return [
       // the page sends the conversation, with what the assistant said
       { name: "native", path: native, agent, layer: Native.layer(native, agent, { accepts }) },
       { name: "AI SDK", path: ai, agent, layer: AiSdk.layer(ai, agent) },
+      { name: "AG-UI", path: agUi, agent, layer: AgUi.layer(agUi, agent) },
       { name: "A2A", path: a2a, agent, layer: A2a.layer(a2a, agent, card) }
     ]
   })
