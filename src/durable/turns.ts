@@ -28,19 +28,20 @@ export class Turns implements Rope.Turns {
 
   take(lane: number, give: () => void): Effect.Effect<void> | undefined {
     if (this.isTurnOf(lane)) return void this.give(lane, give)
-    const wait: Effect.Effect<void> = Effect.suspend(() =>
-      this.isTurnOf(lane)
-        ? Effect.sync(() => this.give(lane, give))
-        : Effect.flatMap(
-            Effect.callback<void>((resume) => {
-              const waiting: Waiting = { lane, resume }
-              this.waiting.push(waiting)
-              return Effect.sync(() => {
-                this.waiting = this.waiting.filter((other) => other !== waiting)
-              })
-            }),
-            () => wait
-          )
+    const wait: Effect.Effect<void> = Effect.flatMap(
+      Effect.callback<boolean>((resume) => {
+        // what happens between two steps counts, so this looks when it registers
+        if (this.isTurnOf(lane)) {
+          this.give(lane, give)
+          return resume(Effect.succeed(true))
+        }
+        const waiting: Waiting = { lane, resume: (effect) => resume(Effect.as(effect, false)) }
+        this.waiting.push(waiting)
+        return Effect.sync(() => {
+          this.waiting = this.waiting.filter((other) => other !== waiting)
+        })
+      }),
+      (given) => (given ? Effect.void : wait)
     )
     return wait
   }

@@ -165,7 +165,7 @@ describe("Native", () => {
         for await (const block of blocks(response)) if (block.startsWith(":") && found.push(block) === 3) break
         return found
       })
-      assert.deepStrictEqual(comments, [": miniagents", ":", ":"])
+      assert.deepStrictEqual(comments, [": miniagents\nretry: 250", ":", ":"])
     })
   )
 
