@@ -25,7 +25,7 @@ import * as CleanRuntime from "../CleanRuntime.ts"
 setFlagsFromString("--expose-gc")
 const gc = runInNewContext("gc") as () => void
 
-/** What is only remembered until the next turn of the event loop is gone after a few of them. */
+/** What is only remembered until the next turn of the event loop is gone after two of them. */
 const collectGarbage: Effect.Effect<void> = Effect.repeat(
   Effect.callback<void>((resume) => {
     setImmediate(() => {
@@ -33,7 +33,7 @@ const collectGarbage: Effect.Effect<void> = Effect.repeat(
       resume(Effect.void)
     })
   }),
-  { times: 5 }
+  { times: 1 }
 )
 
 /** What stays open while calls of a kind come and go: an agent that never ends, and what is read from it. */
@@ -185,11 +185,11 @@ const hosted = (kind: Kind) =>
     yield* CleanRuntime.turns(5)
     const host: Host = { ctx: yield* Deferred.await(opened), open, promise: pending, numbers, stubborn }
     const refs: Array<WeakRef<object>> = []
-    for (let i = 0; i < 12; i++) for (const object of yield* kind(host)) refs.push(new WeakRef(object))
+    for (let i = 0; i < 6; i++) for (const object of yield* kind(host)) refs.push(new WeakRef(object))
     yield* CleanRuntime.turns(20)
     yield* collectGarbage
     // what came last may still be on the stack
-    const each = refs.length / 12
+    const each = refs.length / 6
     const left = refs.slice(0, refs.length - 2 * each).filter((ref) => ref.deref() !== undefined)
     yield* Deferred.succeed(leave, undefined)
     yield* call.interrupt
