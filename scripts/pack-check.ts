@@ -152,7 +152,7 @@ const checkDeclarations = (
   // an import that leads nowhere is silently `any` where libraries are not checked
   const noEmit = ["--noEmit", "--skipLibCheck", "false"]
   const check = (compiler: string, ...installed: ReadonlyArray<string>) => {
-    const others = packages.filter((name) => !installed.includes(name)).map(subpathOf)
+    const others = packages.filter((name) => !installed.includes(name)).flatMap(subpathsOf)
     const names = subpaths.map(({ name }) => name).filter((name) => !others.includes(name))
     writeFileSync(join(folder, "subpaths.ts"), names.map((name) => `import "${name}"\n`).join(""))
     for (const name of installed) link(optional, folder, name)
@@ -174,8 +174,11 @@ const checkDeclarations = (
 /** The optional packages. */
 const packages = Object.keys(manifest.peerDependenciesMeta)
 
-/** The subpath that is of no use without a package. */
-const subpathOf = (name: string): string => `${manifest.name}/${name.replace(/^@|-ai\/sdk$/g, "")}`
+/** The subpaths that are of no use without a package. */
+const subpathsOf = (name: string): ReadonlyArray<string> =>
+  [name.replace(/^@|-ai\/sdk$/g, ""), ...(name === "openai" ? ["providers"] : [])].map(
+    (subpath) => `${manifest.name}/${subpath}`
+  )
 
 const link = (from: string, to: string, name: string) => {
   mkdirSync(dirname(join(to, "node_modules", name)), { recursive: true })
