@@ -36,7 +36,9 @@ export const layer = <R>(
       const sharding = yield* Sharding.Sharding
       const context = yield* Effect.context<R | MiniAgents.MiniAgents>()
       const room = Room.of(sharding)
-      const calls = new Calls(service, options, context, yield* options.runs, room, yield* Effect.scope)
+      // the scope of this Layer takes nothing new from the moment it closes, while calls still come and go
+      const scope = yield* Scope.make()
+      const calls = new Calls(service, options, context, yield* options.runs, room, scope)
       const entity = protocol.entity(service.name)
       const build = Effect.map(Entity.CurrentAddress, ({ entityId }) => {
         const turns = Semaphore.makeUnsafe(options.concurrency)
@@ -54,7 +56,7 @@ export const layer = <R>(
         maxIdleTime: "5 seconds"
       })
       // before what was registered goes, for then the calls can be sent to no more
-      yield* Effect.addFinalizer(() => room.close(options.drain))
+      yield* Effect.addFinalizer((exit) => Effect.ensuring(room.close(options.drain), Scope.close(scope, exit)))
     })
   )
 

@@ -71,9 +71,9 @@ class ServedCall implements Served {
     this.input = input
   }
 
-  /** It has not begun, or all that it started has ended. */
+  /** All that it started has ended. One that has not begun may be about to: its caller knows of it. */
   get isIdle(): boolean {
-    return this.task === undefined || this.task.isGone
+    return this.task?.isGone === true
   }
 
   send(events: ReadonlyArray<Transcript.Event>): void {

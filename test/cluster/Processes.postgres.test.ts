@@ -125,6 +125,23 @@ describe("a cluster of processes", () => {
 
           // what is durable goes on
           assert.deepStrictEqual((yield* durable.messages).map(String), [`${killed.child.pid}`, "gone on"])
+
+          // one that shuts down: the call is finished first, and new ones go elsewhere
+          const third = yield* runner(host)
+          const going = yield* held([other, third], "going")
+          going.runner.child.kill("SIGTERM")
+          const left = going.runner === other ? third : other
+          // until it has taken notice of the signal, it takes calls
+          let next = yield* held([going.runner, left], "next")
+          while (next.runner !== left) {
+            yield* next.call.interrupt
+            next = yield* held([going.runner, left], "next")
+          }
+          yield* going.call.send("after")
+          yield* going.call.finish
+          assert.deepStrictEqual((yield* going.replies.messages).slice(1).map(String), ["after"])
+          if (going.runner === other) yield* Effect.forEach(of(other), ({ call }) => call.interrupt)
+          assert.strictEqual(yield* Effect.promise(() => going.runner.ended), "130")
         }).pipe(Effect.provide([client(host), MiniAgents.layer()]))
       }).pipe(Effect.scoped),
     120_000
