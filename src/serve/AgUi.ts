@@ -21,10 +21,9 @@ import * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
 import { AgUiEvents } from "./agUiEvents.ts"
 import * as agUiMessages from "./agUiMessages.ts"
-import * as approvals from "../runs/approvals.ts"
 import * as callRequest from "./callRequest.ts"
+import * as conversationRuns from "./conversationRuns.ts"
 import * as Guard from "./Guard.ts"
-import { refusal } from "./refusal.ts"
 import * as server from "./server.ts"
 import * as untilAsked from "./untilAsked.ts"
 
@@ -173,8 +172,9 @@ class Threads<P, E, R> {
       Effect.gen({ self: this }, function* () {
         const body = yield* server.bodyOf(request, this.guard)
         const { messages, runId, threadId } = body
-        if (!server.isId(threadId)) return yield* server.badRequest("`threadId` must be of 1 to 128 characters")
-        if (!server.isId(runId)) return yield* server.badRequest("`runId` must be of 1 to 128 characters")
+        if (!conversationRuns.isId(threadId))
+          return yield* server.badRequest("`threadId` must be of 1 to 128 characters")
+        if (!conversationRuns.isId(runId)) return yield* server.badRequest("`runId` must be of 1 to 128 characters")
         const input: Input = { threadId, runId, messages }
         const answers = yield* Effect.catch(agUiMessages.answers(body.resume), server.badRequest)
         return answers.length > 0 ? yield* this.goOn(input, answers) : yield* this.start(input, body)
@@ -186,25 +186,21 @@ class Threads<P, E, R> {
     return server.handler(this.context)(() =>
       Effect.gen({ self: this }, function* () {
         const threadId = yield* threadOf
-        const run = yield* server.lastRun(this.agent, threadId)
+        const run = yield* conversationRuns.last(this.agent, threadId)
         if (run === undefined) return HttpServerResponse.empty({ status: 204 })
-        return yield* this.respond(run.id, { threadId, runId: nameOf(run), messages: undefined })
+        return yield* this.respond(run.id, { threadId, runId: conversationRuns.nameOf(run.id), messages: undefined })
       })
     )
   }
 
   get stop() {
     return server.handler(this.context)(() =>
-      Effect.gen({ self: this }, function* () {
-        const run = yield* server.lastRun(this.agent, yield* threadOf)
-        if (run !== undefined) yield* Runs.interrupt(run.id)
-        return HttpServerResponse.empty({ status: 204 })
-      })
+      Effect.flatMap(threadOf, (thread) => conversationRuns.stop(this.agent, thread))
     )
   }
 
   private start(input: Input, body: Schema.JsonObject) {
-    const { accepts = defaultAccepts, linger, parameters: allowed = [], resumable = true } = this.options
+    const { accepts = defaultAccepts, parameters: allowed = [] } = this.options
     const decoded = Effect.gen({ self: this }, function* () {
       const messages = yield* agUiMessages.messages(input.messages, accepts)
       const props = Predicate.isObject(body.forwardedProps) ? (body.forwardedProps as Schema.JsonObject) : {}
@@ -215,34 +211,25 @@ class Threads<P, E, R> {
     })
     return Effect.gen({ self: this }, function* () {
       const { messages, parameters, tools } = yield* Effect.catch(decoded, server.badRequest)
-      const id = server.runId(input.threadId, input.runId)
-      const options = { id, linger: resumable ? linger : server.abandoned }
-      const runs = yield* Runs.Runs
-      const started = ClientTools.withClientTools(tools)(
-        runs.start<P, E, R>({ agent: this.agent, input: messages, parameters, options })
-      )
-      yield* resumable ? approvals.byReader(started) : started
+      const id = conversationRuns.idOf(input.threadId, input.runId)
+      const call = { agent: this.agent, input: messages, parameters }
+      yield* ClientTools.withClientTools(tools)(conversationRuns.start<P, E, R>(call, id, this.options))
       return yield* this.respond(id, input)
     })
   }
 
   /** Answers what a run waits for, and tells what comes after its requests. */
-  private goOn(input: Input, answers: ReadonlyArray<agUiMessages.Answer>) {
-    return Effect.gen({ self: this }, function* () {
-      const run = yield* server.lastRun(this.agent, input.threadId)
-      if (run === undefined) return yield* Effect.flip(refusal(409, "gone", "The run that asked is no longer there"))
-      for (const { approvalId, ...answer } of answers) {
-        if (approvals.isPending(run, approvalId)) yield* Runs.signal(run.id, approvals.signalOf(approvalId), answer)
-      }
-      return yield* this.respond(run.id, input, new Set(answers.map(({ approvalId }) => approvalId)))
-    })
+  private goOn(input: Input, answers: ReadonlyArray<conversationRuns.Answer>) {
+    return Effect.flatMap(conversationRuns.answer(this.agent, input.threadId, answers), ({ answered, id }) =>
+      this.respond(id, input, answered)
+    )
   }
 
   private respond(id: string, input: Input, answered: ReadonlySet<string> = new Set()) {
-    return Effect.map(Runs.Runs, (runs) => {
-      const events = runs.read(id, undefined)
-      const read = (this.options.resumable ?? true) ? events : server.bound(runs, id, events)
-      const prefix = prefixOf(decodeURIComponent(id.slice(id.indexOf("/") + 1)))
+    return Effect.gen({ self: this }, function* () {
+      const runs = yield* Runs.Runs
+      const read = yield* conversationRuns.read(id, this.options)
+      const prefix = prefixOf(conversationRuns.nameOf(id))
       const frames = Stream.suspend(() => {
         const history = agUiMessages.without(input.messages, prefix)
         const fold = new AgUiEvents({ ...input, prefix }, agUiMessages.callIds(history))
@@ -270,9 +257,6 @@ class Threads<P, E, R> {
 const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.User]
 
 const threadOf = Effect.map(HttpRouter.params, ({ thread = "" }) => thread)
-
-/** The name that its client gave a run. */
-const nameOf = ({ id }: Runs.Info): string => decodeURIComponent(id.slice(id.indexOf("/") + 1))
 
 /** What the ids of a run's messages begin with. */
 const prefixOf = (runId: string): string => `${runId}-`

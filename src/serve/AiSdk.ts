@@ -17,10 +17,9 @@ import * as Message from "../Message.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
-import * as approvals from "../runs/approvals.ts"
 import * as callRequest from "./callRequest.ts"
+import * as conversationRuns from "./conversationRuns.ts"
 import * as Guard from "./Guard.ts"
-import { refusal } from "./refusal.ts"
 import * as server from "./server.ts"
 import { UiChunks } from "./uiChunks.ts"
 import * as uiMessages from "./uiMessages.ts"
@@ -161,7 +160,7 @@ class Chats<P, E, R> {
       Effect.gen({ self: this }, function* () {
         const body = yield* server.bodyOf(request, this.guard)
         const { id: chat } = body
-        if (!server.isId(chat)) {
+        if (!conversationRuns.isId(chat)) {
           return yield* server.badRequest("`id` must be the id of a chat: 1 to 128 characters")
         }
         const { accepts = defaultAccepts, parameters: allowed = [] } = this.options
@@ -182,51 +181,37 @@ class Chats<P, E, R> {
   get resume() {
     return server.handler(this.context)(() =>
       Effect.gen({ self: this }, function* () {
-        const run = yield* server.lastRun(this.agent, yield* chatOf)
+        const run = yield* conversationRuns.last(this.agent, yield* chatOf)
         return run === undefined ? HttpServerResponse.empty({ status: 204 }) : yield* this.respond(run.id)
       })
     )
   }
 
   get stop() {
-    return server.handler(this.context)(() =>
-      Effect.gen({ self: this }, function* () {
-        const run = yield* server.lastRun(this.agent, yield* chatOf)
-        if (run !== undefined) yield* Runs.interrupt(run.id)
-        return HttpServerResponse.empty({ status: 204 })
-      })
-    )
+    return server.handler(this.context)(() => Effect.flatMap(chatOf, (chat) => conversationRuns.stop(this.agent, chat)))
   }
 
   private start(chat: string, messages: ReadonlyArray<Message.Message>, parameters: P) {
     return Effect.gen({ self: this }, function* () {
-      const { linger, resumable = true } = this.options
-      const id = server.runId(chat, SecureRandom.uuidV4Unsafe())
-      const options = { id, linger: resumable ? linger : server.abandoned }
-      const runs = yield* Runs.Runs
-      const started = runs.start<P, E, R>({ agent: this.agent, input: messages, parameters, options })
-      yield* resumable ? approvals.byReader(started) : started
+      const id = conversationRuns.idOf(chat, SecureRandom.uuidV4Unsafe())
+      const call = { agent: this.agent, input: messages, parameters }
+      yield* conversationRuns.start<P, E, R>(call, id, this.options)
       return yield* this.respond(id)
     })
   }
 
   /** Answers what a run waits for, and shows what comes after its requests. */
   private goOn(chat: string, answers: uiMessages.Conversation["answers"]) {
-    return Effect.gen({ self: this }, function* () {
-      const run = yield* server.lastRun(this.agent, chat)
-      if (run === undefined) return yield* Effect.flip(refusal(409, "gone", "The run that asked is no longer there"))
-      for (const { approvalId, ...answer } of answers) {
-        if (approvals.isPending(run, approvalId)) yield* Runs.signal(run.id, approvals.signalOf(approvalId), answer)
-      }
-      return yield* this.respond(run.id, new Set(answers.map(({ approvalId }) => approvalId)))
-    })
+    return Effect.flatMap(conversationRuns.answer(this.agent, chat, answers), ({ answered, id }) =>
+      this.respond(id, answered)
+    )
   }
 
   /** All of a run, or only what comes after the requests for approval that a page has answered. */
   private respond(id: string, answered: ReadonlySet<string> = new Set()) {
-    return Effect.map(Runs.Runs, (runs) => {
-      const events = runs.read(id, undefined)
-      const read = (this.options.resumable ?? true) ? events : server.bound(runs, id, events)
+    return Effect.gen({ self: this }, function* () {
+      const runs = yield* Runs.Runs
+      const read = yield* conversationRuns.read(id, this.options)
       const start: Chunk = { type: "start", messageId: id.slice(-uuidLength) }
       const told = Stream.suspend(() => untilAsked.read(read, new UiChunks(), { runs, id, answered }))
       const frames = Stream.succeed<ReadonlyArray<Chunk>>([start]).pipe(

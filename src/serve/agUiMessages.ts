@@ -7,15 +7,9 @@ import type { ClientTool } from "../llm/agents/ClientTools.ts"
 import { ToolCall, ToolResult } from "../llm/agents/LlmMessage.ts"
 import * as Message from "../Message.ts"
 import type * as callRequest from "./callRequest.ts"
+import type { Answer } from "./conversationRuns.ts"
 
 type Fields = { readonly [field: string]: Schema.Json | undefined }
-
-/** The answer to a request for approval. */
-export interface Answer {
-  readonly approvalId: string
-  readonly approved: boolean
-  readonly reason?: string
-}
 
 /** The messages of a conversation; fails with what is wrong with it. */
 export const messages = (

@@ -68,22 +68,6 @@ export const broken = (cause: Cause.Cause<unknown>): Effect.Effect<Transcript.Ev
     return { _tag: "failed", failure: { error: "InternalError", reason: "internal error", trace: [], id } }
   })
 
-/** Whether a client may name a conversation, or a run of one, so. */
-export const isId = (id: unknown): id is string => typeof id === "string" && /^[^\p{Cs}]{1,128}$/u.test(id)
-
-/** The id of a run in a conversation, which clients name by an id of their own. */
-export const runId = (conversation: string, run: string): string =>
-  `${encodeURIComponent(conversation)}/${encodeURIComponent(run)}`
-
-/** The run of an agent that was started last in a conversation. */
-export const lastRun = (
-  agent: { readonly name: string },
-  conversation: string
-): Effect.Effect<Runs.Info | undefined, never, Runs.Runs> => {
-  const prefix = runId(conversation, "")
-  return Effect.map(Runs.list, (all) => all.findLast((run) => run.agent === agent.name && run.id.startsWith(prefix)))
-}
-
 /** A response of server-sent events. */
 export const events = (
   frames: Stream.Stream<string>,

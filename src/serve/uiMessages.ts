@@ -5,6 +5,7 @@ import type * as Schema from "effect/Schema"
 import { ToolCall, ToolResult, Reasoning } from "../llm/agents/LlmMessage.ts"
 import * as Message from "../Message.ts"
 import * as callRequest from "./callRequest.ts"
+import type { Answer } from "./conversationRuns.ts"
 
 type Fields = { readonly [field: string]: Schema.Json | undefined }
 
@@ -13,7 +14,7 @@ export interface Conversation {
   readonly messages: ReadonlyArray<Message.Message>
   /** Who the last message is from. */
   readonly last: string | undefined
-  readonly answers: ReadonlyArray<{ readonly approvalId: string; readonly approved: boolean; readonly reason?: string }>
+  readonly answers: ReadonlyArray<Answer>
 }
 
 /** Fails with what is wrong with it. */
