@@ -24,13 +24,13 @@ import * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
 import { Answer } from "./answer.ts"
 import * as callRequest from "./callRequest.ts"
-import * as eventBody from "./eventBody.ts"
 import * as Guard from "./Guard.ts"
 import * as jsonBody from "./jsonBody.ts"
 import * as openAiChat from "./openAiChat.ts"
 import * as openAiRequest from "./openAiRequest.ts"
 import * as openAiResponse from "./openAiResponse.ts"
-import { ofRuns, type Refuse } from "./refusal.ts"
+import type { Refuse } from "./refusal.ts"
+import * as server from "./server.ts"
 
 /**
  * What a client may set, and where the API is.
@@ -235,80 +235,98 @@ class Server<R> {
     this.context = context
   }
 
-  readonly models = this.handler(() =>
-    Effect.sync(() => json({ object: "list", data: Object.keys(this.agents).map(modelOf) }))
-  )
+  private stream(frames: Stream.Stream<string>): Response {
+    return server.events(frames, this.guard)
+  }
 
-  readonly model = this.handler(() =>
-    Effect.gen({ self: this }, function* () {
-      const { model = "" } = yield* HttpRouter.params
-      yield* this.find(model)
-      return json(modelOf(model))
-    })
-  )
+  private get handler() {
+    return server.handler(this.context, refuse)
+  }
 
-  readonly chat = this.handler((request) =>
-    Effect.gen({ self: this }, function* () {
-      const body = yield* this.body(request)
-      const call = yield* this.call(body, (instructions) => openAiRequest.chatMessages(body.messages, instructions))
-      const id = `chatcmpl-${hex()}`
-      const head = { id, created: yield* seconds, model: call.model }
-      const events = yield* this.start(id, call, true)
-      if (body.stream !== true) return yield* this.completed(events, (answer) => openAiChat.completion(answer, head))
-      const options = body.stream_options as { readonly include_usage?: Schema.Json } | null | undefined
-      return this.stream(
-        toChunks(events, head, { usage: options?.include_usage === true }).pipe(
-          Stream.catchCause((cause) =>
-            Stream.fromEffect(
-              Effect.map(lost(cause), (said) => openAiChat.errorBody("server_error", "InternalError", said))
-            )
-          ),
-          Stream.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`),
-          Stream.concat(Stream.make("data: [DONE]\n\n"))
+  get models() {
+    return this.handler(() => Effect.sync(() => json({ object: "list", data: Object.keys(this.agents).map(modelOf) })))
+  }
+
+  get model() {
+    return this.handler(() =>
+      Effect.gen({ self: this }, function* () {
+        const { model = "" } = yield* HttpRouter.params
+        yield* this.find(model)
+        return json(modelOf(model))
+      })
+    )
+  }
+
+  get chat() {
+    return this.handler((request) =>
+      Effect.gen({ self: this }, function* () {
+        const body = yield* this.body(request)
+        const call = yield* this.call(body, (instructions) => openAiRequest.chatMessages(body.messages, instructions))
+        const id = `chatcmpl-${hex()}`
+        const head = { id, created: yield* seconds, model: call.model }
+        const events = yield* this.start(id, call, true)
+        if (body.stream !== true) return yield* this.completed(events, (answer) => openAiChat.completion(answer, head))
+        const options = body.stream_options as { readonly include_usage?: Schema.Json } | null | undefined
+        return this.stream(
+          toChunks(events, head, { usage: options?.include_usage === true }).pipe(
+            Stream.catchCause((cause) =>
+              Stream.fromEffect(
+                Effect.map(lost(cause), (said) => openAiChat.errorBody("server_error", "InternalError", said))
+              )
+            ),
+            Stream.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`),
+            Stream.concat(Stream.make("data: [DONE]\n\n"))
+          )
         )
-      )
-    })
-  )
+      })
+    )
+  }
 
-  readonly respond = this.handler((request) =>
-    Effect.gen({ self: this }, function* () {
-      const body = yield* this.body(request)
-      const call = yield* this.call(body, (instructions) =>
-        openAiRequest.responseInput(body.input, body.instructions, instructions)
-      )
-      const id = `resp_${hex()}.${call.model}`
-      const inBackground = body.background === true
-      const events = yield* this.start(id, call, !inBackground)
-      const head = yield* this.head(id)
-      if (body.stream === true) return this.responseEvents(head, events)
-      if (inBackground) return json(openAiResponse.running(head))
-      return yield* this.completed(events, (answer) => openAiResponse.whole(answer, head))
-    })
-  )
+  get respond() {
+    return this.handler((request) =>
+      Effect.gen({ self: this }, function* () {
+        const body = yield* this.body(request)
+        const call = yield* this.call(body, (instructions) =>
+          openAiRequest.responseInput(body.input, body.instructions, instructions)
+        )
+        const id = `resp_${hex()}.${call.model}`
+        const inBackground = body.background === true
+        const events = yield* this.start(id, call, !inBackground)
+        const head = yield* this.head(id)
+        if (body.stream === true) return this.responseEvents(head, events)
+        if (inBackground) return json(openAiResponse.running(head))
+        return yield* this.completed(events, (answer) => openAiResponse.whole(answer, head))
+      })
+    )
+  }
 
-  readonly retrieve = this.handler((request) =>
-    Effect.gen({ self: this }, function* () {
-      const { head, info } = yield* this.response
-      const query = new URL(request.url, "http://localhost").searchParams
-      const events = Runs.read(info.id).pipe(Stream.provideContext(this.context))
-      if (query.get("stream") !== "true") {
-        return info.status === "running" ? json(openAiResponse.running(head)) : yield* this.whole(head, events)
-      }
-      const after = query.get("starting_after")
-      if (after !== null && !/^\d{1,15}$/.test(after)) {
-        return yield* refuseParam("starting_after", "It must be the number of an event", "invalid_value")
-      }
-      return this.responseEvents(head, events, after === null ? undefined : Number(after))
-    })
-  )
+  get retrieve() {
+    return this.handler((request) =>
+      Effect.gen({ self: this }, function* () {
+        const { head, info } = yield* this.response
+        const query = new URL(request.url, "http://localhost").searchParams
+        const events = Runs.read(info.id).pipe(Stream.provideContext(this.context))
+        if (query.get("stream") !== "true") {
+          return info.status === "running" ? json(openAiResponse.running(head)) : yield* this.whole(head, events)
+        }
+        const after = query.get("starting_after")
+        if (after !== null && !/^\d{1,15}$/.test(after)) {
+          return yield* refuseParam("starting_after", "It must be the number of an event", "invalid_value")
+        }
+        return this.responseEvents(head, events, after === null ? undefined : Number(after))
+      })
+    )
+  }
 
-  readonly cancel = this.handler(() =>
-    Effect.gen({ self: this }, function* () {
-      const { head, info } = yield* this.response
-      yield* Runs.interrupt(info.id)
-      return yield* this.whole(head, Runs.read(info.id).pipe(Stream.provideContext(this.context)))
-    })
-  )
+  get cancel() {
+    return this.handler(() =>
+      Effect.gen({ self: this }, function* () {
+        const { head, info } = yield* this.response
+        yield* Runs.interrupt(info.id)
+        return yield* this.whole(head, Runs.read(info.id).pipe(Stream.provideContext(this.context)))
+      })
+    )
+  }
 
   private find(model: unknown): Effect.Effect<Agent.Agent<never, unknown, unknown>, Response> {
     return typeof model === "string" && Object.hasOwn(this.agents, model)
@@ -360,13 +378,10 @@ class Server<R> {
     return Effect.gen({ self: this }, function* () {
       const runs = yield* Runs.Runs
       const agent = this.agents[model] as Agent.Agent<unknown, unknown, R> // its parameters were checked
-      const options = { id, linger: bound ? abandoned : undefined } as const
+      const options = { id, linger: bound ? server.abandoned : undefined } as const
       yield* ClientTools.withClientTools(tools)(runs.start({ agent, input, parameters, options }))
       const events = runs.read(id, undefined)
-      if (!bound) return events
-      // in the scope of the response's body, which is open until the client has had all of it or has left
-      const leave = Effect.acquireRelease(Effect.void, () => Effect.ignore(runs.interrupt(id)))
-      return Stream.unwrap(Effect.as(leave, events))
+      return bound ? server.bound(runs, id, events) : events
     })
   }
 
@@ -406,11 +421,6 @@ class Server<R> {
     )
   }
 
-  private stream(frames: Stream.Stream<string>): Response {
-    const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeat: this.guard.heartbeat })
-    return HttpServerResponse.stream(body, { contentType: "text/event-stream", headers: eventBody.headers })
-  }
-
   /** The response that a path names. Its id says the model, and is that of its run. */
   private get response(): Effect.Effect<
     { readonly head: Head; readonly info: Runs.Info },
@@ -435,22 +445,7 @@ class Server<R> {
       model: modelIn(id) ?? ""
     }))
   }
-
-  private handler<RX>(
-    handle: (request: Request) => Effect.Effect<Response, Response | Runs.RunsError, RX>
-  ): (request: Request) => Effect.Effect<Response, never, HttpRouter.RouteContext> {
-    return (request) =>
-      Effect.suspend(() => handle(request)).pipe(
-        Effect.catch((refused) =>
-          refused instanceof Runs.RunsError ? ofRuns(refused, refuse) : Effect.succeed(refused)
-        ),
-        Effect.provideContext(this.context)
-      ) as Effect.Effect<Response, never, HttpRouter.RouteContext> // `RX` has nothing else that the context lacks
-  }
 }
-
-/** How long a run that is bound to its reader waits for one: the client may have left before it began to read. */
-const abandoned = "10 seconds"
 
 const modelOf = (id: string) => ({ id, object: "model", created: 0, owned_by: "miniagents" })
 

@@ -14,20 +14,22 @@ import type * as Transcript from "../Transcript.ts"
 import * as eventBody from "./eventBody.ts"
 import type * as Guard from "./Guard.ts"
 import * as jsonBody from "./jsonBody.ts"
-import { ofRuns, refusal } from "./refusal.ts"
+import { ofRuns, type Refuse, refusal } from "./refusal.ts"
 
 export type Request = HttpServerRequest.HttpServerRequest
 export type Response = HttpServerResponse.HttpServerResponse
 
-/** A route whose failures are responses. */
+/** A route whose failures are responses, as the protocol says that it refuses. */
 export const handler =
-  <R>(context: Context.Context<R>) =>
+  <R>(context: Context.Context<R>, refuse: Refuse = refusal) =>
   <RX extends R | HttpRouter.RouteContext | Scope.Scope>(
     handle: (request: Request) => Effect.Effect<Response, Response | Runs.RunsError, RX>
   ): ((request: Request) => Effect.Effect<Response, never, HttpRouter.RouteContext>) =>
   (request) =>
     Effect.suspend(() => handle(request)).pipe(
-      Effect.catch((refused) => (refused instanceof Runs.RunsError ? ofRuns(refused) : Effect.succeed(refused))),
+      Effect.catch((refused) =>
+        refused instanceof Runs.RunsError ? ofRuns(refused, refuse) : Effect.succeed(refused)
+      ),
       Effect.provideContext(context)
     ) as Effect.Effect<Response, never, HttpRouter.RouteContext> // a route has a scope of its own
 
