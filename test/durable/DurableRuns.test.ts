@@ -1,9 +1,9 @@
 /** Durable runs, in memory and in SQLite: what all runs do, and what is left of one that was cut off. */
 
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { MiniAgents, type Transcript } from "miniagents"
+import { Agent, MiniAgents, type Transcript } from "miniagents"
 import { Durable, DurableRuns } from "miniagents/durable"
 import { Runs } from "miniagents/runs"
 import { SqliteClient } from "miniagents/sqlite"
@@ -75,6 +75,65 @@ describe("DurableRuns.layer", () => {
         assert.deepStrictEqual([world.begun.length, world.ended.length], [15, 15])
         assert.deepStrictEqual([world.tools.length, world.steps.length], [1, 1])
       })
+    )
+  }
+})
+
+/** Which of two processes an agent runs in, and what it waits for there. */
+class Where extends Context.Service<Where, { readonly name: string; readonly gate: Deferred.Deferred<void> }>()(
+  "Where"
+) {}
+
+const asking = Agent.make(
+  "Asking",
+  Effect.fnUntraced(function* (ctx) {
+    const { gate, name } = yield* Where
+    yield* ctx.reply("begun")
+    yield* ctx.reply(yield* Durable.step("who", Schema.String, Effect.as(Deferred.await(gate), `by ${name}`)))
+  })
+)
+
+/** The clock of a process that has stopped for a while: it does not hold its runs. */
+const stopped: Clock.Clock = Object.assign(Object.create(Effect.runSync(Clock.Clock)) as Clock.Clock, {
+  currentTimeMillisUnsafe: () => 0,
+  currentTimeMillis: Effect.succeed(0),
+  sleep: () => Effect.never
+})
+
+describe("two owners", () => {
+  for (const isLate of [true, false]) {
+    const when = isLate ? "after another one has taken the run up" : "before another one takes the run up"
+    it.effect(`a process that comes back writes ${when}: one of them is in the run, nothing is mixed`, () =>
+      Effect.gen(function* () {
+        const shared = durable(Layer.succeedContext(yield* Layer.build(sqlite)))
+        const process = (name: string) =>
+          Effect.gen(function* () {
+            const gate = yield* Deferred.make<void>()
+            const here = Layer.succeed(Where, { name, gate })
+            return {
+              gate,
+              context: yield* Layer.build(Layer.mergeAll(shared.pipe(Layer.fresh), MiniAgents.layer(), here))
+            }
+          })
+        const start = Effect.asVoid(Runs.start(asking, "x", {}, { id: "r" }))
+        const first = yield* Effect.provideService(process("first"), Clock.Clock, stopped)
+        yield* start.pipe(Effect.provideContext(first.context), Effect.provideService(Clock.Clock, stopped))
+        yield* Interleaving.idle
+        if (!isLate) {
+          yield* Deferred.succeed(first.gate, undefined)
+          yield* Interleaving.idle
+        }
+        const second = yield* process("second")
+        yield* TestClock.adjust("1 minute")
+        yield* Effect.provideContext(start, second.context)
+        yield* Interleaving.idle
+        yield* Deferred.succeed(first.gate, undefined)
+        yield* Interleaving.idle
+        yield* Deferred.succeed(second.gate, undefined)
+        yield* Interleaving.idle
+        const events = yield* Stream.runCollect(Runs.read("r")).pipe(Effect.provideContext(second.context))
+        assert.strictEqual(textsOf(events), `/begun/by ${isLate ? "second" : "first"}`)
+      }).pipe(Interleaving.withSeed(1), Effect.scoped)
     )
   }
 })
