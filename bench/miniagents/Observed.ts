@@ -32,13 +32,17 @@ const spoken = (count: number) =>
     tally.end()
   })
 
-/** It reads what a call replies as it comes. */
-const observed = <E>(program: Effect.Effect<void, E, MiniAgents.MiniAgents>) => {
+type Watch = (call: Observer.Call, see: (count: number) => Effect.Effect<void>) => Effect.Effect<unknown>
+
+const untilTheEnd: Watch = (call, see) => Effect.andThen(call.exit, see(1))
+
+const asItComes: Watch = ({ replies }, see) =>
+  Effect.exit(Stream.runForEach(replies, (promise) => Stream.runForEachArray(promise, (tokens) => see(tokens.length))))
+
+const observed = <E>(program: Effect.Effect<void, E, MiniAgents.MiniAgents>, watch: Watch) => {
   let seen = 0
-  const see = (tokens: ReadonlyArray<string>) => Effect.sync(() => void (seen += tokens.length))
-  const observer = Observer.layer({
-    onCall: ({ replies }) => Effect.exit(Stream.runForEach(replies, (promise) => Stream.runForEachArray(promise, see)))
-  })
+  const see = (count: number) => Effect.sync(() => void (seen += count))
+  const observer = Observer.layer({ onCall: (call) => watch(call, see) })
   const counted = Effect.flatMap(Effect.provide(program, Layer.provideMerge(MiniAgents.layer(), observer)), () =>
     seen === 0 ? Effect.die(new Error("the observer saw nothing")) : Effect.void
   )
@@ -49,6 +53,7 @@ const alone = <E>(program: Effect.Effect<void, E, MiniAgents.MiniAgents>) =>
   Effect.runPromise(Effect.provide(program, MiniAgents.layer()))
 
 export const calls: Case = (count) => alone(inTurn(count))
-export const watchedCalls: Case = (count) => observed(inTurn(count))
+export const watchedCalls: Case = (count) => observed(inTurn(count), asItComes)
+export const callsToTheirEnd: Case = (count) => observed(inTurn(count), untilTheEnd)
 export const tokens: Case = (count) => alone(spoken(count))
-export const watchedTokens: Case = (count) => observed(spoken(count))
+export const watchedTokens: Case = (count) => observed(spoken(count), asItComes)
