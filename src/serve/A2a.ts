@@ -41,6 +41,7 @@ import * as callRequest from "./callRequest.ts"
 import * as eventBody from "./eventBody.ts"
 import * as Guard from "./Guard.ts"
 import * as jsonBody from "./jsonBody.ts"
+import * as server from "./server.ts"
 
 /**
  * What the agent's card says, and what a client may set.
@@ -138,14 +139,14 @@ export const layer = <P, E, R>(
     Effect.gen(function* () {
       const { card = wellKnown } = options
       const guard = yield* Guard.Guard
-      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | R>()
+      const context = yield* server.contextOf<MiniAgents.MiniAgents | R>(guard)
       yield* guard.install(router, { path, refuse: refuseRpc })
       yield* guard.install(router, { path: `${path}/`, refuse: refuseRest })
-      const server = new Server(path, agent, options, guard, context)
-      yield* router.add("GET", card, server.card)
-      if (card !== `${path}${wellKnown}`) yield* router.add("GET", `${path}${wellKnown}`, server.card)
+      const routes = new Server(path, agent, options, guard, context)
+      yield* router.add("GET", card, routes.card)
+      if (card !== `${path}${wellKnown}`) yield* router.add("GET", `${path}${wellKnown}`, routes.card)
       // which is the path itself as well
-      yield* router.add("*", `${path}/*`, server.answer)
+      yield* router.add("*", `${path}/*`, routes.answer)
     })
   )
 

@@ -114,7 +114,7 @@ export const layer = <P, E, R>(
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const guard = yield* Guard.Guard
-      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | R>()
+      const context = yield* server.contextOf<MiniAgents.MiniAgents | R>(guard)
       yield* guard.install(router)
       const threads = new Threads(agent, options, guard, context)
       yield* router.add("POST", path, threads.run)

@@ -107,7 +107,7 @@ export const layer = <P, E, R>(
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const guard = yield* Guard.Guard
-      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | R>()
+      const context = yield* server.contextOf<MiniAgents.MiniAgents | R>(guard)
       yield* guard.install(router)
       const chats = new Chats(agent, options, guard, context)
       yield* router.add("POST", path, chats.send)

@@ -52,6 +52,11 @@ export interface Options {
    */
   readonly bodyTimeout?: Duration.Input | undefined
   /**
+   * How long a run may take from its start, what it waits for people included. One that takes longer is interrupted, and
+   * ends with the failure `RunTimeLimit`. Any time unless given.
+   */
+  readonly maxRunTime?: Duration.Input | undefined
+  /**
    * How often a response that has nothing to say shows that it is still there.
    * @default "15 seconds"
    */
@@ -80,6 +85,7 @@ export interface Service {
   readonly install: (router: HttpRouter.HttpRouter, spoken?: Spoken) => Effect.Effect<void>
   readonly bodyTimeout: Duration.Duration
   readonly heartbeat: Duration.Duration
+  readonly maxRunTime: Duration.Duration | undefined
 }
 
 /**
@@ -128,7 +134,7 @@ export const layer = (options: Options = {}): Layer.Layer<Guard> => Layer.succee
 type Handler = Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 
 const make = (options: Options): Service => {
-  const { hosts, maxBody, open = [], origins = [], token } = options
+  const { hosts, maxBody, maxRunTime, open = [], origins = [], token } = options
   const size = maxBody === undefined ? ByteSize.mebibytes(1) : ByteSize.fromInputUnsafe(maxBody)
   const spoken: Array<Spoken> = []
   const middleware = (app: Handler): Handler =>
@@ -168,7 +174,8 @@ const make = (options: Options): Service => {
       return router.addGlobalMiddleware(middleware as never) as Effect.Effect<void> // it adds no errors
     },
     bodyTimeout: Duration.fromInputUnsafe(options.bodyTimeout ?? "10 seconds"),
-    heartbeat: Duration.fromInputUnsafe(options.heartbeat ?? "15 seconds")
+    heartbeat: Duration.fromInputUnsafe(options.heartbeat ?? "15 seconds"),
+    maxRunTime: maxRunTime === undefined ? undefined : Duration.fromInputUnsafe(maxRunTime)
   }
 }
 

@@ -18,6 +18,7 @@ import * as Guard from "./Guard.ts"
 import { type AnyAgent, McpCalls } from "./mcpCalls.ts"
 import * as mcpHttp from "./mcpHttp.ts"
 import * as mcpTasks from "./mcpTasks.ts"
+import * as routes from "./server.ts"
 
 /**
  * What the server says of itself, and what it has beside agents.
@@ -108,8 +109,9 @@ export const layer = <const Agents extends ReadonlyArray<Agent.Any>, R = never>(
       yield* guard.install(router, { path, refuse: mcpHttp.refuse })
       // a router of its own, so that what effect's server leaves to others stands before its routes
       const inner = yield* HttpRouter.make
+      const context = yield* routes.contextOf<MiniAgents.MiniAgents>(guard)
       const server = McpServer.layerHttp({
-        ...(yield* described(agents, options)),
+        ...(yield* Effect.provideContext(described(agents, options), context)),
         path,
         allowSessionTermination: true
       })

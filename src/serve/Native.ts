@@ -93,13 +93,13 @@ export const layer = <P, E, R>(
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const guard = yield* Guard.Guard
-      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | R>()
+      const context = yield* server.contextOf<MiniAgents.MiniAgents | R>(guard)
       yield* guard.install(router)
-      const server = new Server(agent, options, guard, context)
-      yield* router.add("POST", path, server.call)
-      yield* router.add("GET", `${path}/:run/events`, server.events)
-      yield* router.add("POST", `${path}/:run/signal`, server.signal)
-      yield* router.add("DELETE", `${path}/:run`, server.stop)
+      const routes = new Server(agent, options, guard, context)
+      yield* router.add("POST", path, routes.call)
+      yield* router.add("GET", `${path}/:run/events`, routes.events)
+      yield* router.add("POST", `${path}/:run/signal`, routes.signal)
+      yield* router.add("DELETE", `${path}/:run`, routes.stop)
     })
   )
 

@@ -133,15 +133,15 @@ export const layer = <const A extends Agents>(
     Effect.gen(function* () {
       const { path = "/v1" } = options
       const guard = yield* Guard.Guard
-      const context = yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents | Services<A>>()
+      const context = yield* server.contextOf<MiniAgents.MiniAgents | Services<A>>(guard)
       yield* guard.install(router, { path, refuse })
-      const server = new Server(agents, options, guard, context)
-      yield* router.add("GET", `${path}/models`, server.models)
-      yield* router.add("GET", `${path}/models/:model`, server.model)
-      yield* router.add("POST", `${path}/chat/completions`, server.chat)
-      yield* router.add("POST", `${path}/responses`, server.respond)
-      yield* router.add("GET", `${path}/responses/:id`, server.retrieve)
-      yield* router.add("POST", `${path}/responses/:id/cancel`, server.cancel)
+      const routes = new Server(agents, options, guard, context)
+      yield* router.add("GET", `${path}/models`, routes.models)
+      yield* router.add("GET", `${path}/models/:model`, routes.model)
+      yield* router.add("POST", `${path}/chat/completions`, routes.chat)
+      yield* router.add("POST", `${path}/responses`, routes.respond)
+      yield* router.add("GET", `${path}/responses/:id`, routes.retrieve)
+      yield* router.add("POST", `${path}/responses/:id/cancel`, routes.cancel)
       yield* router.add("*", `${path}/*`, refuse(404, "not_found", "There is nothing at this address"))
     })
   )

@@ -14,10 +14,17 @@ import type * as Transcript from "../Transcript.ts"
 import * as eventBody from "./eventBody.ts"
 import type * as Guard from "./Guard.ts"
 import * as jsonBody from "./jsonBody.ts"
+import * as limitedRuns from "./limitedRuns.ts"
 import { ofRuns, type Refuse, refusal } from "./refusal.ts"
 
 export type Request = HttpServerRequest.HttpServerRequest
 export type Response = HttpServerResponse.HttpServerResponse
+
+/** What the routes of a protocol run with: what is here, and runs that take no longer than the guard lets them. */
+export const contextOf = <R>(
+  guard: Guard.Service
+): Effect.Effect<Context.Context<Runs.Runs | R>, never, Runs.Runs | Scope.Scope | R> =>
+  Effect.flatMap(Effect.context<Runs.Runs | R>(), (context) => limitedRuns.limit<R>(context, guard.maxRunTime))
 
 /** A route whose failures are responses, as the protocol says that it refuses. */
 export const handler =

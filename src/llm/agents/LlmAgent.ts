@@ -146,8 +146,9 @@ export type Each<A> = A extends unknown ? readonly [A] : never
  * It waits for the messages it was sent, makes them a prompt (`LlmPrompt.fromMessages`), and replies with an
  * `Assistant` for each text, a `Reasoning` for each reasoning, a `ToolCall` and a `ToolResult` for each call, as soon as
  * each begins. Tools that were called in one response run at the same time; then the model is asked again, until it
- * calls no more. The last `Assistant` of a response has its usage and finish reason. A failure in the middle of a
- * text stands in that message, after its tokens, and is that of the agent as well.
+ * calls no more. The last `Assistant` of a response has its usage and finish reason, and the last `ToolCall` the usage of
+ * one that only calls tools. A failure in the middle of a text stands in that message, after its tokens, and is that of
+ * the agent as well.
  *
  * What the model got wrong (a tool that is not there, parameters that do not fit) is told to it; what a tool fails with
  * is told to it where the tool's `failureMode` is `"return"`, and else is the failure of the agent.

@@ -33,7 +33,8 @@ export class Reasoning extends Message.Class<Reasoning>()("Reasoning", { content
  * A call of a tool by a model: the id that its result refers to, unique in the conversation, the name of the tool, its
  * parameters as the model gave them (a string where they are no JSON), who called, and in which step (request) of its
  * run, from 1. `options` is what the provider wants back with the call, under the provider's name. `clientExecuted` is a
- * call that whoever called the agent is to run (`ClientTools`), `providerExecuted` one that the provider has run.
+ * call that whoever called the agent is to run (`ClientTools`), `providerExecuted` one that the provider has run. The
+ * last call of a response that says nothing has the `usage` of it.
  *
  * **Details**
  *
@@ -53,6 +54,7 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
   written: Schema.optionalKey(Schema.String),
   providerExecuted: Schema.optionalKey(Schema.Boolean),
   clientExecuted: Schema.optionalKey(Schema.Boolean),
+  usage: Schema.optionalKey(Message.Usage),
   ...said
 }) {
   get [Message.AsideId](): true {

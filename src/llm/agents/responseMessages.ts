@@ -53,7 +53,7 @@ export class Slot {
   }
 }
 
-/** A call that the model made, and the place for what the tool says and gives. */
+/** A call that the model made, its message once the response has ended, and the place for what the tool says and gives. */
 export interface Called {
   readonly part: Response.ToolCallPart<string, unknown>
   readonly message: ToolCall
@@ -96,7 +96,9 @@ interface Block {
 
 /**
  * Takes the parts of one response. The last text carries what is known at the end (usage, finish reason), so a text is
- * kept open until the next block begins or the response ends.
+ * kept open until the next block begins or the response ends. Where there is no such text, the last file or call does,
+ * and where that is none either, an empty text: what a response has used stands in one of its messages, whatever it is
+ * made of.
  */
 export class ResponseMessages {
   readonly calls: Array<Called> = []
@@ -113,8 +115,10 @@ export class ResponseMessages {
   private readonly written = new Map<string, OpenCall>()
   /** What was said, in the order in which it began. */
   private readonly said: Array<{ readonly whole: Message.Message | undefined }> = []
-  /** Replies with a file that came last; whether it is the last message of all. */
+  /** Gives the file or the call that came last; whether it is the last message of all. */
   private waiting: ((last: boolean) => void) | undefined = undefined
+  /** Whether what is known at the end stands in a message. */
+  private told = false
   private replies: Array<Effect.Effect<void, never, MiniAgents.MiniAgents>> = []
   private readonly speaker: Speaker
 
@@ -152,12 +156,13 @@ export class ResponseMessages {
   close(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
     for (const block of this.blocks.values()) this.end(block)
     this.leaveCalls(Exit.void)
-    if (this.waiting !== undefined) {
-      this.flushFile(true)
-      return this.flush
+    const isSilent = this.lastText === undefined && this.waiting === undefined && this.calls.length === 0
+    this.flushFile(true)
+    const used = this.finish === undefined ? {} : usageOf(this.finish.usage)
+    if (!this.told && ((isSilent && !this.callsClient) || Object.keys(used).length > 0)) {
+      this.reply(this.assistant("", true))
     }
-    if (this.lastText !== undefined || this.calls.length > 0 || this.callsClient) return Effect.void
-    return this.speaker.reply(this.assistant("", true))
+    return this.flush
   }
 
   /** The response broke off: the failure of the run, which is that of the message that was under way as well. */
@@ -300,10 +305,28 @@ export class ResponseMessages {
   }
 
   private call(part: Response.ToolCallPart<string, unknown>): void {
+    this.waiting?.(false)
     const open = this.written.get(part.id) ?? this.openCall(part, false)
     this.written.delete(part.id)
-    const message = this.endCall(open, part)
-    if (open.slot !== undefined) this.calls.push({ part, message, slot: open.slot })
+    const { slot } = open
+    // its message is whole when the response says more, or has ended, and before anyone calls the tool
+    const message = () => open.whole!
+    if (slot !== undefined) {
+      this.calls.push({
+        part,
+        slot,
+        get message() {
+          return message()
+        }
+      })
+    }
+    const end = (last: boolean) => {
+      this.waiting = undefined
+      this.endCall(open, part, last)
+    }
+    // what a provider runs may take long, and something is said after it
+    if (part.providerExecuted === true) end(false)
+    else this.waiting = end
   }
 
   /** A call begins: its message is filled while the model writes the parameters, if it does so piece by piece. */
@@ -349,10 +372,12 @@ export class ResponseMessages {
   /** The call is whole: its message, as it was written, or as it came. */
   private endCall(
     call: OpenCall,
-    { metadata, params }: Pick<Response.ToolCallPart<string, unknown>, "metadata" | "params">
-  ): ToolCall {
+    { metadata, params }: Pick<Response.ToolCallPart<string, unknown>, "metadata" | "params">,
+    last: boolean
+  ): void {
     const { id, known, message, name } = call
-    const fields = { id, name, parameters: jsonOf(params), ...known, ...optionsOf(metadata) }
+    const said = last ? this.saidByCall : {}
+    const fields = { id, name, parameters: jsonOf(params), ...known, ...optionsOf(metadata), ...said }
     const plain = new ToolCall(fields)
     call.whole = plain
     if (message === undefined) this.replyCall(call, plain)
@@ -363,7 +388,14 @@ export class ResponseMessages {
         return (call.whole = String(plain) === text ? plain : new ToolCall({ ...fields, written }))
       })
     }
-    return call.whole
+  }
+
+  /** What the last call of a response says at its end, unless a text does. */
+  private get saidByCall(): { readonly usage?: Message.Usage } {
+    const usage = this.told || this.finish === undefined ? {} : usageOf(this.finish.usage)
+    if (Object.keys(usage).length === 0) return {}
+    this.told = true
+    return { usage }
   }
 
   private replyCall({ slot }: OpenCall, message: MessageInput<unknown>): void {
@@ -423,12 +455,14 @@ export class ResponseMessages {
     parts?: ReadonlyArray<Message.Part>
   ): Message.Assistant {
     const { finish, responseId } = this
+    const tells = last && finish !== undefined && !this.told
+    this.told ||= tells
     return new Message.Assistant({
       content,
       ...this.known,
       step: this.step,
       ...(responseId === undefined ? {} : { responseId }),
-      ...(finish === undefined || !last ? {} : saidAtEnd(finish)),
+      ...(tells ? saidAtEnd(finish) : {}),
       ...optionsOf(options),
       ...(parts === undefined ? {} : { parts })
     })
