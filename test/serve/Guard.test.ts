@@ -159,24 +159,6 @@ describe("Guard", () => {
     })
   )
 
-  it.live("a body that does not come in time is refused", () =>
-    Effect.gen(function* () {
-      const { url } = yield* serve(routes, { guard: { bodyTimeout: "20 millis" } })
-      const status = yield* Effect.promise(
-        () =>
-          new Promise<number>((resolve, reject) => {
-            const sent = request(`${url}/echo`, { method: "POST", headers: json }, (response) => {
-              resolve(response.statusCode!)
-              sent.destroy()
-            })
-            sent.on("error", reject)
-            sent.write("{")
-          })
-      )
-      assert.strictEqual(status, 408)
-    })
-  )
-
   it.live("no more runs at once than there may be", () =>
     Effect.gen(function* () {
       const { url } = yield* serve(routes, { runs: { max: 0 } })
