@@ -8,8 +8,6 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
@@ -18,22 +16,16 @@ import * as ByTag from "./internal/byTag.ts"
 import { encoderOf } from "./internal/encoder.ts"
 import * as Files from "./internal/files.ts"
 import * as LastPages from "./internal/lastPages.ts"
-import * as Freeze from "./internal/freeze.ts"
 import * as Json from "./internal/json.ts"
-import { type Misfit, misfits } from "./internal/misfit.ts"
+import * as MessageClass from "./internal/messageClass.ts"
+import { isMessage, TypeId } from "./internal/messageClass.ts"
 import * as Nested from "./internal/nested.ts"
 import { traceOf } from "./internal/place.ts"
 import { keepDefect, reasonOf } from "./internal/reason.ts"
 import * as References from "./internal/references.ts"
 import * as UnknownFields from "./internal/unknownFields.ts"
 
-/**
- * The type id of messages.
- *
- * @since 0.1.0
- * @category type ids
- */
-export const TypeId = "~miniagents/Message"
+export { InvalidMessage, isMessage, TypeId } from "./internal/messageClass.ts"
 
 /**
  * Whatever an application wants to say about a message beside its content: a JSON object, empty by default, part of
@@ -71,7 +63,7 @@ export interface Message {
  */
 export interface Class<Self, Tag extends string, Fields extends Schema.Struct.Fields> extends Schema.Class<
   Self,
-  Schema.TaggedStruct<Tag, Fields & { readonly metadata: typeof MetadataField }>,
+  Schema.TaggedStruct<Tag, Fields & { readonly metadata: typeof MessageClass.Metadata }>,
   Message
 > {}
 
@@ -85,93 +77,11 @@ export interface AnyClass extends Schema.Codec<Message, unknown> {
   readonly identifier: string
 }
 
-const MetadataField: Schema.withConstructorDefault<
-  Schema.withDecodingDefaultKey<Schema.$Record<Schema.String, Schema.Codec<Schema.Json>>>
-> = Schema.Record(Schema.String, Schema.Json).pipe(
-  Schema.withDecodingDefaultKey(Effect.succeed({})),
-  Schema.withConstructorDefault(Effect.succeed({}))
-)
-
-/**
- * A value that can be no message, or a place where none is taken: the agent and the operation it was given to, the
- * path inside the input (`input[1].score`), the value in short, and what to do.
- *
- * @since 0.1.0
- * @category errors
- */
-export class InvalidMessage extends Schema.TaggedError<InvalidMessage>()("InvalidMessage", {
-  operation: Schema.String,
-  path: Schema.String,
-  value: Schema.String,
-  reason: Schema.String
-}) {
-  override get message(): string {
-    return `\`${this.operation}\` got \`${this.value}\` at \`${this.path}\`: ${this.reason}`
-  }
-}
-
-const Base = <Tag extends string, const Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
-  for (const name of reservedFields) {
-    if (name in fields) throw new Error(`Message class \`${tag}\` must not define \`${name}\`: every message has it`)
-  }
-  // its fields are not known statically here, so the parent is taken for what this class needs of it
-  const Parent = Schema.TaggedClass<object>(tag)(tag, { ...fields, metadata: MetadataField }) as unknown as new (
-    props: unknown,
-    options?: Schema.MakeOptions
-  ) => Message
-  class Base extends Parent {
-    constructor(props: unknown, options?: Schema.MakeOptions) {
-      // what the parent throws says neither which field is wrong nor what it got
-      try {
-        super(props, options)
-      } catch (error) {
-        throw misfit(tag, props, error)
-      }
-      Freeze.freezeFields(this, tag, freezing)
-    }
-    override get hashKey(): string {
-      const known = hashKeys.get(this)
-      if (known !== undefined) return known
-      for (const inside of nestedBut(this, (message) => hashKeys.has(message))) hash(inside)
-      return hash(this)
-    }
-    /** Without these two, `Equal` would compare getters too, and so compute hash keys. */
-    [Equal.symbol](that: Equal.Equal): boolean {
-      return Object.getPrototypeOf(that) === Object.getPrototypeOf(this) && sameFields(this, that)
-    }
-    [Hash.symbol](): number {
-      return "content" in this && typeof this.content === "string"
-        ? Hash.string(tag + this.content)
-        : Hash.structureKeys(this, Object.keys(this))
-    }
-    override toString(): string {
-      return "content" in this && typeof this.content === "string" ? this.content : jsonBlock(this)
-    }
-  }
-  Object.defineProperty(Base.prototype, TypeId, { value: TypeId })
-  return Base
-}
-const sameFields = (self: object, that: object): boolean => {
-  const keys = Object.keys(self)
-  if (keys.length !== Object.keys(that).length) return false
-  return keys.every((key) => Predicate.hasProperty(that, key) && Equal.equals(self[key as never], that[key]))
-}
-
-const misfit = (tag: string, props: unknown, error: unknown): unknown => {
-  const issue = error instanceof Error ? error.cause : undefined
-  if (!SchemaIssue.isIssue(issue)) return error
-  const [{ path, reason, value }] = misfits(issue, props) as [Misfit]
-  return invalid(`new ${tag}`, path, value, reason)
-}
-
-/** The hash key of a message; those of the messages inside are known already. */
-const hash = (message: Message): string => {
-  const key = message instanceof Page ? keyOfPage(message) : Json.hash(serialize(message))
-  hashKeys.set(message, key)
-  return key
-}
-const hashKeys = new WeakMap<Message, string>()
-const reservedFields = ["metadata", "hashKey", "_tag"]
+const Base = MessageClass.maker({
+  hash: (message) => (message instanceof Page ? keyOfPage(message) : Json.hash(serialize(message))),
+  nestedBut: (message, leaveOut) => nestedBut(message, leaveOut),
+  show: (message) => jsonBlock(message)
+})
 
 /**
  * Makes a class of messages with fields of its own, any of which may hold other messages.
@@ -203,14 +113,6 @@ export const Class =
   <Self>() =>
   <Tag extends string, const Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields): Class<Self, Tag, Fields> =>
     Base(tag, fields) as never // the class is built for `Self`, which only the caller's `extends` makes true
-
-/**
- * Whether a value is a message.
- *
- * @since 0.1.0
- * @category guards
- */
-export const isMessage = (value: unknown): value is Message => Predicate.hasProperty(value, TypeId)
 
 /**
  * The key under which a class says that its messages are asides.
@@ -734,10 +636,10 @@ export const keepingCodec = (classes: ReadonlyArray<AnyClass>): Schema.Codec<Mes
   codec(classes).pipe(Schema.middlewareDecoding((effect) => Effect.provideService(effect, ByTag.KeepsUnknown, true)))
 
 /** @internal A message that was read from JSON of which this is the hash key. */
-export const withHashKey = (message: Message, hashKey: string): Message => {
-  hashKeys.set(message, hashKey)
-  return message
-}
+export const withHashKey = MessageClass.withHashKey
+
+/** @internal */
+export const invalid = MessageClass.invalid
 
 /** @internal Whether a message is of a class of this module, all messages of which can be read again. */
 export const isBuiltin = (message: Message): boolean =>
@@ -745,10 +647,6 @@ export const isBuiltin = (message: Message): boolean =>
 
 /** @internal */
 export const isUnknown = (message: Message): boolean => message instanceof Unknown
-
-/** @internal */
-export const invalid = (operation: string, path: string, value: unknown, reason: string): InvalidMessage =>
-  new InvalidMessage({ operation, path, value: Json.preview(value), reason })
 
 const noMetadata: Metadata = Object.freeze({})
 const textClasses = { Text, User, System, Assistant }
@@ -783,7 +681,7 @@ export const unknownOf = (fields: object): Message | undefined => {
   if (isShadowed(fields)) return undefined
   const message = Object.create(Unknown.prototype) as Message
   for (const [key, value] of Object.entries(fields)) Json.define(message, key, value)
-  Freeze.freezeFields(message, message._tag, freezing)
+  MessageClass.freeze(message)
   return message
 }
 
@@ -852,12 +750,4 @@ const block = (json: unknown): string => `\`\`\`json\n${JSON.stringify(json, Fil
 const jsonBlock = (message: Message): string => {
   const { _tag: _, metadata, ...rest } = toJson(message)
   return block(Predicate.isObject(metadata) && Object.keys(metadata).length > 0 ? { ...rest, metadata } : rest)
-}
-
-const freezing: Freeze.Options = {
-  isFrozen: isMessage,
-  refuse: (path, value, reason) => {
-    const [tag, ...rest] = path.split(".")
-    throw invalid(tag, rest.join("."), value, `a message cannot hold ${reason}`)
-  }
 }

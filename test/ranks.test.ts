@@ -12,6 +12,7 @@ const ranks: Readonly<Record<string, number>> = {
   // the engines behind the contracts of the core stand beside those
   "internal/byTag": 1,
   "internal/lastPages": 1,
+  "internal/messageClass": 1,
   "internal/nested": 1,
   "internal/observers": 2,
   "internal/persister": 2,

@@ -14,7 +14,7 @@ import type * as Message from "../Message.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import { Call } from "./call.ts"
 import { toSequence } from "./input.ts"
-import { describe, misfits } from "./misfit.ts"
+import { describe, fieldIssues } from "./fieldIssues.ts"
 import { OpenCall } from "./openCall.ts"
 import { Sequence } from "./sequence.ts"
 import { CurrentTask } from "./task.ts"
@@ -139,7 +139,7 @@ const optional = (parameters: Schema.Struct<Schema.Struct.Fields>, given: object
 
 const invalidParameters = ({ name }: Definition, given: unknown, cause: Cause.Cause<Schema.SchemaError>) => {
   const { issue } = Cause.squash(cause) as Schema.SchemaError
-  return new InvalidParameters({ agent: name, reason: misfits(issue, given).map(describe).join("; ") })
+  return new InvalidParameters({ agent: name, reason: fieldIssues(issue, given).map(describe).join("; ") })
 }
 
 /** A body with the services of the place where its Layer was built; what belongs to the call stays the call's. */

@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Agent from "../Agent.ts"
 import * as InteractionContext from "../InteractionContext.ts"
-import { describe, misfits } from "../internal/misfit.ts"
+import { describe, fieldIssues } from "../internal/fieldIssues.ts"
 import type { ErrorOf, MessageInput } from "../MessageInput.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
@@ -366,7 +366,7 @@ export const wait = <A>(
     const decode = Schema.decodeUnknownResult(Schema.toCodecJson(schema))
     const check = (value: Schema.Json) => {
       const result = decode(value)
-      return Result.isSuccess(result) ? undefined : misfits(result.failure.issue, value).map(describe).join("; ")
+      return Result.isSuccess(result) ? undefined : fieldIssues(result.failure.issue, value).map(describe).join("; ")
     }
     const asks = options.asks === undefined ? {} : { asks: options.asks }
     const value = yield* run.wait({ name, path: caller?.path ?? "", ...asks }, check)

@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { describe, misfits } from "../internal/misfit.ts"
+import { describe, fieldIssues } from "../internal/fieldIssues.ts"
 import * as Message from "../Message.ts"
 
 /** Which messages a client may send: their classes. */
@@ -42,7 +42,7 @@ const messageOf = (
   if (Exit.isSuccess(exit)) return exit.value
   const error = Cause.squash(exit.cause)
   return error instanceof Schema.SchemaError
-    ? misfits(error.issue, json).map(describe).join("; ")
+    ? fieldIssues(error.issue, json).map(describe).join("; ")
     : "it does not fit its class"
 }
 
@@ -68,7 +68,7 @@ export const parameters = (
     const result = decode(given as Schema.Json)
     return Result.isSuccess(result)
       ? Effect.succeed(result.success)
-      : Effect.fail(`\`parameters\` do not fit: ${misfits(result.failure.issue, given).map(describe).join("; ")}`)
+      : Effect.fail(`\`parameters\` do not fit: ${fieldIssues(result.failure.issue, given).map(describe).join("; ")}`)
   })
 
 type Parameters = Schema.Struct<Schema.Struct.Fields>

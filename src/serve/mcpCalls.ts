@@ -13,7 +13,7 @@ import * as McpSchema from "effect/ai/McpSchema"
 import type * as McpServer from "effect/ai/McpServer"
 import * as Tool from "effect/ai/Tool"
 import type * as Agent from "../Agent.ts"
-import { describe, misfits } from "../internal/misfit.ts"
+import { describe, fieldIssues } from "../internal/fieldIssues.ts"
 import * as AgentTool from "../llm/agents/AgentTool.ts"
 import * as Approval from "../llm/agents/Approval.ts"
 import type * as Message from "../Message.ts"
@@ -202,7 +202,7 @@ export class McpCalls {
       const { agent, decode } = served
       const decoded = decode(given ?? {})
       if (Result.isFailure(decoded)) {
-        const message = misfits(decoded.failure.issue, given).map(describe).join("; ")
+        const message = fieldIssues(decoded.failure.issue, given).map(describe).join("; ")
         return yield* new McpSchema.InvalidParams({ message: `The arguments do not fit: ${message}` })
       }
       const run = new McpRun(SecureRandom.uuidV4Unsafe())

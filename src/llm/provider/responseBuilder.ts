@@ -296,7 +296,7 @@ export class ResponseBuilder {
     for (const key of this.callKeys) this.closeCall(key)
     const reason = this.reasonAtEnd
     for (const call of this.doubtful) this.endDoubtful(call, reason)
-    this.failure ??= this.options.isStructured ? this.misfit(reason) : undefined
+    this.failure ??= this.options.isStructured ? this.notAsAsked(reason) : undefined
     if (this.failure !== undefined) return
     const { provider } = this.options
     const isNoted = Object.keys(this.finishMetadata).length > 0
@@ -400,7 +400,7 @@ export class ResponseBuilder {
   }
 
   /** Why what was said cannot be the value that was asked for. */
-  private misfit(reason: Response.FinishReason): AiError.AiErrorReason | undefined {
+  private notAsAsked(reason: Response.FinishReason): AiError.AiErrorReason | undefined {
     if (this.isRefusal || reason === "content-filter") {
       return new AiError.ContentPolicyError({ description: `the model refused to answer: ${this.said.slice(0, 300)}` })
     }

@@ -4,13 +4,13 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as Json from "./json.ts"
 
 /** A place in the value, what was found there, and what was expected. */
-export interface Misfit {
+export interface FieldIssue {
   readonly path: string
   readonly value: unknown
   readonly reason: string
 }
 
-export const misfits = (issue: SchemaIssue.Issue, given: unknown): ReadonlyArray<Misfit> =>
+export const fieldIssues = (issue: SchemaIssue.Issue, given: unknown): ReadonlyArray<FieldIssue> =>
   format(issue).issues.map(({ message, path: place = [] }) => {
     const keys = place.map((key) => (typeof key === "object" ? key.key : key))
     let value = given
@@ -19,7 +19,7 @@ export const misfits = (issue: SchemaIssue.Issue, given: unknown): ReadonlyArray
     return { path: path.replace(/^\./, ""), value, reason: message }
   })
 
-export const describe = ({ path, reason, value }: Misfit): string =>
+export const describe = ({ path, reason, value }: FieldIssue): string =>
   `\`${path}\` got \`${Json.preview(value)}\`: ${reason}`
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
