@@ -525,9 +525,8 @@ export const image = (source: string | URL | Uint8Array, options?: FileOptions):
 export const data = (value: { readonly [key: string]: unknown }, metadata?: Metadata): Data => {
   const copy = Json.frozenCopy(value)
   if (copy instanceof Json.NotJson) throw invalid("Message.data", `value${copy.path}`, copy.value, copy.reason)
-  return new Data(
-    metadata === undefined ? { data: copy as Schema.JsonObject } : { data: copy as Schema.JsonObject, metadata }
-  )
+  const json = copy as Schema.JsonObject // of an object
+  return new Data(metadata === undefined ? { data: json } : { data: json, metadata })
 }
 
 /**
@@ -572,6 +571,7 @@ export const fromCause = (
  * @category encoding
  */
 export const serialize = (message: Message): Schema.JsonObject => {
+  // what is on a page is a message: `isMessage` says so
   const write = (encoded: unknown) => References.write(message, encoded, isMessage, lastPage as never)
   if (isPlain(message) || message instanceof Page || message instanceof Unknown) {
     return write(message) as Schema.JsonObject
@@ -690,7 +690,7 @@ const isShadowed = (fields: object) => ["hashKey", "toString", TypeId].some((nam
 /** @internal */
 export const toJson = (message: Message): Schema.JsonObject =>
   isPlain(message)
-    ? ({ ...message } as never)
+    ? ({ ...message } as never) // its fields are JSON
     : message instanceof Unknown
       ? UnknownFields.encode(message, isMessage, toJson)
       : encoderOf(message)(message)

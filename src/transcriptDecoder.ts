@@ -1,5 +1,5 @@
 /** A sequence made of the events of a transcript, as they come. */
-import type * as Arr from "effect/Array"
+import * as Arr from "effect/Array"
 import type * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import type * as Context from "effect/Context"
@@ -34,7 +34,7 @@ export const decode = <R>(
   Effect.withFiber((fiber) => {
     const runtime = MiniAgents.current(fiber)
     const owner = runtime.supervisor.ownerOf(fiber)
-    const context = fiber.context as Context.Context<never>
+    const { context } = fiber
     const sequence = new Sequence(runtime.errorsAsMessages, owner.place)
     const decoder: Decoder = new Decoder(sequence, classes, failures, () => ({ runtime, task, context }))
     const read = Channel.runForEach(events.channel, (chunk) => Effect.suspend(() => decoder.takeAll(chunk)))
@@ -341,7 +341,7 @@ const channelOf = (received: Received): StreamChannel<string, unknown> =>
           items = received.items
         }
         index = items.length
-        if (chunk.length > 0) return Effect.succeed(chunk as unknown as Arr.NonEmptyReadonlyArray<string>)
+        if (Arr.isReadonlyArrayNonEmpty(chunk)) return Effect.succeed(chunk)
         const { exit } = received
         if (exit === undefined) return Effect.flatMap(received.changed, () => pull)
         received.readExit()

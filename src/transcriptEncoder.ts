@@ -108,6 +108,7 @@ class Encoder {
   })
 
   private flush(): EventsPull {
+    // called where there are some
     const events = this.out as unknown as Arr.NonEmptyReadonlyArray<Event>
     this.out = []
     this.size = 0
@@ -144,6 +145,7 @@ class Encoder {
     const promise = recovers ? source : given
     const { whole } = inside(promise)
     const defect = whole === undefined ? undefined : defectOf(whole)
+    // only failures keep a defect
     if (defect !== undefined) return this.openDefect(promise, (whole as Message.Failure).content, defect, had)
     this.current = {
       promise,
@@ -360,9 +362,9 @@ const knownOf = (
   promise: MessagePromise.MessagePromise<unknown>
 ): { readonly [key: string]: Message.Metadata[string] } => {
   const { whole } = inside(promise)
-  if (whole === undefined || promise instanceof Log) return promise.known as Message.Metadata
+  if (whole === undefined || promise instanceof Log) return promise.known as Message.Metadata // JSON, all of it
   const known: Record<string, Message.Metadata[string]> = { _tag: whole._tag }
-  for (const name of knownFields) if (name in whole) known[name] = whole[name as never]
+  for (const name of knownFields) if (name in whole) known[name] = whole[name as never] // JSON, in all classes that have it
   if (Object.keys(whole.metadata).length > 0) known.metadata = whole.metadata
   if (promise.known.aside === true) known.aside = true
   return known

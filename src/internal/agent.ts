@@ -69,7 +69,7 @@ class AgentImpl implements Contract.Agent<{}, never, never> {
       Effect.withFiber((fiber) => {
         const { call, start } = open(self, body, fiber, parameters, options, notSent)
         start(toSequence(input, { ...call.source, owner: call }, `${self.name}.trigger`))
-        return Effect.succeed(call.replies as Sequence<never>)
+        return Effect.succeed(call.replies as Sequence<never>) // its errors are in the type of `trigger`
       })
     this.call = (parameters?: object, options?: Contract.CallOptions) =>
       Effect.withFiber((fiber) => {
@@ -78,7 +78,7 @@ class AgentImpl implements Contract.Agent<{}, never, never> {
         return Effect.succeed(new OpenCall(call, call.supervisor.openedBy(fiber)) as never) // its errors are in the type of `call`
       })
     this.fork = ({ description = self.description, name = self.name, parameters = {} } = {}) =>
-      new AgentImpl({ ...self, name, description, given: { ...self.given, ...parameters } }, body) as never
+      new AgentImpl({ ...self, name, description, given: { ...self.given, ...parameters } }, body) as never // typed by the contract
   }
 }
 Object.defineProperty(AgentImpl.prototype, TypeId, { value: TypeId })
@@ -86,6 +86,7 @@ Object.defineProperty(AgentImpl.prototype, TypeId, { value: TypeId })
 const definitionOf = (name: string, options: Contract.Options<Schema.Struct.Fields>): Definition => {
   const parameters = Schema.Struct(options.parameters ?? {})
   const check = Schema.decodeUnknownExit(Schema.toType(parameters), { onExcessProperty: "error", errors: "all" })
+  // parameters need no services: `Options` takes no others
   const codec = Schema.toCodecJson(parameters as unknown as Schema.Codec<unknown>)
   const encode = (given: unknown) => Schema.encodeUnknownSync(codec)(given)
   const takesNothing = Object.keys(parameters.fields).length === 0

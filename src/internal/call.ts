@@ -135,7 +135,7 @@ export class Call extends Task implements Contract.InteractionContext {
     const { agent, input, parameters, replies } = this
     const call = { agent, parameters, input: input.watched, replies: replies.watched }
     this.observed = new Observed(this.place, call, encode)
-    runtime.watchers.observe(this.observed, fiber.context as Context.Context<never>)
+    runtime.watchers.observe(this.observed, fiber.context)
   }
 
   /** Ends the call without running anything. */
@@ -187,9 +187,8 @@ export class Call extends Task implements Contract.InteractionContext {
 
   private finishReplies(exit: TaskExit): void {
     const { fiber, runtime } = this.source
-    const context = fiber.context as Context.Context<never>
-    if (this.replies.isOpen) this.replies.finish(exit, this.place, runtime, context)
-    else if (Exit.isFailure(exit)) runtime.reports.lost(traced(exit.cause, this.place), context)
+    if (this.replies.isOpen) this.replies.finish(exit, this.place, runtime, fiber.context)
+    else if (Exit.isFailure(exit)) runtime.reports.lost(traced(exit.cause, this.place), fiber.context)
   }
 
   /** Streams that were sent to this call alone need not run on when nothing of it is left to read them. */

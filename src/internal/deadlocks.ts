@@ -55,7 +55,7 @@ export const waits = (supervisor: Supervisor): ReadonlyArray<Stuck> =>
     if (place === undefined || waiting === undefined) return []
     const places = waiting.log.fillers.flatMap((filler) => filler.place ?? [])
     // a message that a model fills has no task of its own, but a maker
-    const { maker } = waiting.log as { readonly maker?: unknown }
+    const { maker } = waiting.log as { readonly maker?: unknown } // only such a message has one
     if (maker instanceof Place) places.push(maker)
     const waitsFor = places.find((other) => other !== place)
     return waitsFor === undefined ? [] : [{ place, waitsFor, since: waiting.since }]

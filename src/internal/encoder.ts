@@ -10,6 +10,7 @@ export const encoderOf = ({ constructor: self }: object, field?: string): Encode
   if (known === undefined) encoders.set(self, (known = new Map()))
   let encode = known.get(field)
   if (encode === undefined) {
+    // a message's constructor is its class, and a class is a schema
     const { fields } = self as unknown as { readonly fields: Schema.Struct.Fields }
     const schema: unknown = field === undefined ? self : Schema.Struct({ [field]: fields[field] })
     encode = Schema.encodeUnknownSync(Schema.toCodecJson(schema as Schema.Codec<unknown>)) as Encode

@@ -11,7 +11,7 @@ export interface Options {
 /** Freezes the fields of an object: arrays and plain objects as copies, for those given stay their maker's. */
 export const freezeFields = (value: object, path: string, options: Options): void => {
   for (const key of Object.keys(value)) {
-    const field = (value as Record<string, unknown>)[key]
+    const field = value[key as never] as unknown
     const frozen = freeze(field, `${path}.${key}`, options)
     if (frozen !== field) Json.define(value, key, frozen)
   }

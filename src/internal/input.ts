@@ -1,6 +1,5 @@
 /** What can be sent or replied, on its way into a sequence. */
 import * as Channel from "effect/Channel"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -120,7 +119,7 @@ const fromStream = (stream: Stream.Stream<unknown, unknown, unknown>, source: So
       const invalid = put(sequence, inputs, inside(), operation)
       return invalid === undefined ? Effect.void : Effect.die(invalid)
     })
-  const context = fiber.context as Context.Context<never>
+  const { context } = fiber
   const work = { effect: Channel.runForEach(stream.channel, push), context }
   const task = new Task(runtime.supervisor, owner, work, (exit) => sequence.finish(exit, task.place, runtime, context))
   sequence.task = task

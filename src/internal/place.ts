@@ -121,6 +121,7 @@ const withWay = <E>(reason: Cause.Reason<E>, place: Place): Cause.Reason<E> => {
   const next = way === undefined ? { place, last: place, before: undefined } : through(way, place)
   if (next === way) return reason
   const annotations = new Annotations(reason.annotations, next)
+  // a copy of the reason, of its own kind
   return Object.assign(Object.create(keepingWay(reason)) as Cause.Reason<E>, reason, { annotations })
 }
 

@@ -127,9 +127,8 @@ export class Streamed<E> extends Log<string> {
 
   get recovered(): MessagePromise {
     if (this.asMessage !== undefined) return this.asMessage
-    return this.whole === undefined
-      ? (this.asMessage = recovering(this))
-      : (this as MessagePromise<unknown> as MessagePromise)
+    if (this.whole === undefined) return (this.asMessage = recovering(this))
+    return this as MessagePromise<unknown> as MessagePromise // it is whole, and fails no more
   }
 
   get watched(): MessagePromise<E> {
@@ -235,7 +234,7 @@ export const asAside = <E>(promise: MessagePromise<E>): MessagePromise<E> => {
     const watch = () => (inside(promise).watched === promise ? view : asAside(inside(promise).watched))
     const view: MessagePromise<E> = new View<E>(promise, {
       known: { ...known, aside: true },
-      tokens: channel as StreamChannel<string, E>,
+      tokens: channel as StreamChannel<string, E>, // as all promises have it
       message,
       watch
     })
@@ -273,7 +272,7 @@ const withoutContent = (message: Message.Message): Message.KnownFields => {
 
 const recovering = (promise: Inside): MessagePromise => {
   const failureOf = (cause: Cause.Cause<unknown>) => {
-    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>) // there is no failure in it
     return Effect.map(textBeforeFailure(promise), (content) => Message.fromCause(cause, { content }))
   }
   const rest = (failure: Message.Failure) => String(failure).slice(failure.content.length)

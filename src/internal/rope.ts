@@ -137,7 +137,7 @@ export class Rope<A> extends Log<A | Rope<A>> {
   failureOf(rope: Rope<A>): A | undefined {
     this.failures ??= new Map()
     if (!this.failures.has(rope)) {
-      const exit = rope.exit as Exit.Failure<unknown, unknown>
+      const exit = rope.exit as Exit.Failure<unknown, unknown> // asked of ropes that failed alone
       this.failures.set(rope, this.recover!.failure(exit.cause, rope))
     }
     return this.failures.get(rope)

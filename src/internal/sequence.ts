@@ -104,9 +104,8 @@ export class Sequence<E = unknown> extends Rope<Promise> {
 
   /** Runs what gives the parts of this sequence, owned by who brought them. */
   private forkFor({ fiber, owner, runtime }: Source): Fork {
-    const context = fiber.context as Context.Context<never>
     return (effect, onExit) => {
-      const task: Task = new Task(runtime.supervisor, owner, { effect, context }, (exit) => {
+      const task: Task = new Task(runtime.supervisor, owner, { effect, context: fiber.context }, (exit) => {
         this.laneTasks.delete(task)
         onExit(exit)
       })

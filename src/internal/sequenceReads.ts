@@ -1,5 +1,5 @@
 /** The ways to read a sequence: its messages, its promises, its parts, or all of it as one message. */
-import type * as Arr from "effect/Array"
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -45,7 +45,7 @@ export const collect = <E>(
         if (chunk.length > 0) continue
         if (reader.exit === undefined) return Effect.flatMap(reader.blocked!.changed, () => step)
         const exit = reader.readExit()
-        return Exit.isSuccess(exit) ? Effect.succeed(messages) : (exit as Exit.Exit<never, E>)
+        return Exit.isSuccess(exit) ? Effect.succeed(messages) : (exit as Exit.Exit<never, E>) // what it fails with, its type says
       }
     })
     const add = (promise: Promise, message: Message.Message) => {
@@ -67,10 +67,8 @@ export const promisesOf = (sequence: Sequence, observes: Observes): Chunks<Promi
     const reader = new Reader(sequence, observes)
     const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Promise>, unknown> = Effect.suspend(() => {
       let chunk: ReadonlyArray<Promise> = reader.read()
-      if (chunk.length > 0) {
-        if (observes === "none") chunk = chunk.map((promise) => inside(promise).watched)
-        return Effect.succeed(chunk as Arr.NonEmptyReadonlyArray<Promise>)
-      }
+      if (observes === "none") chunk = chunk.map((promise) => inside(promise).watched)
+      if (Arr.isReadonlyArrayNonEmpty(chunk)) return Effect.succeed(chunk)
       if (reader.exit !== undefined) return ended(reader.readExit())
       return Effect.flatMap(reader.blocked!.changed, () => pull)
     })
@@ -86,9 +84,9 @@ export const partsOf = <E>(sequence: Sequence<E>, observes: Observes): Chunks<Pa
       if (observes === "all") sequence.startUnsafe()
       const { exit, items } = sequence.added
       if (index < items.length) {
-        const parts = items.slice(index).map((part) => sequence.part(part, observes) as Part<E>)
+        const parts = items.slice(index).map((part) => sequence.part(part, observes) as Part<E>) // they are its parts
         index = items.length
-        return Effect.succeed(parts as ReadonlyArray<unknown> as Arr.NonEmptyReadonlyArray<Part<E>>)
+        return Effect.succeed(parts as Arr.NonEmptyArray<Part<E>>) // from an index below the length
       }
       if (exit === undefined) return Effect.flatMap(sequence.added.changed, () => pull)
       const failure = sequence.failure

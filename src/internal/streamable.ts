@@ -54,6 +54,7 @@ export const replay = <A, E>(log: Log<A>, observes: Observes = "all"): StreamCha
           // a log that has ended never changes, so that its items can be given as they are
           const chunk = index === 0 && exit !== undefined ? items : items.slice(index)
           index = items.length
+          // from an index below the length
           return Effect.succeed(chunk as unknown as Arr.NonEmptyReadonlyArray<A>)
         }
         if (exit === undefined) return Effect.flatMap(log.changed, () => pull)
@@ -66,4 +67,4 @@ export const replay = <A, E>(log: Log<A>, observes: Observes = "all"): StreamCha
 
 /** How a stream ends, of what a log ended with. */
 export const ended = <E>(exit: Exit.Exit<unknown, unknown>): Effect.Effect<never, E | Cause.Done> =>
-  Exit.isSuccess(exit) ? Cause.done() : Effect.failCause(exit.cause as Cause.Cause<E>)
+  Exit.isSuccess(exit) ? Cause.done() : Effect.failCause(exit.cause as Cause.Cause<E>) // what it fails with, its type says

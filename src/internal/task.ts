@@ -247,7 +247,7 @@ export class Task {
     const effect = Effect.withFiber((fiber) => {
       this.fiber = fiber
       this.onStart()
-      return work.effect as Effect.Effect<unknown, unknown>
+      return work.effect as Effect.Effect<unknown, unknown> // its services are in the context it runs with
     })
     const fiber = Effect.runForkWith(Context.add(work.context, CurrentTask, this))(effect)
     fiber.addObserver((exit) => this.end(exit))
