@@ -35,20 +35,26 @@ const licenceOf = (folder: string): string => {
   return `${name} ${version} (${license})\n\n${text}${existsSync(notice) ? `\n\n${readFileSync(notice, "utf8")}` : ""}\n`
 }
 
-/** What serves the agents of a file shares the library and `effect` with that file: neither is inside of it. */
+/** What works with the modules of a person. */
+const parts = ["serve", "operate"]
+
+/** It shares the library and `effect` with those modules: neither is inside of it, nor is a driver that need not be there. */
 const shared: Plugin = {
   name: "shared",
   resolveId: (source, importer) => {
-    if (/^effect(\/|$)/.test(source)) return { id: source, external: true }
-    if (importer?.startsWith(join(root, "src/cli/")) !== true || !source.startsWith("../")) return undefined
+    if (/^(effect|@effect\/sql-pg)(\/|$)/.test(source)) return { id: source, external: true }
+    if (importer?.startsWith(join(root, "src/cli/")) !== true || !/^\.\.\/(\w+\/)*[A-Z]/.test(source)) return undefined
     return { id: `miniagents/${source.slice("../".length).replace(/\.ts$/, "")}`, external: true }
   }
 }
 
-/** The program stays as it is where it starts what serves. */
+/** The program stays as it is where it starts such a part. */
 const apart: Plugin = {
   name: "apart",
-  resolveId: (source) => (source === "./serve.ts" ? { id: "./serve.js", external: true } : undefined)
+  resolveId: (source) => {
+    const part = parts.find((name) => source === `./${name}.ts`)
+    return part === undefined ? undefined : { id: `./${part}.js`, external: true }
+  }
 }
 
 const write = async (folder: string, entry: string, plugin: Plugin): Promise<ReadonlyArray<string>> => {
@@ -67,7 +73,8 @@ const write = async (folder: string, entry: string, plugin: Plugin): Promise<Rea
 }
 
 export const bundle = async (folder: string): Promise<void> => {
-  const modules = [...(await write(folder, "main", apart)), ...(await write(folder, "serve", shared))]
+  const modules = [...(await write(folder, "main", apart))]
+  for (const part of parts) modules.push(...(await write(folder, part, shared)))
   await pages(folder)
   const rule = `\n${"=".repeat(80)}\n\n`
   writeFileSync(join(folder, "LICENSES.txt"), packagesOf(modules).map(licenceOf).join(rule))

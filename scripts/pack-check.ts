@@ -81,7 +81,11 @@ const checkServe = async (folder: string): Promise<string> => {
 export const echo = Agent.make("Echo", (ctx) => ctx.reply(["You said:", ctx.messages]))`
   )
   const program = join(folder, "node_modules", manifest.name, "dist/cli/main.js")
-  const child = spawn(process.execPath, [program, "serve", file, "--port", "0"], { cwd: folder, env, stdio: "pipe" })
+  const child = spawn(process.execPath, [program, "serve", file, "--port", "0", "--store", "runs.db"], {
+    cwd: folder,
+    env,
+    stdio: "pipe"
+  })
   let said = ""
   for await (const chunk of child.stdout) if (/page +http/.test((said += String(chunk)))) break
   const [, url] = /native +(\S+)/.exec(said) ?? []
@@ -92,7 +96,13 @@ export const echo = Agent.make("Echo", (ctx) => ctx.reply(["You said:", ctx.mess
   const ended = new Promise((resolve) => child.on("close", resolve))
   child.kill("SIGTERM")
   await ended
-  return "serves the agents of a file"
+  const list = spawnSync(process.execPath, [program, "runs", "list", "--store", "runs.db"], {
+    cwd: folder,
+    env,
+    encoding: "utf8"
+  })
+  assert.match(list.stdout, /\n\S+ +Echo +succeeded/, "what `runs` says of the run that was served")
+  return "serves the agents of a file, and lists what was run"
 }
 
 /** From the start of the process to the prompt. Other work on the machine is not ours: one good try of ten will do. */

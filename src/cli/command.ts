@@ -3,7 +3,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
+import type { Order } from "./operate.ts"
+import type { Flags } from "./runs.ts"
 
 /** What both commands can be told. */
 export interface Settings {
@@ -141,8 +143,10 @@ const serve = Command.make(
       Flag.withDescription("The bearer token that clients must have (default: MINIAGENTS_TOKEN, or none)"),
       Flag.optional
     ),
-    store: Flag.File("store").pipe(
-      Flag.withDescription("A file of SQLite that keeps the runs, so that they go on when the server begins again"),
+    store: Flag.String("store").pipe(
+      Flag.withDescription(
+        "A file of SQLite or the address of a Postgres that keeps the runs, so that they go on when the server begins again"
+      ),
       Flag.optional
     )
   },
@@ -159,6 +163,98 @@ const serve = Command.make(
   ])
 )
 
+const store = {
+  store: Flag.String("store").pipe(
+    Flag.withDescription("Where the runs are kept: a file of SQLite, or postgres://user@host/database")
+  ),
+  prefix: Flag.String("prefix").pipe(
+    Flag.withDescription("What the names of the tables begin with (default: miniagents_)"),
+    Flag.optional
+  ),
+  json: Flag.Boolean("json").pipe(Flag.withDescription("Write JSON, for programs"), Flag.withDefault(false))
+}
+
+const run = Argument.String("run").pipe(Argument.withDescription("The id of the run"))
+
+const operate = (flags: Flags, order: Order) =>
+  Effect.flatMap(
+    load(() => import("./runs.ts")),
+    ({ run }) => run(flags, order)
+  )
+
+const runs = Command.make("runs").pipe(
+  Command.withDescription("Looks after runs that are kept in a store, here or by servers"),
+  Command.withSubcommands([
+    Command.make("list", store, (flags) => operate(flags, { what: "list" })).pipe(
+      Command.withDescription("The runs, how they stand, and what they wait for"),
+      Command.withExamples([{ command: "miniagents runs list --store runs.db" }])
+    ),
+    Command.make("show", { ...store, id: run }, ({ id, ...flags }) => operate(flags, { what: "show", id })).pipe(
+      Command.withDescription("One run: what it waits for, what it has cost, and its calls")
+    ),
+    Command.make(
+      "signal",
+      {
+        ...store,
+        id: run,
+        name: Argument.String("signal").pipe(Argument.withDescription("The name that the run waits for")),
+        value: Argument.String("value").pipe(Argument.withDescription("JSON, or a text as it is")),
+        early: Flag.Boolean("early").pipe(
+          Flag.withDescription("Send it although nothing in the run waits for it yet"),
+          Flag.withDefault(false)
+        )
+      },
+      ({ early, id, name, value, ...flags }) => operate(flags, { what: "signal", id, name, value, early })
+    ).pipe(
+      Command.withDescription("Answers what a run waits for"),
+      Command.withExamples([
+        { command: `miniagents runs signal r-1 approval '{"by":"Ann"}' --store runs.db` },
+        { command: `miniagents runs signal r-1 approval:Clerk/call-1 '{"approved":true}' --store runs.db` }
+      ])
+    ),
+    Command.make("interrupt", { ...store, id: run }, ({ id, ...flags }) =>
+      operate(flags, { what: "interrupt", id })
+    ).pipe(Command.withDescription("Ends a run, wherever it is, and all that it called")),
+    Command.make(
+      "rerun",
+      {
+        ...store,
+        id: run,
+        file: Argument.File("file").pipe(
+          Argument.withDescription(
+            "The module that exports the agent as it is now; without it, a server of that agent takes the run up"
+          ),
+          Argument.optional
+        ),
+        as: Flag.String("as").pipe(Flag.withDescription("The id of the new run"), Flag.optional),
+        input: Flag.String("input").pipe(Flag.withDescription("What the agent is sent instead"), Flag.optional),
+        parameters: Flag.String("parameters").pipe(
+          Flag.withDescription("The parameters of the agent instead, as JSON"),
+          Flag.optional
+        )
+      },
+      ({ as, file, id, input, parameters, ...flags }) =>
+        operate(flags, {
+          ...{ what: "rerun", id },
+          ...{ file: Option.getOrUndefined(file), as: Option.getOrUndefined(as) },
+          ...{ input: Option.getOrUndefined(input), parameters: Option.getOrUndefined(parameters) }
+        })
+    ).pipe(
+      Command.withDescription("Runs again, and asks only what has changed"),
+      Command.withExamples([{ command: "miniagents runs rerun r-1 agents.ts --as r-2 --store runs.db" }])
+    ),
+    Command.make(
+      "diff",
+      {
+        ...store,
+        left: Argument.String("left").pipe(Argument.withDescription("The id of a run")),
+        right: Argument.String("right").pipe(Argument.withDescription("The id of another one"))
+      },
+      ({ left, right, ...flags }) => operate(flags, { what: "diff", left, right })
+    ).pipe(Command.withDescription("Which calls of two runs differ, and in what"))
+  ])
+)
+
 export const command = Command.make("miniagents").pipe(
   Command.withDescription(
     [
@@ -171,7 +267,7 @@ export const command = Command.make("miniagents").pipe(
       "  Exit status: 0 done, 1 no answer, 2 wrong words or configuration, 130 interrupted."
     ].join("\n")
   ),
-  Command.withSubcommands([chat, ask, init, inspect, serve])
+  Command.withSubcommands([chat, ask, init, inspect, serve, runs])
 )
 
 /** What follows a program that is inspected are its own words, whatever they look like. */

@@ -3,16 +3,11 @@
  * and the `miniagents` that the file imports: those inside of the program are others.
  */
 import { createServer } from "node:http"
-import * as path from "node:path"
-import { pathToFileURL } from "node:url"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -20,10 +15,8 @@ import * as Tool from "effect/ai/Tool"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Agent from "../Agent.ts"
 import * as Message from "../Message.ts"
 import * as MiniAgents from "../MiniAgents.ts"
-import * as ModelChoice from "../models/ModelChoice.ts"
 import * as Runs from "../runs/Runs.ts"
 import * as A2a from "../serve/A2a.ts"
 import * as AgUi from "../serve/AgUi.ts"
@@ -32,7 +25,9 @@ import * as Guard from "../serve/Guard.ts"
 import * as Mcp from "../serve/Mcp.ts"
 import * as Native from "../serve/Native.ts"
 import * as OpenAiApi from "../serve/OpenAiApi.ts"
+import * as AgentsFile from "./agentsFile.ts"
 import * as page from "./chatPage.ts"
+import * as Failed from "./failed.ts"
 
 export interface Settings {
   readonly file: string
@@ -42,48 +37,22 @@ export interface Settings {
   readonly store: string | undefined
 }
 
-/** Why it does not serve. */
-export interface Failed {
-  readonly message: string
-  readonly isMisuse: boolean
-}
-
 /** Serves until it is told to end, and has then let go of everything. Gives why it cannot, if it cannot. */
-export const serve = (settings: Settings, signal: AbortSignal): Promise<Failed | undefined> =>
-  Effect.runPromiseExit(Effect.scoped(program(settings)), { signal }).then((exit) => {
-    if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return undefined
-    const error = Cause.squash(exit.cause)
-    return isFailed(error) ? error : misuse(error instanceof Error ? error.message : String(error))
-  })
-
-const isFailed = (error: unknown): error is Failed => Predicate.hasProperty(error, "isMisuse")
-const misuse = (message: string): Failed => ({ message, isMisuse: true })
-
-/** An agent with the services that the file gives it. */
-type Served = Agent.Agent<{}, unknown, never>
+export const serve = (settings: Settings, signal: AbortSignal): Promise<Failed.Failed | undefined> =>
+  Failed.run(program(settings), signal)
 
 const program = ({ file, port, store, token }: Settings): Effect.Effect<never, unknown, Scope.Scope> =>
   Effect.gen(function* () {
-    const exported = yield* load(file)
-    const agents = yield* agentsOf(exported, file)
-    const wires = wiresOf(agents)
-    const chosen = yield* ModelChoice.choose()
-    const given = Layer.isLayer(exported.layer)
-      ? (exported.layer as unknown as Layer.Layer<never, unknown>)
-      : Layer.empty
     const keeping = store === undefined ? undefined : yield* Effect.promise(() => import("./serveStore.ts"))
-    const model = Option.getOrUndefined(chosen)
-    const models: Layer.Layer<never, unknown> =
-      model === undefined ? Layer.empty : (keeping?.model(ModelChoice.layer(model)) ?? ModelChoice.layer(model))
+    const { agents, layer: given } = yield* AgentsFile.load(file, keeping?.model)
+    const wires = wiresOf(agents)
     const guard = Guard.layer({
       ...(token === undefined ? {} : { token: Redacted.make(token) }),
       open: ["/", "/chat.js", "/chat.css"]
     })
     const runs: Layer.Layer<Runs.Runs, unknown> = keeping?.layer(store!) ?? Runs.layerMemory()
     const again = (keeping?.again(agents) ?? Layer.empty) as Layer.Layer<never> // its runs are the ones above
-    const routes = Layer.mergeAll(pages(agents), again, ...wires.map(({ layer }) => layer)).pipe(
-      Layer.provide(Layer.provideMerge(given, models))
-    )
+    const routes = Layer.mergeAll(pages(agents), again, ...wires.map(({ layer }) => layer)).pipe(Layer.provide(given))
     const server = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
       Layer.provideMerge(
         NodeHttpServer.layer(createServer, { host: "127.0.0.1", port, gracefulShutdownTimeout: "1 second" })
@@ -102,44 +71,17 @@ const program = ({ file, port, store, token }: Settings): Effect.Effect<never, u
     return yield* Effect.never
   })
 
-const load = (file: string): Effect.Effect<Readonly<Record<string, unknown>>, Failed> =>
-  Effect.tryPromise({
-    try: () => import(pathToFileURL(path.resolve(file)).href) as Promise<Readonly<Record<string, unknown>>>,
-    catch: (cause) => misuse(`${file} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`)
-  })
-
-const agentsOf = (
-  exported: Readonly<Record<string, unknown>>,
-  file: string
-): Effect.Effect<ReadonlyArray<Served>, Failed> =>
-  Effect.suspend(() => {
-    const agents = [...new Set(Object.values(exported))].filter(Agent.isAgent) as unknown as ReadonlyArray<Served>
-    if (agents.length === 0) return Effect.fail(misuse(`${file} exports no agent: export const assistant = …`))
-    const paths = agents.map(({ name }) => pathOf(name))
-    const twice = agents.find(({ name }, i) => paths.indexOf(pathOf(name)) < i)
-    return twice === undefined
-      ? Effect.succeed(agents)
-      : Effect.fail(misuse(`${file} exports two agents of the name ${twice.name}: fork one of them under another name`))
-  })
-
-/** The name of an agent as a part of an address. */
-const pathOf = (name: string): string =>
-  name
-    .replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2")
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "-")
-
 interface Wire {
   readonly name: string
   readonly path: string
   /** The agent that is served there; all of them unless given. */
-  readonly agent?: Served
+  readonly agent?: AgentsFile.Served
   readonly layer: Layer.Layer<never, never, HttpRouter.HttpRouter | Guard.Guard | Runs.Runs | MiniAgents.MiniAgents>
 }
 
-const wiresOf = (agents: ReadonlyArray<Served>): ReadonlyArray<Wire> => {
+const wiresOf = (agents: ReadonlyArray<AgentsFile.Served>): ReadonlyArray<Wire> => {
   const each = agents.flatMap((agent, i): ReadonlyArray<Wire> => {
-    const name = pathOf(agent.name)
+    const name = AgentsFile.pathOf(agent.name)
     const [native, ai, agUi, a2a] = [`/agents/${name}`, `/ai-sdk/${name}`, `/ag-ui/${name}`, `/a2a/${name}`] as const
     // the card of the first agent is that of the host
     const card = i === 0 ? {} : { card: `${a2a}/.well-known/agent-card.json` as const }
@@ -162,14 +104,14 @@ const wiresOf = (agents: ReadonlyArray<Served>): ReadonlyArray<Wire> => {
 const accepts = [Message.Text, Message.User, Message.Assistant, Message.Data]
 
 /** The page, and what it asks for. */
-const pages = (agents: ReadonlyArray<Served>): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
+const pages = (agents: ReadonlyArray<AgentsFile.Served>): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const listed = agents.map(({ description, name, parameters }) => ({
         name,
         description,
         parameters: Tool.getJsonSchemaFromSchema(parameters),
-        url: `/agents/${pathOf(name)}`
+        url: `/agents/${AgentsFile.pathOf(name)}`
       }))
       const file = (body: string, contentType: string) => HttpServerResponse.text(body, { contentType, headers })
       yield* router.add("GET", "/", file(page.html, "text/html; charset=utf-8"))
@@ -191,7 +133,7 @@ const headers = {
 /** Where everything is. */
 const card = (
   url: string,
-  agents: ReadonlyArray<Served>,
+  agents: ReadonlyArray<AgentsFile.Served>,
   wires: ReadonlyArray<Wire>,
   token: string | undefined
 ): string => {

@@ -66,6 +66,7 @@ export interface Service {
     options: RerunOptions<P, E, R>
   ) => Effect.Effect<Runs.Run<unknown>, Runs.RunsError, R | MiniAgents.MiniAgents>
   readonly report: (id: string) => Effect.Effect<Report, Runs.RunsError>
+  readonly calls: (id: string) => Effect.Effect<ReadonlyArray<Call>, Runs.RunsError>
   readonly diff: (left: string, right: string) => Effect.Effect<Diff, Runs.RunsError>
 }
 
@@ -195,6 +196,24 @@ export const report = (id: string): Effect.Effect<Report, Runs.RunsError, Durabl
   DurableRuns.use((runs) => runs.report(id))
 
 /**
+ * A call of a run that asked something of the outside or made a message of the replies: by its path, how much it asked
+ * and reused, the tokens that models counted for both, and the last that it was answered or said.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Call extends Compare.Call {}
+
+/**
+ * The calls of a run, also of one that goes on, in the order in which they were answered or said something.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const calls = (id: string): Effect.Effect<ReadonlyArray<Call>, Runs.RunsError, DurableRuns> =>
+  DurableRuns.use((runs) => runs.calls(id))
+
+/**
  * How two runs differ, by the paths of their calls: those that are the same, those that changed, with the first text that
  * differs, and those that only one of them has. Calls are those that asked something of the outside, or made messages
  * of the run's replies.
@@ -268,6 +287,7 @@ export const layer = (options: Options = {}): Layer.Layer<Runs.Runs | DurableRun
         serve: (agent, { error }) => engine.serve(agent, error),
         rerun: (id, options) => engine.rerun(id, options as never) as never, // their types are the agent's
         report: (id) => Effect.map(engine.kept(id), Compare.report),
+        calls: (id) => Effect.map(engine.kept(id), Compare.calls),
         diff: (left, right) => Effect.zipWith(engine.kept(left), engine.kept(right), Compare.diff)
       }
       return Context.mergeAll(Context.make(Runs.Runs, engine), Context.make(DurableRuns, service))

@@ -43,7 +43,6 @@ const answersOf = (rows: ReadonlyArray<Rows.LogRow>): ReadonlyArray<Answer> =>
 
 export const report = ({ rows, source }: Kept): Report => {
   const answers = answersOf(rows)
-  const isReused = ({ reused }: Answer) => reused === true
   const [own, others] = [answers.filter((answer) => !isReused(answer)), answers.filter(isReused)]
   const left = [...answersOf(source)]
   for (const { hash, value } of others) {
@@ -54,6 +53,8 @@ export const report = ({ rows, source }: Kept): Report => {
   const unused = left.map(({ path, what }) => ({ path, what }))
   return { asked: own.length, reused: others.length, spent: tokensOf(own), saved: tokensOf(others), unused }
 }
+
+const isReused = ({ reused }: Answer): boolean => reused === true
 
 const tokensOf = (answers: ReadonlyArray<Answer>): Tokens => {
   const total = { input: 0, output: 0 }
@@ -78,15 +79,36 @@ const partsOf = (value: Schema.Json): ReadonlyArray<Schema.JsonObject> => {
   return Array.isArray(parts) ? parts : []
 }
 
+export interface Call {
+  readonly path: string
+  readonly asked: number
+  readonly reused: number
+  readonly tokens: Tokens
+  readonly said: string | undefined
+}
+
+/** The calls of a run, in the order in which they were answered or said something. */
+export const calls = (kept: Kept): ReadonlyArray<Call> => {
+  const answers = Map.groupBy(answersOf(kept.rows), callOf)
+  return [...textsOf(kept)].map(([path, texts]) => {
+    const own = answers.get(path) ?? []
+    const reused = own.filter(isReused)
+    return { path, asked: own.length - reused.length, reused: reused.length, tokens: tokensOf(own), said: texts.at(-1) }
+  })
+}
+
+/** The path of the call that asked, whichever branch of a race it asked in. */
+const callOf = ({ path }: Answer): string => path.replace(/#.*/, "")
+
 /** What the calls of a run were answered and said, in the order of that, by their paths. */
-const callsOf = ({ rows }: Kept): ReadonlyMap<string, ReadonlyArray<string>> => {
+const textsOf = ({ rows }: Kept): ReadonlyMap<string, ReadonlyArray<string>> => {
   const calls = new Map<string, Array<string>>()
   const add = (path: string, text: string) => {
     const all = calls.get(path)
     if (all === undefined) calls.set(path, [text])
     else all.push(text)
   }
-  for (const { path, value } of answersOf(rows)) add(path.replace(/#.*/, ""), textOf(value))
+  for (const answer of answersOf(rows)) add(callOf(answer), textOf(answer.value))
   const events = folded(
     rows.flatMap(({ body, kind }) => (kind === "event" ? [JSON.parse(body) as Transcript.Event] : []))
   )
@@ -111,7 +133,7 @@ const textOf = (value: Schema.Json): string => {
 }
 
 export const diff = (a: Kept, b: Kept): Diff => {
-  const [left, right] = [callsOf(a), callsOf(b)]
+  const [left, right] = [textsOf(a), textsOf(b)]
   const same: Array<string> = []
   const changed: Array<Changed> = []
   for (const [path, said] of left) {

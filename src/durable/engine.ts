@@ -14,7 +14,7 @@ import type * as Agent from "../Agent.ts"
 import type { Sequence } from "../internal/sequence.ts"
 import * as MessageSequence from "../MessageSequence.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
-import * as Runs from "../runs/Runs.ts"
+import type * as Runs from "../runs/Runs.ts"
 import { CurrentClasses } from "../store/engine.ts"
 import * as Transcript from "../Transcript.ts"
 import type { Kept } from "./compare.ts"
@@ -23,8 +23,18 @@ import { type Entry, launch, type Server, within } from "./launch.ts"
 import * as Linger from "./linger.ts"
 import * as Reader from "./reader.ts"
 import { Follower } from "./recorder.ts"
-import { type Any, decodeParameters, encodeParameters, eventsOf, isWhole, lostInput, ownContext } from "./request.ts"
-import { DurableRun, infoOf } from "./run.ts"
+import {
+  type Any,
+  decodeParameters,
+  encodeParameters,
+  eventsOf,
+  isWhole,
+  lostInput,
+  ownContext,
+  refused
+} from "./request.ts"
+import * as Rerun from "./rerun.ts"
+import { DurableRun, infoOf, refusalOf } from "./run.ts"
 import { follow, interrupt } from "./speaker.ts"
 import type * as Rows from "./tables.ts"
 import { Fenced, Writer } from "./writer.ts"
@@ -34,15 +44,6 @@ export interface Options {
   readonly lease: Duration.Duration
   readonly linger: Duration.Input | undefined
   readonly max: number | undefined
-}
-
-/** What a run is begun with that takes what it asks from another one. */
-interface Rerun {
-  readonly id?: string | undefined
-  readonly agent?: Any["agent"] | undefined
-  readonly input?: unknown
-  readonly parameters?: unknown
-  readonly error?: Schema.Codec<unknown, unknown> | undefined
 }
 
 export const make = (tables: Rows.Tables, options: Options): Effect.Effect<Engine, never, Scope.Scope> =>
@@ -152,7 +153,7 @@ export class Engine implements Runs.Service {
     Effect.gen({ self: this }, function* () {
       const row = yield* this.find(id)
       const run = this.entries.get(id)?.run
-      const problem = run?.refusal(name, value)
+      const problem = run === undefined ? refusalOf(row, name, value) : run.refusal(name, value)
       if (problem !== undefined) return yield* refused({ _tag: "InvalidSignal", id, signal: name, problem })
       const signal = { run: row.n, kind: "signal", name, value: JSON.stringify(value) } as const
       const n = yield* this.outside(this.tables.send(signal))
@@ -160,7 +161,7 @@ export class Engine implements Runs.Service {
     })
 
   /** Begins a run that takes what it asks from what another one was answered. */
-  rerun(id: string, options: Rerun): Effect.Effect<Runs.Run<unknown>, Runs.RunsError, MiniAgents.MiniAgents> {
+  rerun(id: string, options: Rerun.Options): Effect.Effect<Runs.Run<unknown>, Runs.RunsError, MiniAgents.MiniAgents> {
     return Effect.gen({ self: this }, function* () {
       const context = yield* Effect.context<MiniAgents.MiniAgents>()
       const found = yield* this.find(id)
@@ -169,21 +170,13 @@ export class Engine implements Runs.Service {
         options.agent === undefined ? own : { agent: options.agent, error: options.error, context: ownContext(context) }
       const again = options.id ?? SecureRandom.uuidV4Unsafe()
       const startedAt = yield* Clock.currentTimeMillis
-      const encoded = options.parameters === undefined ? undefined : JSON.stringify(options.parameters)
-      const given =
-        options.parameters === undefined || server === undefined
-          ? encoded
-          : JSON.stringify(yield* Effect.orDie(encodeParameters(server.agent)(options.parameters)))
-      const input = options.input === undefined ? undefined : yield* MessageSequence.from(options.input as [])
-      const body =
-        input === undefined
-          ? (yield* this.outside(this.tables.log(found.n, 0, ["input"]))).at(0)?.body
-          : JSON.stringify(yield* eventsOf(input as unknown as Sequence))
+      const log = this.outside(this.tables.log(found.n, 0, ["input"]))
+      const { body, parameters } = yield* Rerun.sent(options, found, log, server?.agent)
       const added = yield* this.outside(
         this.tables.add(
           {
             ...{ id: again, agent: server?.agent.name ?? found.agent, startedAt, source: found.n },
-            ...{ parameters: given ?? found.parameters, lease: 0 } // whoever takes it up first
+            ...{ parameters, lease: 0 } // whoever takes it up first
           },
           body === undefined ? [] : [{ seq: 1, kind: "input", body }]
         )
@@ -294,6 +287,8 @@ export class Engine implements Runs.Service {
     const life = open(entry, server).pipe(
       Effect.tapCause((cause) => Deferred.failCause(entry.given, cause)),
       Effect.flatMap((run) => (run === undefined ? Effect.void : this.follow(run, server))),
+      // its calls end when this has ended: that is not how they are to be found by who takes it up
+      Effect.onInterrupt(() => Effect.sync(() => entry.run?.lost(Cause.interrupt()))),
       Effect.ensuring(leave),
       Effect.catchCause((cause) =>
         Deferred.isDoneUnsafe(entry.given) ? Effect.void : Deferred.failCause(entry.given, cause as never)
@@ -445,5 +440,3 @@ export class Engine implements Runs.Service {
 
 /** Sequences are made in one place. */
 type Making = Effect.Effect<Sequence, never, MiniAgents.MiniAgents>
-
-export const refused = (reason: Runs.Reason): Runs.RunsError => new Runs.RunsError({ reason })

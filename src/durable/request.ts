@@ -9,7 +9,7 @@ import { inside } from "../internal/promise.ts"
 import { readerOf, type Sequence } from "../internal/sequence.ts"
 import { CurrentTask } from "../internal/task.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
-import type * as Runs from "../runs/Runs.ts"
+import * as Runs from "../runs/Runs.ts"
 import * as Transcript from "../Transcript.ts"
 
 /** A request, whatever its types. */
@@ -47,3 +47,5 @@ const parametersOf = (agent: AnyAgent): Schema.Codec<unknown, Schema.Json> =>
 
 export const encodeParameters = (agent: AnyAgent) => Schema.encodeUnknownEffect(parametersOf(agent))
 export const decodeParameters = (agent: AnyAgent) => Schema.decodeUnknownEffect(parametersOf(agent))
+
+export const refused = (reason: Runs.Reason): Runs.RunsError => new Runs.RunsError({ reason })

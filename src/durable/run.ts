@@ -13,9 +13,11 @@ import { InteractionContext } from "../InteractionContext.ts"
 import type { Arbiter } from "../internal/call.ts"
 import { Log } from "../internal/log.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
+import { current } from "../MiniAgents.ts"
 import type { Info, RunContext, Wait } from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
 import type { Answer, Asked, Journal, Order } from "./journal.ts"
+import * as Shape from "./shape.ts"
 import { Turns } from "./turns.ts"
 import type * as Rows from "./tables.ts"
 import type { Writer, Written } from "./writer.ts"
@@ -36,8 +38,13 @@ export const asking = (run: DurableRun, what: string, request: Schema.Json): Eff
     return Effect.succeed(run.journal.ask(`${Option.isSome(call) ? call.value.path : ""}${branch}`, what, request))
   })
 
+/** Whether the runtime of the current code ends everything. */
+export const isClosing: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
+  Effect.succeed(current(fiber).supervisor.closed)
+)
+
 interface Waiter {
-  readonly wait: Wait
+  readonly wait: Rows.Waiting
   readonly asked: Asked
   readonly check: (value: Schema.Json) => string | undefined
   readonly resume: (effect: Effect.Effect<Schema.Json>) => void
@@ -104,7 +111,7 @@ export class DurableRun implements RunContext, Arbiter {
     return this.row.id
   }
 
-  get waits(): ReadonlyArray<Wait> {
+  get waits(): ReadonlyArray<Rows.Waiting> {
     return this.waiters.map(({ wait }) => wait)
   }
 
@@ -121,7 +128,7 @@ export class DurableRun implements RunContext, Arbiter {
   }): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       this.write(write, (written) => {
-        if (Exit.isFailure(written)) return // what could not be written is interrupted
+        if (Exit.isFailure(written) || this.lostBy !== undefined) return // whoever waits is interrupted
         write.done?.()
         resume(Effect.void)
       })
@@ -152,20 +159,22 @@ export class DurableRun implements RunContext, Arbiter {
     return new Turns(lanes, own, write)
   }
 
-  readonly wait: RunContext["wait"] = (wait, check) =>
+  readonly wait: RunContext["wait"] = (wait, check, schema) =>
     Effect.flatMap(asking(this, "wait", wait.name), (asked) => {
       if (asked.kept !== undefined || asked.other !== undefined) {
         return Effect.map(this.answered(asked), (answer) => answer!.value)
       }
       return Effect.callback<Schema.Json>((resume) => {
-        const waiter: Waiter = { wait, asked, check, resume }
+        const takes = Shape.of(schema)
+        const waiter: Waiter = { wait: takes === undefined ? wait : { ...wait, takes }, asked, check, resume }
         this.waiters.push(waiter)
         const index = this.inbox.findIndex(
           ({ name, value }) => name === wait.name && check(JSON.parse(value) as Schema.Json) === undefined
         )
         if (index >= 0) this.deliver(waiter, this.inbox.splice(index, 1)[0])
         else this.showWaits()
-        return Effect.sync(() => this.forget(waiter))
+        // where all of the runtime ends, the run goes on waiting elsewhere
+        return Effect.map(isClosing, (isClosing) => (isClosing ? undefined : this.forget(waiter)))
       })
     })
 
@@ -226,9 +235,19 @@ export class DurableRun implements RunContext, Arbiter {
   }
 }
 
+/** The same for a run that is not open here, as far as what it waits for says it. */
+export const refusalOf = ({ status, waiting }: Rows.Run, name: string, value: Schema.Json): string | undefined => {
+  const problems = waiting.flatMap((wait) => {
+    if (status !== "running" || wait.name !== name) return []
+    return [wait.takes === undefined ? undefined : Shape.problem(wait.takes, value)]
+  })
+  return problems.includes(undefined) ? undefined : problems[0]
+}
+
 export const infoOf = (row: Rows.Run, open?: DurableRun): Info => {
   const { agent, endedAt, id, startedAt, status } = row
-  const waits = status !== "running" ? [] : open === undefined ? row.waiting : open.waits
+  const known = status !== "running" ? [] : open === undefined ? row.waiting : open.waits
+  const waits = known.map(({ takes: _, ...wait }): Wait => wait)
   const waiting = waits.map(({ name }) => name)
   return { id, agent, status, startedAt, waiting, waits, ...(endedAt === undefined ? {} : { endedAt }) }
 }

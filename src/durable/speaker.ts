@@ -8,10 +8,9 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as MiniAgents from "../MiniAgents.ts"
-import { current } from "../MiniAgents.ts"
 import * as Transcript from "../Transcript.ts"
 import { type Diverged, Recorder } from "./recorder.ts"
-import type { DurableRun } from "./run.ts"
+import { type DurableRun, isClosing } from "./run.ts"
 import type * as Rows from "./tables.ts"
 import { Fenced } from "./writer.ts"
 
@@ -81,8 +80,3 @@ export const interrupt = (tables: Rows.Tables, { epoch, n }: Rows.Run, at: numbe
     const row = { seq: (rows.at(-1)?.seq ?? 0) + 1, kind: "event", body } as const
     return Effect.asVoid(tables.write([{ run: n, epoch, rows: [row], end: { status: "interrupted", at } }]))
   })
-
-/** Whether the runtime ends everything. */
-const isClosing: Effect.Effect<boolean, never, MiniAgents.MiniAgents> = Effect.withFiber((fiber) =>
-  Effect.succeed(current(fiber).supervisor.closed)
-)

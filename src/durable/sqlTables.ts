@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Wait } from "../runs/Runs.ts"
 import { Damage } from "../store/storeError.ts"
 import type * as Store from "../store/tables.ts"
 import type * as Rows from "./tables.ts"
@@ -237,6 +236,6 @@ const toRun = ({ ended_at: endedAt, lease, source, started_at: startedAt, waitin
   lease: Number(lease),
   startedAt: Number(startedAt),
   endedAt: endedAt === null ? undefined : Number(endedAt),
-  waiting: JSON.parse(waiting) as ReadonlyArray<Wait>,
+  waiting: JSON.parse(waiting) as ReadonlyArray<Rows.Waiting>,
   source: source ?? undefined
 })

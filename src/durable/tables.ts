@@ -1,5 +1,6 @@
 /** The rows of runs, and what can be done with them, wherever they are kept. */
 import type * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
 import type * as Migrator from "effect/sql/Migrator"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Info, Wait } from "../runs/Runs.ts"
@@ -7,6 +8,11 @@ import type { Damage } from "../store/storeError.ts"
 
 /** What goes wrong with rows. */
 export type Trouble = SqlError | Migrator.MigrationError | Damage
+
+/** What a run waits for, and the shape of the value that it takes, where that can be said. */
+export interface Waiting extends Wait {
+  readonly takes?: Schema.Json
+}
 
 /** A run. Whoever opened it last owns it: the epoch says how often it was opened, the lease until when it is held. */
 export interface Run {
@@ -20,7 +26,7 @@ export interface Run {
   readonly endedAt: number | undefined
   /** The parameters of the call, as JSON. */
   readonly parameters: string
-  readonly waiting: ReadonlyArray<Wait>
+  readonly waiting: ReadonlyArray<Waiting>
   /** The run that this one is a rerun of. */
   readonly source: number | undefined
 }
@@ -48,7 +54,7 @@ export interface Write {
   readonly run: number
   readonly epoch: number
   readonly rows: ReadonlyArray<LogRow>
-  readonly waiting?: ReadonlyArray<Wait> | undefined
+  readonly waiting?: ReadonlyArray<Waiting> | undefined
   readonly end?: { readonly status: Info["status"]; readonly at: number } | undefined
 }
 

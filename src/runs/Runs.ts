@@ -327,8 +327,15 @@ export const CurrentRun: Context.Reference<RunContext | undefined> = Context.Ref
  */
 export interface RunContext {
   readonly id: string
-  /** Gives the next signal of that name that `check` finds nothing wrong with; what is wrong is for who sent it. */
-  readonly wait: (wait: Wait, check: (value: Schema.Json) => string | undefined) => Effect.Effect<Schema.Json>
+  /**
+   * Gives the next signal of that name that `check` finds nothing wrong with; what is wrong is for who sent it. The schema
+   * is for those who have to say so without this code.
+   */
+  readonly wait: (
+    wait: Wait,
+    check: (value: Schema.Json) => string | undefined,
+    schema: Schema.Codec<unknown, unknown>
+  ) => Effect.Effect<Schema.Json>
 }
 
 /**
@@ -369,7 +376,7 @@ export const wait = <A>(
       return Result.isSuccess(result) ? undefined : fieldIssues(result.failure.issue, value).map(describe).join("; ")
     }
     const asks = options.asks === undefined ? {} : { asks: options.asks }
-    const value = yield* run.wait({ name, path: caller?.path ?? "", ...asks }, check)
+    const value = yield* run.wait({ name, path: caller?.path ?? "", ...asks }, check, schema)
     return Result.getOrThrow(decode(value)) // it was checked
   })
 
