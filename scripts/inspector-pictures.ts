@@ -19,7 +19,7 @@ import { Agent, MiniAgents } from "miniagents"
 import { Inspector } from "miniagents/inspector"
 import { Budget, LlmAgent } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
-import * as Recordings from "../src/inspector/recordFile.ts"
+import * as Recordings from "../src/inspector/record/recordFile.ts"
 import * as Page from "./Page.ts"
 
 const docs = fileURLToPath(new URL("../docs", import.meta.url))

@@ -56,9 +56,9 @@ const ranks: Readonly<Record<string, number>> = {
   "inspector/": 7,
   // what serves the page and writes the files is for Node
   "inspector/Inspector": 8,
-  "inspector/nodeServer": 8,
-  "inspector/recordFile": 8,
-  "inspector/idleClock": 8,
+  "inspector/server/nodeServer": 8,
+  "inspector/record/recordFile": 8,
+  "inspector/watch/idleClock": 8,
   "inspector/register": 8,
   "inspector/index": 8,
   "testing/": 7,

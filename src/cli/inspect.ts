@@ -16,8 +16,8 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Inspector from "../inspector/Inspector.ts"
-import * as RecordFile from "../inspector/recordFile.ts"
-import type { Shown } from "../inspector/server.ts"
+import * as RecordFile from "../inspector/record/recordFile.ts"
+import type { Shown } from "../inspector/server/server.ts"
 import { misuse, Refusal, refuse } from "./refusal.ts"
 
 export interface Inspected {

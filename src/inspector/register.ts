@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Inspector from "./Inspector.ts"
-import * as idleClock from "./idleClock.ts"
+import * as idleClock from "./watch/idleClock.ts"
 
 const settings = Config.all({
   port: Config.option(Config.Int("MINIAGENTS_INSPECTOR_PORT")),

@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Agent } from "miniagents"
 import { Inspector } from "miniagents/inspector"
-import * as RecordFile from "../../src/inspector/recordFile.ts"
+import * as RecordFile from "../../src/inspector/record/recordFile.ts"
 import type { Found, Update } from "../../src/inspector/wire.ts"
 import { Served, shown } from "./Shown.ts"
 

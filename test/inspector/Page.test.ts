@@ -14,7 +14,7 @@ import { type Browser, chromium as playwright, type Page } from "playwright-core
 import { Agent, MessagePromise, type MiniAgents } from "miniagents"
 import { Inspector } from "miniagents/inspector"
 import * as BuiltPage from "../../scripts/Page.ts"
-import * as RecordFile from "../../src/inspector/recordFile.ts"
+import * as RecordFile from "../../src/inspector/record/recordFile.ts"
 import { shown, silent } from "./Shown.ts"
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })

@@ -1,15 +1,15 @@
 /** The page as a whole. */
 import { useEffect, useReducer } from "preact/hooks"
-import { CallPane } from "./CallPane.tsx"
-import { Compare } from "./Compare.tsx"
-import { Header } from "./Header.tsx"
-import { useKeyboard } from "./keyboard.ts"
-import { isOpen } from "./model.ts"
-import { Overview } from "./Overview.tsx"
-import { Help, SearchResults } from "./Panels.tsx"
-import { Scrubber } from "./Scrubber.tsx"
-import type { Store } from "./store.ts"
-import { Table } from "./Table.tsx"
+import { CallPane } from "./call/CallPane.tsx"
+import { Compare } from "./around/Compare.tsx"
+import { Header } from "./around/Header.tsx"
+import { useKeyboard } from "./around/keyboard.ts"
+import { isOpen } from "./state/model.ts"
+import { Overview } from "./around/Overview.tsx"
+import { Help, SearchResults } from "./around/Panels.tsx"
+import { Scrubber } from "./table/Scrubber.tsx"
+import type { Store } from "./state/store.ts"
+import { Table } from "./table/Table.tsx"
 
 /** How often bars grow while nothing else changes, in milliseconds. */
 const growth = 100

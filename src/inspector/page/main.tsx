@@ -1,8 +1,8 @@
 /** Puts the page together. */
 import { render } from "preact"
 import { App } from "./App.tsx"
-import { restoreTheme } from "./Header.tsx"
-import { Store } from "./store.ts"
+import { restoreTheme } from "./around/Header.tsx"
+import { Store } from "./state/store.ts"
 
 restoreTheme()
 render(<App store={new Store()} />, document.body)

@@ -1,6 +1,6 @@
 /** Two recordings side by side: which calls are the same, and where those that are not first differ. */
 import type * as Recording from "./recording.ts"
-import type { Compared, ComparedCall, Difference, Side } from "./wire.ts"
+import type { Compared, ComparedCall, Difference, Side } from "../wire.ts"
 
 /** Calls are the same by their place, and by the hashes of what they were sent and what they replied. */
 export const compare = (left: Recording.Recording, right: Recording.Recording): Compared => {

@@ -1,6 +1,6 @@
 /** What a page is shown of a recording. */
 import type * as Recording from "./recording.ts"
-import type { Asked, Detail, Found, ModelUse, Row, Said, Status } from "./wire.ts"
+import type { Asked, Detail, Found, ModelUse, Row, Said, Status } from "../wire.ts"
 
 /** How many messages of an input or of replies a page is given at once. */
 const mostMessages = 300

@@ -1,6 +1,6 @@
 /** The line of time below the table: any moment of the run, played at any speed. */
-import { time } from "./format.ts"
-import type { Store } from "./store.ts"
+import { time } from "../state/format.ts"
+import type { Store } from "../state/store.ts"
 
 const speeds = [0.25, 1, 4, 16]
 

@@ -1,10 +1,10 @@
 /** The tree of calls and their time line: one table, of which only the rows in sight are made. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks"
-import type { Row } from "../wire.ts"
-import { count, money, ticks, time } from "./format.ts"
-import { endOf, isOpen, type Model, totals } from "./model.ts"
+import type { Row } from "../../wire.ts"
+import { count, money, ticks, time } from "../state/format.ts"
+import { endOf, isOpen, type Model, totals } from "../state/model.ts"
 import type { Line } from "./order.ts"
-import type { Span, Store } from "./store.ts"
+import type { Span, Store } from "../state/store.ts"
 
 const rowHeight = 28
 const spare = 8

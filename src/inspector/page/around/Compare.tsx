@@ -1,9 +1,9 @@
 /** Two runs side by side: what is the same, what is not, and where it first differs. */
 import { useEffect, useState } from "preact/hooks"
-import type { About, Compared, ComparedCall, Difference, Side } from "../wire.ts"
-import { ask } from "./connection.ts"
-import { count, money, time } from "./format.ts"
-import type { Store } from "./store.ts"
+import type { About, Compared, ComparedCall, Difference, Side } from "../../wire.ts"
+import { ask } from "../state/connection.ts"
+import { count, money, time } from "../state/format.ts"
+import type { Store } from "../state/store.ts"
 
 /** Which run is looked at, where there are several, and the way to their comparison. */
 export const Runs = ({ store }: { readonly store: Store }) => {

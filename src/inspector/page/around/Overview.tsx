@@ -1,7 +1,7 @@
 /** What the whole run has cost, by agent and by model. */
-import { count, many, money, time } from "./format.ts"
-import { models, totalsBy, type Totals } from "./model.ts"
-import type { Store } from "./store.ts"
+import { count, many, money, time } from "../state/format.ts"
+import { models, totalsBy, type Totals } from "../state/model.ts"
+import type { Store } from "../state/store.ts"
 
 export const Overview = ({ store }: { readonly store: Store }) => {
   const rows = [...store.model.rows.values()]

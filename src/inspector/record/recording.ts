@@ -1,5 +1,5 @@
 /** A recording: its events, and the tree of calls that a fold makes of them. */
-import type { End, Event, Failure, Fields, Json, OfferedTool, Usage } from "./wire.ts"
+import type { End, Event, Failure, Fields, Json, OfferedTool, Usage } from "../wire.ts"
 
 /** A call of the tree. */
 export interface Call {

@@ -1,8 +1,8 @@
 /** The state of the page, and what changes it. */
-import type { Found, Update } from "../wire.ts"
+import type { Found, Update } from "../../wire.ts"
 import { ask, Connection, type State } from "./connection.ts"
 import { Model } from "./model.ts"
-import { type Filter, keyOf, type Line, lines } from "./order.ts"
+import { type Filter, keyOf, type Line, lines } from "../table/order.ts"
 import * as Route from "./route.ts"
 
 /** Which part of the time is shown, in milliseconds; all of it, where nothing is. */

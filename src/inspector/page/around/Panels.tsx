@@ -1,6 +1,6 @@
 /** What opens above the page: what a search has found, and the help. */
 import { keys } from "./keyboard.ts"
-import type { Store } from "./store.ts"
+import type { Store } from "../state/store.ts"
 
 export const SearchResults = ({ store }: { readonly store: Store }) => {
   const { found, model, query } = store

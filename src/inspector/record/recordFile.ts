@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { Recording } from "./recording.ts"
-import type { Event } from "./wire.ts"
+import type { Event } from "../wire.ts"
 
 /** A recording could not be read or written. */
 export class RecordError extends Schema.TaggedError<RecordError>()("RecordError", {

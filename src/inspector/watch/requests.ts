@@ -3,12 +3,12 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Response from "effect/ai/Response"
 import * as Tool from "effect/ai/Tool"
-import { jsonOf } from "../internal/lossless.ts"
-import * as Budget from "../llm/model/Budget.ts"
-import type * as LlmLogger from "../llm/model/LlmLogger.ts"
-import { usageOf } from "../llm/model/usage.ts"
+import { jsonOf } from "../../internal/lossless.ts"
+import * as Budget from "../../llm/model/Budget.ts"
+import type * as LlmLogger from "../../llm/model/LlmLogger.ts"
+import { usageOf } from "../../llm/model/usage.ts"
 import { endOf, type Recorder } from "./recorder.ts"
-import type { Event, Json, OfferedTool, Usage } from "./wire.ts"
+import type { Event, Json, OfferedTool, Usage } from "../wire.ts"
 
 /** Tells the requests of the calls that a recorder sees, and of no others. */
 export const logger = (recorder: Recorder, tell: (event: Event) => void): LlmLogger.Logger => {

@@ -1,7 +1,7 @@
 /** A recording in the forms in which it leaves the inspector. */
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Recording from "./recording.ts"
-import type { Event } from "./wire.ts"
+import type { Event } from "../wire.ts"
 
 /** The lines of a file of events. */
 export const toLines = (events: ReadonlyArray<Event>): string =>

@@ -1,7 +1,7 @@
 /** One open page: what it looks at, and what of that it has not been told yet. */
-import type { Recording } from "./recording.ts"
-import * as Views from "./views.ts"
-import type { About, Detail, Focus, Row, Update } from "./wire.ts"
+import type { Recording } from "../record/recording.ts"
+import * as Views from "../record/views.ts"
+import type { About, Detail, Focus, Row, Update } from "../wire.ts"
 
 /** What a recording is about, and its time. */
 interface Clocked {

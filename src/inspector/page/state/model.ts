@@ -1,5 +1,5 @@
 /** What the page knows of a run: the rows of its calls as a tree, and the call that is looked at. */
-import type { About, Detail, ModelUse, Row, Said, Update } from "../wire.ts"
+import type { About, Detail, ModelUse, Row, Said, Update } from "../../wire.ts"
 
 /** The call that is looked at, with its messages by number. */
 export interface Focus {

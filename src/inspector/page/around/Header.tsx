@@ -1,10 +1,10 @@
 /** The bar at the top: which run, how it stands, what it costs; search, and what is to be had of it. */
 import { useRef } from "preact/hooks"
 import { Runs } from "./Compare.tsx"
-import { download } from "./connection.ts"
-import { count, many, money } from "./format.ts"
-import { totals } from "./model.ts"
-import type { Store } from "./store.ts"
+import { download } from "../state/connection.ts"
+import { count, many, money } from "../state/format.ts"
+import { totals } from "../state/model.ts"
+import type { Store } from "../state/store.ts"
 
 export const Header = ({ store }: { readonly store: Store }) => {
   const { live, model, past, state } = store

@@ -1,8 +1,8 @@
 /** What the keys do. */
 import { useEffect } from "preact/hooks"
 import { switchTheme } from "./Header.tsx"
-import type { Line } from "./order.ts"
-import type { Store } from "./store.ts"
+import type { Line } from "../table/order.ts"
+import type { Store } from "../state/store.ts"
 
 /** The keys, as the help shows them. */
 export const keys: ReadonlyArray<readonly [keys: string, what: string]> = [

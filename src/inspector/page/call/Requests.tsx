@@ -1,6 +1,6 @@
 /** What a call asked models: the prompts as they were sent, the tools that were offered, and what it cost. */
-import type { Asked, Json } from "../wire.ts"
-import { count, many, money, time } from "./format.ts"
+import type { Asked, Json } from "../../wire.ts"
+import { count, many, money, time } from "../state/format.ts"
 import { Failed, Images, imagesIn, Value } from "./Values.tsx"
 
 export const Requests = ({ asked, now }: { readonly asked: ReadonlyArray<Asked>; readonly now: number }) =>

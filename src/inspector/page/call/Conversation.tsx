@@ -1,8 +1,8 @@
 /** What a call was sent and what it replied, as a conversation, while it is said. */
 import { useEffect, useRef } from "preact/hooks"
-import type { Detail, Fields, Json, Row, Said } from "../wire.ts"
-import { count, many, time } from "./format.ts"
-import type { Store } from "./store.ts"
+import type { Detail, Fields, Json, Row, Said } from "../../wire.ts"
+import { count, many, time } from "../state/format.ts"
+import type { Store } from "../state/store.ts"
 import { Failed, Images, imagesIn, Value } from "./Values.tsx"
 
 interface Props {

@@ -1,13 +1,13 @@
 /** One call: what it was sent, what it said, what it asked models, what it cost, what went wrong. */
 import { useState } from "preact/hooks"
-import type { Detail, Row } from "../wire.ts"
+import type { Detail, Row } from "../../wire.ts"
 import { Conversation } from "./Conversation.tsx"
-import { count, money, time } from "./format.ts"
-import { endOf, models, totals, totalsBy } from "./model.ts"
-import { AgentTotals, ModelTotals } from "./Overview.tsx"
+import { count, money, time } from "../state/format.ts"
+import { endOf, models, totals, totalsBy } from "../state/model.ts"
+import { AgentTotals, ModelTotals } from "../around/Overview.tsx"
 import { Requests } from "./Requests.tsx"
-import type { Store } from "./store.ts"
-import { signOf } from "./Table.tsx"
+import type { Store } from "../state/store.ts"
+import { signOf } from "../table/Table.tsx"
 import { Failed } from "./Values.tsx"
 
 const tabs = ["Conversation", "Requests", "Details"] as const

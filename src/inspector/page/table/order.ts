@@ -1,6 +1,6 @@
 /** Which rows the table has, and in which order: the tree as it is unfolded, or what a filter leaves of it. */
-import { endOf, isOpen, type Model } from "./model.ts"
-import type { Row } from "../wire.ts"
+import { endOf, isOpen, type Model } from "../state/model.ts"
+import type { Row } from "../../wire.ts"
 
 /** What rows are shown. */
 export interface Filter {

@@ -1,5 +1,5 @@
 /** How the page talks with its server: one stream of updates, taken up again when it breaks, and single questions. */
-import type { Update } from "../wire.ts"
+import type { Update } from "../../wire.ts"
 
 export type State = "connecting" | "connected" | "lost"
 

@@ -1,6 +1,6 @@
 /** Values and failures, wherever they are shown. */
-import type { End, Fields, Json } from "../wire.ts"
-import { count } from "./format.ts"
+import type { End, Fields, Json } from "../../wire.ts"
+import { count } from "../state/format.ts"
 
 export const Failed = ({ end }: { readonly end: End | undefined }) => {
   if (end?.is !== "failed") return null
