@@ -17,7 +17,7 @@ import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Inspector from "../inspector/Inspector.ts"
 import * as RecordFile from "../inspector/record/recordFile.ts"
-import type { Shown } from "../inspector/server/server.ts"
+import type { Shown } from "../inspector/server/shown.ts"
 import { misuse, Refusal, refuse } from "./refusal.ts"
 
 export interface Inspected {
@@ -79,7 +79,8 @@ const runProgram = (
       env: {
         MINIAGENTS_INSPECTOR_PORT: String(port),
         MINIAGENTS_INSPECTOR_TOKEN: Redacted.value(token),
-        MINIAGENTS_INSPECTOR_RECORD: record
+        MINIAGENTS_INSPECTOR_RECORD: record,
+        MINIAGENTS_INSPECTOR_STAY: "true"
       }
     })
     const status = yield* child.exitCode

@@ -18,6 +18,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as LlmLogger from "../llm/model/LlmLogger.ts"
 import * as Observer from "../Observer.ts"
+import * as Runs from "../runs/Runs.ts"
 import * as Guard from "../serve/Guard.ts"
 import { Recorder } from "./watch/recorder.ts"
 import * as nodeServer from "./server/nodeServer.ts"
@@ -25,6 +26,11 @@ import * as RecordFile from "./record/recordFile.ts"
 import { Recording } from "./record/recording.ts"
 import * as Requests from "./watch/requests.ts"
 import * as Server from "./server/server.ts"
+import * as Shelf from "./server/shown.ts"
+import { Chats } from "./watch/chats.ts"
+import { stop } from "./watch/liveRuns.ts"
+import { Program } from "./watch/program.ts"
+import type { Exported } from "./watch/program.ts"
 import type { Event } from "./wire.ts"
 
 /**
@@ -129,10 +135,10 @@ export const layer = (options: Options = {}): Layer.Layer<Inspector, InspectorEr
  *
  * @internal
  */
-export const layerProcess = (options: Options = {}): Layer.Layer<Inspector, InspectorError> =>
+export const layerProcess = (options: Options = {}, exported?: Exported): Layer.Layer<Inspector, InspectorError> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const watched = yield* watch(options)
+      const watched = yield* watch(options, exported)
       yield* Effect.acquireRelease(
         Effect.sync(() => Observer.register(watched.recorder)),
         (remove) => Effect.sync(remove)
@@ -155,9 +161,9 @@ export const layerProcess = (options: Options = {}): Layer.Layer<Inspector, Insp
  * @internal
  */
 export const layerRecordings = (
-  shown: ReadonlyArray<Server.Shown>,
+  shown: ReadonlyArray<Shelf.Shown>,
   options: Options
-): Layer.Layer<Inspector, InspectorError> => listen(shown, undefined, options)
+): Layer.Layer<Inspector, InspectorError> => listen(Shelf.fixed(shown), undefined, options)
 
 /** A program that is watched. */
 interface Watched {
@@ -165,9 +171,10 @@ interface Watched {
   readonly recording: Recording
   readonly file: RecordFile.RecordFile | undefined
   readonly title: string
+  readonly chats: Chats
 }
 
-const watch = (options: Options): Effect.Effect<Watched, InspectorError, Scope.Scope> =>
+const watch = (options: Options, exported?: Exported): Effect.Effect<Watched, InspectorError, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const { record, title = titleOf(process.argv[1]) } = options
@@ -184,14 +191,17 @@ const watch = (options: Options): Effect.Effect<Watched, InspectorError, Scope.S
       recording.add(event)
       file?.add(event)
     }
-    const recorder = new Recorder(title, clock, tell)
+    const program = new Program(exported)
+    const recorder = new Recorder(title, clock, tell, program)
     yield* Effect.acquireRelease(
       Effect.sync(() => LlmLogger.register(Requests.logger(recorder, tell))),
       (remove) => Effect.sync(remove)
     )
     yield* Effect.forkScoped(look(recorder, file))
     yield* Effect.addFinalizer(() => Effect.sync(() => recorder.poll()))
-    return { recorder, recording, file, title }
+    const runs = yield* Effect.map(Layer.build(Runs.layerMemory({ keep: "1 hour" })), Context.get(Runs.Runs))
+    const chats = new Chats(program, recorder, runs, yield* Effect.scope)
+    return { recorder, recording, file, title, chats }
   })
 
 /** Gathers from time to time what came meanwhile. */
@@ -200,7 +210,10 @@ const look = (recorder: Recorder, file: RecordFile.RecordFile | undefined): Effe
     for (let turn = 0; ; turn++) {
       yield* Effect.sleep("30 millis")
       recorder.poll()
-      if (turn % 8 === 0) recorder.lookForWaits()
+      if (turn % 8 === 0) {
+        recorder.lookForWaits()
+        yield* recorder.runs.look
+      }
       file?.flush()
     }
   })
@@ -208,13 +221,22 @@ const look = (recorder: Recorder, file: RecordFile.RecordFile | undefined): Effe
 const titleOf = (file: string | undefined): string => file?.split(/[\\/]/).at(-1) ?? "program"
 
 const serve = (watched: Watched, options: Options): Layer.Layer<Inspector, InspectorError> => {
-  const { file, recording, title } = watched
+  const { chats, file, recorder, recording, title } = watched
   const about = () => ({ id: "live", title, startedAt: recording.startedAt, live: true })
-  return listen([{ recording, about, now: () => watched.recorder.now }], file?.file, options)
+  const acts: Shelf.Acts = {
+    chat: {
+      agents: recorder.program.agents,
+      get: (chat) => chats.get(chat),
+      say: (said) => chats.say(said)
+    },
+    answer: ({ call, name, value }) => recorder.runs.answer(call, name, value),
+    stop: (call) => stop(recorder, call)
+  }
+  return listen(Shelf.fixed([{ recording, about, now: () => recorder.now, acts }]), file?.file, options)
 }
 
 const listen = (
-  shown: ReadonlyArray<Server.Shown>,
+  shelf: Shelf.Shelf,
   record: string | undefined,
   options: Options
 ): Layer.Layer<Inspector, InspectorError> =>
@@ -223,7 +245,7 @@ const listen = (
     Effect.gen(function* () {
       const { port = 0, token = Redacted.make(SecureRandom.uuidV4Unsafe()) } = options
       const clock = yield* Clock.Clock
-      const routes = Server.layer({ token, shown, asset }).pipe(
+      const routes = Server.layer({ token, shelf, asset }).pipe(
         Layer.provide(Guard.layer()),
         Layer.provideMerge(Layer.succeed(Clock.Clock, clock))
       )

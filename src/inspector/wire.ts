@@ -48,6 +48,7 @@ export interface OfferedTool {
  * - `asked`, `answered`: a request to a model. `keeps` is how many messages of the prompt are those of the request
  *   before in the same call, and `prompt` is the rest.
  * - `waits`: a call waits for another one, or no longer; `stuck` if they wait for each other.
+ * - `asks`: a run, which its outermost call stands for, waits for these answers from outside.
  */
 export type Event =
   | { readonly _tag: "run"; readonly format: 1; readonly startedAt: number; readonly title: string }
@@ -110,6 +111,14 @@ export type Event =
       readonly on?: number
       readonly stuck?: true
     }
+  | { readonly _tag: "asks"; readonly t: number; readonly call: number; readonly waits: ReadonlyArray<Wait> }
+
+/** What a run waits for: the name of the signal, the call in which it is waited for, and what is to be decided. */
+export interface Wait {
+  readonly name: string
+  readonly path: string
+  readonly asks?: Json
+}
 
 /** What the models of one name have cost in a call. */
 export interface ModelUse {
@@ -143,6 +152,8 @@ export interface Row {
   readonly failedBelow: number
   readonly waitsFor?: number
   readonly stuck?: true
+  /** How many answers from outside the run waits for, which this call stands for. */
+  readonly asks?: number
   readonly sent: number
   readonly replied: number
   /** Characters that this call said itself. */
@@ -195,6 +206,8 @@ export interface Detail {
   readonly replied: ReadonlyArray<number>
   readonly repliedBefore: number
   readonly asked: ReadonlyArray<Asked>
+  /** What is waited for in this call or, where it stands for a run, in that. */
+  readonly waits: ReadonlyArray<Wait>
   readonly returned?: End
   readonly spoken?: End
 }
@@ -206,6 +219,12 @@ export interface Focus {
   readonly messages: ReadonlyArray<Said>
 }
 
+/**
+ * What can be done with what is shown: talk with its agents, stop a call, answer what a run waits for, run it again with
+ * other words, begin another conversation in the middle of this one.
+ */
+export type Act = "chat" | "stop" | "answer" | "rerun" | "fork"
+
 /** What a recording is about. */
 export interface About {
   readonly id: string
@@ -213,6 +232,11 @@ export interface About {
   readonly startedAt: number
   /** Whether the program still runs, as far as is known. */
   readonly live: boolean
+  readonly can: ReadonlyArray<Act>
+  /** Its time counts what was kept, one after the other; milliseconds unless said. */
+  readonly unit?: "steps"
+  /** How a run that is kept in a store stands. */
+  readonly status?: string
 }
 
 /** What the server tells a page: first all rows, then those that changed. */
@@ -272,4 +296,33 @@ export interface Compared {
   readonly left: Side
   readonly right: Side
   readonly calls: ReadonlyArray<ComparedCall>
+}
+
+/** What is said to an agent: in which conversation, after how many of its turns, and with which parameters. */
+export interface ToSay {
+  readonly chat: string
+  readonly agent: string
+  readonly text: string
+  readonly keep: number
+  readonly parameters: Json
+}
+
+/** The answer to what a run waits for: which run, by a call of it, and the signal by its name. */
+export interface ToAnswer {
+  readonly call: number
+  readonly name: string
+  readonly value: Json
+}
+
+/** An agent that can be called from the page, with the JSON Schema of its parameters. */
+export interface Callable {
+  readonly name: string
+  readonly description?: string
+  readonly parameters: Json
+}
+
+/** A conversation with an agent: what was said to it, and the calls that answered. */
+export interface Chat {
+  readonly agent: string
+  readonly turns: ReadonlyArray<{ readonly text: string; readonly call: number }>
 }

@@ -67,13 +67,13 @@ class AgentImpl implements Contract.Agent<{}, never, never> {
     this.parameters = optional(self.parameters, self.given)
     this.trigger = (input?: unknown, parameters?: object, options?: Contract.CallOptions) =>
       Effect.withFiber((fiber) => {
-        const { call, start } = open(self, body, fiber, parameters, options, notSent)
+        const { call, start } = open(this, self, body, fiber, parameters, options, notSent)
         start(toSequence(input, { ...call.source, owner: call }, `${self.name}.trigger`))
         return Effect.succeed(call.replies as Sequence<never>) // its errors are in the type of `trigger`
       })
     this.call = (parameters?: object, options?: Contract.CallOptions) =>
       Effect.withFiber((fiber) => {
-        const { call, start } = open(self, body, fiber, parameters, options)
+        const { call, start } = open(this, self, body, fiber, parameters, options)
         start(call.input)
         return Effect.succeed(new OpenCall(call, call.supervisor.openedBy(fiber)) as never) // its errors are in the type of `call`
       })
@@ -100,6 +100,7 @@ const notSent = new Sequence(false, undefined)
 
 /** A call that is to start, once it is clear what it was sent. */
 const open = (
+  agent: InteractionContext.AgentInfo,
   self: Definition,
   body: Effect.Effect<InteractionContext.Body, never, unknown>,
   fiber: Fiber.Fiber<unknown, unknown>,
@@ -116,7 +117,7 @@ const open = (
       : self.check(given === undefined ? self.given : { ...self.given, ...given })
   const parameters = Exit.isSuccess(checked) ? checked.value : given
   const { errorsAsMessages = runtime.errorsAsMessages, startSoon = runtime.startSoon } = options
-  const call = new Call(self, parameters, source, errorsAsMessages, input)
+  const call = new Call(agent, parameters, source, errorsAsMessages, input)
   const start = (input: Sequence | Message.InvalidMessage): void => {
     if (!(input instanceof Sequence)) return call.refuse(input)
     call.input = input

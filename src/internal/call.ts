@@ -36,6 +36,7 @@ export const Service: Context.Service<Contract.InteractionContext, Contract.Inte
 
 export class Call extends Task implements Contract.InteractionContext {
   override readonly place: Place
+  /** The agent itself, of which the body sees the name alone. */
   readonly agent: Contract.AgentInfo
   readonly parameters: unknown
   /** Where it was called from. */
@@ -134,7 +135,7 @@ export class Call extends Task implements Contract.InteractionContext {
     const { fiber, runtime } = this.source
     const { agent, input, parameters, replies } = this
     const call = { agent, parameters, input: input.watched, replies: replies.watched }
-    this.observed = new Observed(this.place, call, encode)
+    this.observed = new Observed(this, this.place, call, encode)
     runtime.watchers.observe(this.observed, fiber.context)
   }
 

@@ -71,16 +71,20 @@ export class Observed implements Call {
   readonly parameters: unknown
   readonly input: MessageSequence
   readonly replies: MessageSequence
+  /** What runs, until its body has ended. */
+  task: Task | undefined
   private readonly place: Place
   private readonly encode: (parameters: unknown) => Schema.Json
   private readonly begun = Deferred.makeUnsafe<void>()
   private readonly ended = Deferred.makeUnsafe<Exit.Exit<unknown, unknown>>()
 
   constructor(
+    task: Task,
     place: Place,
     call: Pick<Call, "agent" | "parameters" | "input" | "replies">,
     encode: (parameters: unknown) => Schema.Json
   ) {
+    this.task = task
     this.place = place
     place.observed = this
     this.agent = call.agent
@@ -115,6 +119,7 @@ export class Observed implements Call {
   }
 
   end(exit: Exit.Exit<unknown, unknown>): void {
+    this.task = undefined
     Deferred.doneUnsafe(this.ended, Effect.succeed(exit))
   }
 }

@@ -9,6 +9,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Agent } from "miniagents"
 import { Inspector } from "miniagents/inspector"
@@ -61,6 +63,70 @@ describe("Inspector", () => {
       })
       assert.match(served.url.hostname, /^127\.0\.0\.1$/)
     }))
+
+  it("does nothing for who has no token, comes from elsewhere or says what cannot be done", () =>
+    shown(echo.trigger("hello"), async (served) => {
+      await (
+        await served.updates().next()
+      ).value
+      const body = { chat: "c", agent: "Echo", text: "hi", keep: 0, parameters: {} }
+      const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+        fetch(new URL(path, served.url.origin), {
+          method: "POST",
+          headers: { authorization: `Bearer ${served.token}`, "content-type": "application/json", ...headers },
+          body: JSON.stringify(body)
+        })
+      const statusOfPost = async (...given: Parameters<typeof post>) => (await post(...given)).status
+      const paths = ["say", "stop", "answer"].map((name) => `/api/${name}`)
+      for (const path of paths) {
+        assert.deepStrictEqual(
+          [
+            await statusOfPost(path, body, { authorization: "Bearer x" }),
+            await statusOfPost(path, body, { origin: "https://evil.example" }),
+            await statusOfPost(path, body, { "content-type": "text/plain" }),
+            await statusOfPost(path, [])
+          ],
+          [401, 403, 415, 400],
+          path
+        )
+      }
+      const refused = async (path: string, body: unknown) => {
+        const response = await post(path, body)
+        return [response.status, ((await response.json()) as { error: { message: string } }).error.message]
+      }
+      assert.deepStrictEqual(await refused("/api/say", { ...body, agent: "Nobody" }), [
+        409,
+        "There is no agent `Nobody`"
+      ])
+      assert.deepStrictEqual(await refused("/api/say", { ...body, parameters: { x: 1 } }), [
+        409,
+        "There is no parameter `x`"
+      ])
+      assert.deepStrictEqual(await refused("/api/stop", { call: 0 }), [409, "The call has ended already"])
+      assert.deepStrictEqual(await refused("/api/answer", { call: 0, name: "x", value: 1 }), [
+        409,
+        "This call is no run that could be answered"
+      ])
+      assert.deepStrictEqual(
+        [await statusOfPost("/api/say", body), await statusOfPost("/api/say?run=other", body)],
+        [200, 404]
+      )
+    }))
+
+  it("what is redacted is so in the agents that can be talked with, and in what they are told", () => {
+    const parameters = { key: Schema.Redacted(Schema.String) }
+    const login = Agent.make("Login", { parameters }, (ctx) => ctx.reply("in"))
+    return shown(login.trigger("x", { key: Redacted.make("very secret") }), async (served) => {
+      const updates = served.updates("/api/updates?focus=0")
+      for await (const { rows } of updates) if (rows[0]?.status === "done") break
+      const told = [await served.get("/api/agents"), await served.get("/api/call?call=0")]
+      for (const response of told) {
+        const text = await response.text()
+        assert.match(text, /"key":|"Login"/)
+        assert.notInclude(text, "very secret")
+      }
+    })
+  })
 
   it("tells all rows, then what changes of them, and all of the call that is looked at", () => {
     const goOn = Deferred.makeUnsafe<void>()

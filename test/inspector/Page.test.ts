@@ -9,10 +9,15 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
 import { type Browser, chromium as playwright, type Page } from "playwright-core"
 import { Agent, MessagePromise, type MiniAgents } from "miniagents"
 import { Inspector } from "miniagents/inspector"
+import { LlmAgent } from "miniagents/llm"
+import { ScriptedModel } from "miniagents/testing"
 import * as BuiltPage from "../../scripts/Page.ts"
 import * as RecordFile from "../../src/inspector/record/recordFile.ts"
 import { shown, silent } from "./Shown.ts"
@@ -299,6 +304,111 @@ describe("the page", () => {
         await page.close()
       })
     }).pipe(Effect.provide(Layer.provide(Inspector.layerRecordings(both, {}), silent)), Effect.runPromise)
+  })
+
+  describe("talks with agents", () => {
+    const parrot = Agent.make(
+      "Parrot",
+      { description: "Says it again", parameters: { times: Schema.Int } },
+      Effect.fnUntraced(function* (ctx) {
+        const heard = yield* ctx.messages.messages
+        const last = String(heard.at(-1))
+        yield* ctx.reply(yield* worker.trigger("help"))
+        yield* ctx.reply(`${heard.length}: ${`${last} `.repeat(ctx.parameters.times).trim()}`)
+        if (last === "fail") return yield* Effect.die(new Error("that was too much"))
+        if (last === "hang") return yield* Effect.never
+      })
+    )
+    const say = async (page: Page, text: string) => {
+      await page.getByLabel("Say to Parrot").fill(text)
+      await page.keyboard.press("Enter")
+    }
+    const heard = (page: Page, text: string) => pane(page).locator(".message pre", { hasText: text }).last().waitFor()
+
+    it("whole conversations: the calls are in the tree, and a turn can be said anew", () =>
+      onPage(drained(parrot.trigger("first", { times: 1 })), async (page, url) => {
+        await row(page, "Parrot").getByLabel("done").waitFor()
+        await page.keyboard.press("c")
+        await page.getByLabel("Agent to talk with").selectOption("Parrot")
+        await page.getByLabel("Parameters, as JSON").fill('{ "times": 2 }')
+        await say(page, "hello")
+        await heard(page, "1: hello hello")
+        assert.deepStrictEqual(await table(page), ["▾\n✓\nParrot", "✓\nWorker", "▾\n✓\nParrot", "✓\nWorker"])
+        await say(page, "again")
+        await heard(page, "4: again again") // the user's, two replies, the user's
+        await page.getByRole("button", { name: "Edit" }).first().click()
+        assert.strictEqual(await page.getByLabel("Say to Parrot").inputValue(), "hello")
+        await say(page, "hullo")
+        await heard(page, "1: hullo hullo")
+        assert.strictEqual(await pane(page).locator(".turn").count(), 1)
+        // a second tab, and the same after a reload, show the same conversation
+        const late = await open(page.url())
+        await heard(late, "1: hullo hullo")
+        await late.close()
+        await page.reload()
+        await heard(page, "1: hullo hullo")
+        assert.notStrictEqual(page.url(), url)
+      }))
+
+    it("what an agent cannot take, fails with, or does not end is seen, and can be stopped", () =>
+      onPage(drained(parrot.trigger("first", { times: 1 })), async (page) => {
+        await row(page, "Parrot").getByLabel("done").waitFor()
+        await page.getByRole("button", { name: "Chat" }).click()
+        await page.getByLabel("Agent to talk with").selectOption("Parrot")
+        await page.getByLabel("Parameters, as JSON").fill('{ "times": "x" }')
+        await say(page, "hello")
+        assert.match(await page.getByRole("alert").innerText(), /`parameters` do not fit: `times`/)
+        await page.getByLabel("Parameters, as JSON").fill('{ "times": 1 }')
+        await say(page, "fail")
+        await pane(page).locator(".trouble", { hasText: "that was too much" }).waitFor()
+        await say(page, "hang") // goes on from what was said before the failure
+        await heard(page, "4: hang")
+        await page.getByRole("button", { name: "Stop" }).click()
+        await pane(page).getByText("was stopped").waitFor()
+        await say(page, "well")
+        await heard(page, "7: well")
+      }))
+
+    it("what a tool may do is approved, edited or denied", async () => {
+      const toolkit = Toolkit.make(
+        Tool.make("Remove", {
+          parameters: Schema.Struct({ what: Schema.String }),
+          success: Schema.String,
+          needsApproval: true
+        })
+      )
+      const removed: Array<string> = []
+      const tools = toolkit.toLayer({ Remove: ({ what }) => Effect.sync(() => (removed.push(what), `no ${what}`)) })
+      const { text, toolCall, turn } = ScriptedModel
+      const asks = turn(toolCall("Remove", { what: "all" }))
+      const model = ScriptedModel.layer([asks, turn(text("one")), asks, turn(text("two")), asks, turn(text("three"))])
+      const clerk = LlmAgent.make("Clerk", { toolkit })
+      const program = clerk.trigger("begin").pipe(
+        Effect.flatMap((replies) => replies.messages),
+        Effect.provide([model, tools])
+      )
+      await onPage(program, async (page) => {
+        await row(page, "Clerk").getByLabel("done").waitFor()
+        await page.keyboard.press("c")
+        const ask = async () => {
+          await page.getByLabel("Say to Clerk").fill("clean up")
+          await page.keyboard.press("Enter")
+          await page.getByLabel("Approval of Remove").waitFor()
+        }
+        await ask()
+        await page.getByText("Waiting for you").waitFor()
+        const parameters = page.getByLabel("Approval of Remove").getByLabel("Parameters, as JSON")
+        await parameters.fill('{ "what": "little" }')
+        await page.getByRole("button", { name: "Approve as edited" }).click()
+        await pane(page).getByText("two").waitFor()
+        await ask()
+        await page.getByLabel("Why not").fill("keep it")
+        await page.getByRole("button", { name: "Deny" }).click()
+        await pane(page).getByText("three").waitFor()
+        assert.deepStrictEqual(removed, ["little"])
+        assert.strictEqual(await page.getByText("Waiting for you").count(), 0)
+      })
+    })
   })
 
   it("is at most 40 kB, compressed, and asks nobody but its server for anything", () =>

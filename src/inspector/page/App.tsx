@@ -1,5 +1,6 @@
 /** The page as a whole. */
 import { useEffect, useReducer } from "preact/hooks"
+import { ChatPane } from "./talk/ChatPane.tsx"
 import { CallPane } from "./call/CallPane.tsx"
 import { Compare } from "./around/Compare.tsx"
 import { Header } from "./around/Header.tsx"
@@ -32,19 +33,26 @@ const useDrawing = (store: Store): void => {
 export const App = ({ store }: { readonly store: Store }) => {
   useDrawing(store)
   useKeyboard(store)
-  const { call } = store.route
+  const { call, chat } = store.route
   return (
     <div class="app">
       <Header store={store} />
       <Deadlocks store={store} />
+      <Questions store={store} />
       {store.panel === "compare" ? <Compare store={store} /> : null}
       <main hidden={store.panel === "compare"}>
         <section class="left" aria-label="Calls">
           <Table store={store} />
           <Scrubber store={store} />
         </section>
-        <aside class="right" aria-label={call === undefined ? "Totals" : "Call"}>
-          {call === undefined ? <Overview store={store} /> : <CallPane store={store} id={call} />}
+        <aside class="right" aria-label={chat !== undefined ? "Chat" : call === undefined ? "Totals" : "Call"}>
+          {chat !== undefined && store.chat !== undefined ? (
+            <ChatPane key={chat} chat={store.chat} store={store} />
+          ) : call === undefined ? (
+            <Overview store={store} />
+          ) : (
+            <CallPane store={store} id={call} />
+          )}
         </aside>
       </main>
       {store.panel === "search" ? <SearchResults store={store} /> : null}
@@ -73,6 +81,24 @@ const Deadlocks = ({ store }: { readonly store: Store }) => {
         </span>
       ))}
       {stuck.length > 6 ? <span>and {stuck.length - 6} more</span> : null}
+    </div>
+  )
+}
+
+/** What waits for a person is said to everyone at once, too. */
+const Questions = ({ store }: { readonly store: Store }) => {
+  const asking = [...store.model.rows.values()].filter((row) => (row.asks ?? 0) > 0)
+  if (asking.length === 0) return null
+  return (
+    <div class="asking" role="status">
+      <strong>Waiting for you</strong>
+      {asking.slice(0, 8).map((row) => (
+        <button key={row.id} class="link" onClick={() => store.select(row.id)}>
+          {row.agent}
+          {(row.asks ?? 0) > 1 ? ` (${row.asks})` : ""}
+        </button>
+      ))}
+      {asking.length > 8 ? <span>and {asking.length - 8} more</span> : null}
     </div>
   )
 }

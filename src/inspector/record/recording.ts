@@ -1,5 +1,5 @@
 /** A recording: its events, and the tree of calls that a fold makes of them. */
-import type { End, Event, Failure, Fields, Json, OfferedTool, Usage } from "../wire.ts"
+import type { End, Event, Failure, Fields, Json, OfferedTool, Usage, Wait } from "../wire.ts"
 
 /** A call of the tree. */
 export interface Call {
@@ -19,6 +19,8 @@ export interface Call {
   spoken: { readonly t: number; readonly end: End } | undefined
   waitsFor: number | undefined
   stuck: boolean
+  /** What the run waits for from outside, which this call stands for. */
+  asks: ReadonlyArray<Wait>
   /** Characters that it said itself. */
   chars: number
   failedBelow: number
@@ -122,7 +124,7 @@ export class Recording {
     const { agent, call: id, description, parameters, parent, path, t: at } = event
     const lists = { children: [], sent: [], replied: [], requests: [] }
     const none = { started: undefined, returned: undefined, spoken: undefined, waitsFor: undefined, stuck: false }
-    const counts = { chars: 0, failedBelow: 0 }
+    const counts = { chars: 0, failedBelow: 0, asks: [] }
     this.calls[id] = { id, parent, path, agent, description, parameters, at, ...lists, ...none, ...counts }
     const above = parent === undefined ? undefined : this.calls[parent]
     if (above === undefined) this.roots.push(id)
@@ -150,10 +152,23 @@ export class Recording {
         call.waitsFor = event.on
         call.stuck = event.stuck ?? false
         break
+      case "asks":
+        for (const { path } of [...call.asks, ...event.waits]) this.changed(this.below(call, path))
+        call.asks = event.waits
+        break
       default:
         this.pass(call, event._tag, event.messages)
     }
     this.changed(call.id)
+  }
+
+  /** The call of a path that begins with that of a call. */
+  private below(call: Call, path: string): number {
+    for (const child of call.children) {
+      const { path: own } = this.calls[child]!
+      if (path === own || path.startsWith(`${own}/`)) return this.below(this.calls[child]!, path)
+    }
+    return call.id
   }
 
   /** Messages came into the input or the replies of a call. */
@@ -235,7 +250,7 @@ export class Recording {
   }
 }
 
-type CallEvent = Event & { readonly _tag: "started" | "returned" | "spoken" | "sent" | "replied" | "waits" }
+type CallEvent = Event & { readonly _tag: "started" | "returned" | "spoken" | "sent" | "replied" | "waits" | "asks" }
 type MessageEvent = Event & { readonly _tag: "open" | "text" | "message" | "broken" }
 
 const emptyMessage = (at: number, opened: number): Message => ({

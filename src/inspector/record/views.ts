@@ -1,6 +1,6 @@
 /** What a page is shown of a recording. */
 import type * as Recording from "./recording.ts"
-import type { Asked, Detail, Found, ModelUse, Row, Said, Status } from "../wire.ts"
+import type { Asked, Detail, Found, ModelUse, Row, Said, Status, Wait } from "../wire.ts"
 
 /** How many messages of an input or of replies a page is given at once. */
 const mostMessages = 300
@@ -33,7 +33,8 @@ export const row = (recording: Recording.Recording, call: Recording.Call): Row =
     ...(spoken === undefined ? {} : { spoken: spoken.t }),
     ...(end?.is === "failed" ? { failure: `${end.failure.error}: ${end.failure.reason}` } : {}),
     ...(waitsFor === undefined ? {} : { waitsFor }),
-    ...(stuck ? { stuck } : {})
+    ...(stuck ? { stuck } : {}),
+    ...(call.asks.length > 0 ? { asks: call.asks.length } : {})
   }
 }
 
@@ -87,10 +88,18 @@ export const detail = (recording: Recording.Recording, call: Recording.Call): De
     replied: replied.slice(-mostMessages),
     repliedBefore: Math.max(0, replied.length - mostMessages),
     asked: call.requests.map((request) => asked(recording.requests[request]!)),
+    waits: waitsOf(recording, call),
     ...(description === undefined ? {} : { description }),
     ...(returned === undefined ? {} : { returned: returned.end }),
     ...(spoken === undefined ? {} : { spoken: spoken.end })
   }
+}
+
+/** What is waited for in a call, or anywhere in the run that it stands for. */
+const waitsOf = (recording: Recording.Recording, call: Recording.Call): ReadonlyArray<Wait> => {
+  let root = call
+  while (root.parent !== undefined) root = recording.calls[root.parent] ?? { ...root, parent: undefined }
+  return root === call ? call.asks : root.asks.filter(({ path }) => path === call.path)
 }
 
 const asked = (request: Recording.Request): Asked => {

@@ -14,25 +14,19 @@ import * as eventBody from "../../serve/eventBody.ts"
 import * as Guard from "../../serve/Guard.ts"
 import * as jsonBody from "../../serve/jsonBody.ts"
 import { refusal } from "../../serve/refusal.ts"
+import * as Acts from "./actRoutes.ts"
+import { empty, headers, json, nothingThere } from "./answers.ts"
 import { compare } from "../record/compare.ts"
 import { PageView } from "./pageView.ts"
 import * as Exports from "../record/exports.ts"
-import type { Recording } from "../record/recording.ts"
+import { aboutOf, type Shelf, type Shown } from "./shown.ts"
 import * as Views from "../record/views.ts"
-import type { About, Update } from "../wire.ts"
-
-/** A recording that can be looked at. */
-export interface Shown {
-  readonly about: () => About
-  readonly recording: Recording
-  /** The time of the recording, in milliseconds since it began. */
-  readonly now: () => number
-}
+import type { Focus, Update } from "../wire.ts"
 
 /** What the routes serve. */
 export interface Served {
   readonly token: Redacted.Redacted
-  readonly shown: ReadonlyArray<Shown>
+  readonly shelf: Shelf
   /** The files of the page; fails where it was not built. */
   readonly asset: (name: string) => Effect.Effect<Uint8Array, unknown>
 }
@@ -60,14 +54,25 @@ export const layer = (served: Served): Layer.Layer<never, never, HttpRouter.Http
       yield* router.add("POST", "/api/focus", (request) =>
         answer(served, request, () => focus(request, views, guard.bodyTimeout))
       )
-      yield* add("/api/at", (shown, query) => json(at(shown, query)))
-      yield* add("/api/search", ({ recording }, query) => json(Views.search(recording, query.get("q") ?? "")))
-      yield* add("/api/runs", () => json(served.shown.map(({ about }) => about())))
-      yield* add("/api/compare", ({ recording }, query) => {
-        const other = served.shown.find(({ about }) => about().id === query.get("with"))
-        return other === undefined ? nothingThere : json(compare(recording, other.recording))
-      })
+      yield* add("/api/at", (shown, query) => told(at(shown, query)))
+      yield* add("/api/call", (shown, query) => told(whole(shown, query)))
+      yield* add("/api/search", ({ recording }, query) => told(Views.search(recording, query.get("q") ?? "")))
+      yield* add("/api/runs", () => Effect.map(served.shelf.list, json))
+      yield* add("/api/compare", ({ recording }, query) =>
+        Effect.flatMap(served.shelf.find(query.get("with") ?? ""), (other) =>
+          other === undefined ? nothingThere : told(compare(recording, other.recording))
+        )
+      )
       yield* add("/api/export", ({ recording }, query) => Effect.succeed(Exports.response(recording, query)))
+      yield* add("/api/agents", Acts.agents)
+      yield* add("/api/chat", (shown, query) => Acts.chat(shown, query.get("chat") ?? ""))
+      for (const [path, handle] of Object.entries(Acts.posts)) {
+        yield* router.add("POST", path as `/${string}`, (request) =>
+          answer(served, request, (shown) =>
+            Effect.catch(Effect.scoped(handle(shown, request, guard)), (refused) => Effect.succeed(refused))
+          )
+        )
+      }
     })
   )
 
@@ -84,25 +89,12 @@ const answer = (
   const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? null
   if (!allowed(served, given)) return refusal(401, "unauthorized", "A bearer token is needed")
   const query = urlOf(request).searchParams
-  const run = query.get("run")
-  const shown = run === null ? served.shown[0] : served.shown.find(({ about }) => about().id === run)
-  return shown === undefined ? nothingThere : handle(shown, query)
+  return Effect.flatMap(served.shelf.find(query.get("run") ?? undefined), (shown) =>
+    shown === undefined ? nothingThere : handle(shown, query)
+  )
 }
 
-const nothingThere = refusal(404, "not_found", "There is no such recording")
-
-const json = (value: unknown): Effect.Effect<Response> =>
-  Effect.succeed(HttpServerResponse.jsonUnsafe(value, { headers }))
-
-/** Nothing of a program is to be kept by a browser, taken for anything else, or shown inside of another page. */
-const headers = {
-  "cache-control": "no-store",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-resource-policy": "same-origin",
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-} as const
+const told = (value: unknown): Effect.Effect<Response> => Effect.succeed(json(value))
 
 const page = HttpServerResponse.text(
   `<!doctype html>
@@ -145,7 +137,9 @@ const updates = (
       const view = yield* Effect.acquireRelease(
         Effect.sync(
           () =>
-            new PageView(shown.recording, shown, numberOf(query.get("focus")), () => Queue.offerUnsafe(news, undefined))
+            new PageView(shown.recording, clocked(shown), numberOf(query.get("focus")), () =>
+              Queue.offerUnsafe(news, undefined)
+            )
         ),
         (view) =>
           Effect.sync(() => {
@@ -154,6 +148,7 @@ const updates = (
           })
       )
       views.set(page, view)
+      if (shown.follow !== undefined) yield* Effect.forkScoped(shown.follow)
       return Stream.fromQueue(news).pipe(
         Stream.mapEffect(() => Effect.as(Effect.sleep(pause), `data: ${JSON.stringify(view.update())}\n\n`))
       )
@@ -178,7 +173,7 @@ const focus = (
       const view = typeof page === "string" ? views.get(page) : undefined
       if (view === undefined) return refusal(404, "not_found", "There is no such page")
       view.look(typeof call === "number" ? call : undefined)
-      return Effect.succeed(HttpServerResponse.empty({ status: 204, headers }))
+      return Effect.succeed(empty)
     }),
     Effect.catch((refused) => Effect.succeed(refused))
   )
@@ -191,9 +186,20 @@ const at = (shown: Shown, query: URLSearchParams): Update => {
   const recording = shown.recording.at(numberOf(query.get("t")) ?? 0)
   const view = new PageView(
     recording,
-    { about: shown.about, now: () => recording.now },
+    { ...clocked(shown), now: () => recording.now },
     numberOf(query.get("focus")),
     () => {}
   )
   return view.update()
 }
+
+/** All of a call, as it is now. */
+const whole = ({ recording }: Shown, query: URLSearchParams): Focus | null => {
+  const call = recording.calls[numberOf(query.get("call")) ?? -1]
+  if (call === undefined) return null
+  const detail = Views.detail(recording, call)
+  const messages = new Set([...detail.sent, ...detail.replied])
+  return { call: call.id, detail, messages: [...messages].map((at) => Views.said(recording.messages[at]!, 0)) }
+}
+
+const clocked = (shown: Shown) => ({ about: () => aboutOf(shown), now: shown.now })

@@ -1,6 +1,7 @@
 /** Writes down what the calls of a program do. Tokens are gathered when they are asked for, and not one by one. */
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -9,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Deadlocks from "../../internal/deadlocks.ts"
 import { Log } from "../../internal/log.ts"
+import type { Observed } from "../../internal/observers.ts"
 import { jsonOf } from "../../internal/lossless.ts"
 import type { Place } from "../../internal/place.ts"
 import { inside } from "../../internal/promise.ts"
@@ -19,6 +21,8 @@ import type { MessagePromise } from "../../MessagePromise.ts"
 import * as MiniAgents from "../../MiniAgents.ts"
 import type * as Observer from "../../Observer.ts"
 import type { End, Event, Failure, Fields, Json } from "../wire.ts"
+import { LiveRuns } from "./liveRuns.ts"
+import { Program } from "./program.ts"
 
 /** A message whose tokens are still coming. */
 interface Live {
@@ -55,13 +59,19 @@ export class Recorder implements Observer.Observer {
   private readonly calls = new WeakMap<object, number>()
   private readonly messages = new WeakMap<object, Seen>()
   private readonly live = new Set<Live>()
+  /** The calls whose bodies run. */
+  private readonly running = new Map<number, Observer.Call>()
   private readonly supervisors = new Map<Supervisor, number>()
   private readonly waiting = new Map<number, Waiting>()
   private seenWaiting: ReadonlyMap<number, Waiting> = new Map()
   private callCount = 0
   private messageCount = 0
+  readonly program: Program
+  readonly runs: LiveRuns
 
-  constructor(title: string, clock: Clock.Clock, tell: (event: Event) => void) {
+  constructor(title: string, clock: Clock.Clock, tell: (event: Event) => void, program = new Program()) {
+    this.program = program
+    this.runs = new LiveRuns(() => this.now, tell)
     this.clock = clock
     this.tell = tell
     this.startedAt = clock.currentTimeMillisUnsafe()
@@ -89,9 +99,14 @@ export class Recorder implements Observer.Observer {
   readonly onCall = (call: Observer.Call): Effect.Effect<unknown> =>
     Effect.withFiber((fiber) => {
       const id = this.addCall(call)
+      const context = fiber.context as Context.Context<never>
+      this.program.see(call, context)
+      if (call.parent === undefined) this.runs.see(id, context)
       const { supervisor } = MiniAgents.current(fiber)
       this.supervisors.set(supervisor, (this.supervisors.get(supervisor) ?? 0) + 1)
       const leave = Effect.sync(() => {
+        this.running.delete(id)
+        this.runs.leave(id)
         const left = this.supervisors.get(supervisor)! - 1
         if (left === 0) this.supervisors.delete(supervisor)
         else this.supervisors.set(supervisor, left)
@@ -99,6 +114,13 @@ export class Recorder implements Observer.Observer {
       const parts = [this.body(call, id), this.follow(call.input, id, "sent"), this.replies(call, id)]
       return Effect.ensuring(Effect.all(parts, { concurrency: "unbounded", discard: true }), leave)
     })
+
+  /** Interrupts a call and all below it, as the program itself can; gives whether it still ran. */
+  stop(call: number): boolean {
+    const { task } = (this.running.get(call) ?? {}) as Partial<Observed> // what is shown to observers is such
+    task?.interruptTree()
+    return task !== undefined
+  }
 
   /** Tells the tokens that have come since it was last asked. */
   poll(): void {
@@ -138,6 +160,7 @@ export class Recorder implements Observer.Observer {
   private addCall(call: Observer.Call): number {
     const id = this.callCount++
     this.calls.set(call, id)
+    this.running.set(id, call)
     const parent = this.numberOf(call.parent)
     const { description, name: agent } = call.agent
     this.tell({

@@ -95,6 +95,15 @@ const save = async (store: Store, as: "ndjson" | "markdown", name: string): Prom
 
 const Actions = ({ store }: { readonly store: Store }) => (
   <nav class="actions" aria-label="Actions">
+    {store.live.about?.can.includes("chat") === true ? (
+      <button
+        aria-pressed={store.route.chat !== undefined}
+        onClick={() => store.toggleChat()}
+        title="Talk with an agent (c)"
+      >
+        Chat
+      </button>
+    ) : null}
     <button onClick={() => void save(store, "ndjson", "run.ndjson")} title="Save the run as a file">
       Save run
     </button>

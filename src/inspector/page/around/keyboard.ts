@@ -16,6 +16,7 @@ export const keys: ReadonlyArray<readonly [keys: string, what: string]> = [
   [", .", "a little back, a little on"],
   ["l", "what goes on now"],
   ["z", "the time of the selected call alone; again for all"],
+  ["c", "talk with an agent"],
   ["t", "light or dark"],
   ["Esc", "close what is open; show the totals"],
   ["?", "this help"]
@@ -67,10 +68,11 @@ const zoom = (store: Store): void => {
 
 const close = (store: Store): void => {
   if (store.panel !== "") return store.open("")
+  if (store.route.chat !== undefined) return store.leaveChat()
   store.select(undefined)
 }
 
-const actions: Readonly<Record<string, (store: Store) => void>> = {
+const actions: Readonly<Record<string, (store: Store) => unknown>> = {
   ArrowDown: (store) => move(store, indexOf(store.lines, store.route.call) + 1, 1),
   ArrowUp: (store) => move(store, indexOf(store.lines, store.route.call) - 1, -1),
   ArrowRight: (store) => sideways(store, true),
@@ -90,6 +92,7 @@ const actions: Readonly<Record<string, (store: Store) => void>> = {
   l: (store) => store.seek(undefined),
   z: zoom,
   t: switchTheme,
+  c: (store) => store.live.about?.can.includes("chat") === true && store.toggleChat(),
   Escape: close,
   "?": (store) => store.open("help")
 }

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks"
 import type { Detail, Row } from "../../wire.ts"
 import { Conversation } from "./Conversation.tsx"
 import { count, money, time } from "../state/format.ts"
-import { endOf, models, totals, totalsBy } from "../state/model.ts"
+import { endOf, isOpen, models, totals, totalsBy } from "../state/model.ts"
 import { AgentTotals, ModelTotals } from "../around/Overview.tsx"
 import { Requests } from "./Requests.tsx"
 import type { Store } from "../state/store.ts"
@@ -70,6 +70,11 @@ const Title = ({ row, store }: { readonly row: Row; readonly store: Store }) => 
       <span class={`pill ${kind}`}>{word}</span>
       <span class="hint">{time((end ?? store.now) - row.at)}</span>
       <span class="grow" />
+      {isOpen(row) && store.can("stop") ? (
+        <button onClick={() => void store.stop(row.id)} title="Stop the call and all below it">
+          Stop
+        </button>
+      ) : null}
       <button onClick={() => void copyJson(store, row)} title="Copy the call as JSON">
         Copy JSON
       </button>

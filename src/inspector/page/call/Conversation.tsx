@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks"
 import type { Detail, Fields, Json, Row, Said } from "../../wire.ts"
 import { count, many, time } from "../state/format.ts"
 import type { Store } from "../state/store.ts"
+import { Waits } from "./Waits.tsx"
 import { Failed, Images, imagesIn, Value } from "./Values.tsx"
 
 interface Props {
@@ -41,6 +42,7 @@ export const Conversation = ({ detail, messages, row, store }: Props) => {
         <Before n={repliedBefore} />
         {show(replied)}
       </section>
+      <Waits waits={detail.waits} call={row.id} store={store} />
       <Failed end={returned?.is === "failed" ? returned : spoken} />
       <div ref={bottom} />
     </>
@@ -84,7 +86,7 @@ interface MessagesProps {
   readonly store: Store
 }
 
-const Messages = ({ messages, numbers, row, store }: MessagesProps) => {
+export const Messages = ({ messages, numbers, row, store }: MessagesProps) => {
   const said = numbers.flatMap((at) => messages.get(at) ?? [])
   const results = new Map<Json | undefined, Said>()
   for (const each of said) if (each.fields._tag === "ToolResult") results.set(each.fields.id, each)

@@ -53,3 +53,21 @@ export const Value = ({ value }: { readonly value: Json }) => {
     </details>
   )
 }
+
+interface FieldProps {
+  readonly label: string
+  readonly value: string
+  readonly onInput: (text: string) => void
+}
+
+/** Where JSON is written. */
+export const JsonField = ({ label, onInput, value }: FieldProps) => (
+  <textarea
+    class="json"
+    aria-label={label}
+    rows={Math.min(10, Math.max(1, value.split("\n").length))}
+    value={value}
+    spellcheck={false}
+    onInput={(event) => onInput(event.currentTarget.value)}
+  />
+)

@@ -19,14 +19,19 @@ export const ask = async <A>(path: string, query?: Parameters<typeof address>[1]
 }
 
 /** Sends what is to be done. */
-export const tell = async (path: string, body: unknown): Promise<void> => {
-  const response = await fetch(path, {
+export const tell = async (path: string, body: unknown, run?: string): Promise<Response> => {
+  const response = await fetch(address(path, { run }), {
     method: "POST",
     headers: { ...headers, "content-type": "application/json" },
     body: JSON.stringify(body)
   })
   if (!response.ok) throw new Error(await refusalOf(response))
+  return response
 }
+
+/** Sends what is to be done, and gives what came of it. */
+export const tellFor = async <A>(path: string, body: unknown, run?: string): Promise<A> =>
+  (await (await tell(path, body, run)).json()) as A
 
 const refusalOf = async (response: Response): Promise<string> => {
   const body = (await response.json().catch(() => ({}))) as { readonly error?: { readonly message?: string } }

@@ -7,6 +7,8 @@ export interface Route {
   readonly agent: string
   readonly state: string
   readonly run: string | undefined
+  /** The conversation with an agent that is open. */
+  readonly chat: string | undefined
 }
 
 const numberIn = (query: URLSearchParams, name: string): number | undefined => {
@@ -21,14 +23,16 @@ export const read = (): Route => {
     t: numberIn(query, "t"),
     agent: query.get("agent") ?? "",
     state: query.get("state") ?? "",
-    run: query.get("run") ?? undefined
+    run: query.get("run") ?? undefined,
+    chat: query.get("chat") ?? undefined
   }
 }
 
-export const write = ({ agent, call, run, state, t }: Route): void => {
+export const write = ({ agent, call, chat, run, state, t }: Route): void => {
   const query = new URLSearchParams()
   if (run !== undefined) query.set("run", run)
   if (call !== undefined) query.set("call", String(call))
+  if (chat !== undefined) query.set("chat", chat)
   if (t !== undefined) query.set("t", String(Math.round(t)))
   if (agent !== "") query.set("agent", agent)
   if (state !== "") query.set("state", state)

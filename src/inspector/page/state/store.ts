@@ -1,6 +1,7 @@
 /** The state of the page, and what changes it. */
-import type { Found, Update } from "../../wire.ts"
-import { ask, Connection, type State } from "./connection.ts"
+import type { Act, Found, Json, ToAnswer, Update } from "../../wire.ts"
+import { Chat, messageOf } from "./chat.ts"
+import { ask, Connection, type State, tell } from "./connection.ts"
 import { Model } from "./model.ts"
 import { type Filter, keyOf, type Line, lines } from "../table/order.ts"
 import * as Route from "./route.ts"
@@ -11,7 +12,7 @@ export interface Span {
   readonly to: number
 }
 
-export type Panel = "" | "search" | "help" | "compare" | "chat"
+export type Panel = "" | "search" | "help" | "compare"
 
 export class Store {
   readonly live = new Model()
@@ -28,6 +29,7 @@ export class Store {
   pointed: number | undefined = undefined
   speed = 0
   problem = ""
+  chat: Chat | undefined = undefined
   private readonly drawers = new Set<() => void>()
   private drawing = false
   private connection: Connection
@@ -35,16 +37,16 @@ export class Store {
   private table: { readonly shape: string; readonly lines: ReadonlyArray<Line> } | undefined = undefined
 
   constructor() {
+    this.openChat()
     this.connection = this.connect()
     if (this.route.t !== undefined) void this.load(this.route.t)
     window.addEventListener("hashchange", () => this.go(Route.read()))
   }
 
   private connect(): Connection {
-    const { call, run } = this.route
     return new Connection(
-      run,
-      call,
+      this.route.run,
+      this.looked,
       (update) => {
         this.live.apply(update, performance.now())
         this.draw()
@@ -54,6 +56,16 @@ export class Store {
         this.draw()
       }
     )
+  }
+
+  /** The call whose messages are on the page. */
+  private get looked(): number | undefined {
+    return this.route.chat === undefined ? this.route.call : this.chat?.last?.call
+  }
+
+  /** Whether this can be done with what is shown. */
+  can(act: Act): boolean {
+    return this.past === undefined && this.state === "connected" && this.live.about?.can.includes(act) === true
   }
 
   get model(): Model {
@@ -105,12 +117,62 @@ export class Store {
   private go(route: Route.Route): void {
     const other = route.run !== this.route.run
     this.route = route
+    this.openChat()
     if (other) {
       this.connection.close()
       this.connection = this.connect()
-    } else this.connection.look(route.call)
+    } else this.connection.look(this.looked)
     if (route.t === undefined) this.past = undefined
     else void this.load(route.t)
+    this.draw()
+  }
+
+  private openChat(): void {
+    const { chat } = this.route
+    if (chat === undefined || this.chat?.id === chat) return
+    this.chat = new Chat(chat, () => {
+      this.connection.look(this.looked)
+      this.draw()
+    })
+  }
+
+  /** Opens the conversation that there is, or a new one: with an agent, if one is named. */
+  chatWith(agent: string | undefined, id: string = crypto.randomUUID()): void {
+    this.move({ chat: id, t: undefined })
+    if (this.chat !== undefined && agent !== undefined) this.chat.agent = agent
+  }
+
+  toggleChat(): void {
+    if (this.route.chat === undefined) this.chatWith(undefined, this.chat?.id)
+    else this.leaveChat()
+  }
+
+  leaveChat(): void {
+    this.move({ chat: undefined })
+  }
+
+  async say(chat: Chat, text: string, parameters: Json): Promise<boolean> {
+    const said = await chat.say(text, parameters)
+    if (said) this.move({ call: chat.last?.call })
+    return said
+  }
+
+  /** Does something, and gives why it could not be done. */
+  private async act(path: string, body: unknown): Promise<string | undefined> {
+    try {
+      await tell(path, body, this.route.run)
+      return undefined
+    } catch (error) {
+      return messageOf(error)
+    }
+  }
+
+  async answer(answer: ToAnswer): Promise<string | undefined> {
+    return this.act("/api/answer", answer)
+  }
+
+  async stop(call: number): Promise<void> {
+    this.problem = (await this.act("/api/stop", { call })) ?? ""
     this.draw()
   }
 
@@ -123,7 +185,7 @@ export class Store {
   select(call: number | undefined, message?: number): void {
     this.pointed = message
     for (const { id } of this.model.lineage(call).slice(0, -1)) this.folded.delete(keyOf(id))
-    this.move({ call })
+    this.move({ call, chat: undefined })
   }
 
   narrow(filter: Partial<Filter>): void {
@@ -131,7 +193,7 @@ export class Store {
   }
 
   showRun(run: string | undefined): void {
-    this.move({ run, call: undefined, t: undefined })
+    this.move({ run, call: undefined, t: undefined, chat: undefined })
   }
 
   fold(key: string, folded = !this.folded.has(key)): void {

@@ -1,0 +1,42 @@
+/** The agents that the file of a program exports, with the services that it gives them. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Agent from "../../Agent.ts"
+import * as MiniAgents from "../../MiniAgents.ts"
+import type { AnyAgent, Exported } from "./program.ts"
+
+type Module = Readonly<Record<string, unknown>>
+
+/**
+ * What a module exports, which is loaded already or about to be: agents under any names, and as `layer` what they
+ * require. What can be chosen by the environment is their model.
+ */
+export const of = (load: () => Promise<Module>): Exported => {
+  let loaded: Module | undefined = undefined
+  let loading: Promise<unknown> | undefined
+  // a program that never comes to the end of its module exports nothing until then
+  const look = Effect.sync((): Module => {
+    loading ??= load().then(
+      (module) => (loaded = module),
+      () => {}
+    )
+    return loaded ?? {}
+  })
+  return {
+    agents: Effect.map(look, agentsIn),
+    context: Effect.gen(function* () {
+      const { layer } = yield* look
+      const given = Layer.isLayer(layer) ? (layer as unknown as Layer.Layer<never, unknown>) : Layer.empty
+      const { choose, layer: modelOf } = yield* Effect.promise(() => import("../../models/ModelChoice.ts"))
+      const model = Option.getOrUndefined(yield* Effect.orElseSucceed(choose(), Option.none))
+      const models: Layer.Layer<never, unknown> = model === undefined ? Layer.empty : modelOf(model)
+      const all = Layer.provideMerge(Layer.provideMerge(given, models), MiniAgents.layer())
+      return yield* Effect.mapError(Layer.build(all), (error) => `The \`layer\` of the file failed: ${String(error)}`)
+    })
+  }
+}
+
+/** The agents among what a module exports. */
+export const agentsIn = (module: Module): ReadonlyArray<AnyAgent> =>
+  [...new Set(Object.values(module))].filter(Agent.isAgent) as unknown as ReadonlyArray<AnyAgent>
