@@ -18,6 +18,7 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
+import * as Growth from "../llm/provider/growth.ts"
 import * as ModelSettings from "../llm/provider/ModelSettings.ts"
 import * as Parts from "./script.ts"
 
@@ -159,7 +160,13 @@ export const make = (turns: ReadonlyArray<Turn>, options: Options = {}): Effect.
   const streamText = (provider: LanguageModel.ProviderOptions) =>
     Stream.unwrap(Effect.map(ModelSettings.CurrentSettings, (settings) => take(provider, settings)))
   return Effect.map(
-    LanguageModel.make({ streamText, generateText: (provider) => Parts.collect(streamText(provider)) }),
+    LanguageModel.make({
+      streamText,
+      generateText: (provider) => {
+        const parts = streamText(provider)
+        return Parts.collect(provider.responseFormat.type === "json" ? Growth.shown(parts) : parts)
+      }
+    }),
     (model) => ({ model, verify, requests: Effect.sync(() => [...requests]) })
   )
 }

@@ -328,7 +328,9 @@ describe("LlmAgent.makeObject with tools", () => {
       [turn(toolCall("Add", { a: 1, b: 2 }, "1")), turn(text("done")), turn(text('{"value":3}'))],
       Effect.gen(function* () {
         expectTypeOf(agent).toEqualTypeOf<
-          Agent.Agent<
+          LlmAgent.ObjectAgent<
+            Sum,
+            (typeof Sum)["Encoded"],
             LlmAgent.Parameters,
             AiError.AiError | Budget.BudgetExceeded | LlmAgent.TooManySteps | InteractionContext.Upstream,
             LanguageModel.LanguageModel | Tool.Handler<"Add">

@@ -2,12 +2,27 @@
 import { createHash } from "node:crypto"
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Array, Cause, Clock, Duration, Effect, Exit, Fiber, Logger, Redacted, Schema, Stream, Tracer } from "effect"
+import {
+  Array,
+  Cause,
+  Clock,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Logger,
+  Option,
+  Redacted,
+  Schema,
+  Stream,
+  Tracer
+} from "effect"
 import type { Context, Layer } from "effect"
 import { LanguageModel, Tool, Toolkit } from "effect/ai"
 import type { AiError, Prompt, Response } from "effect/ai"
 import { TestClock } from "effect/testing"
-import { type Connection, ModelLayer } from "miniagents/llm"
+import { MiniAgents } from "miniagents"
+import { type Connection, LlmAgent, ModelLayer } from "miniagents/llm"
 import * as Loopback from "./Loopback.ts"
 
 /** A response as its model said it; a call has the pieces of its parameters' JSON. */
@@ -413,6 +428,31 @@ export const suite = (provider: Provider): void => {
           required: ["name"],
           additionalProperties: false
         })
+      })
+    )
+
+    it.effect("can be seen as it grows, before it is whole", () =>
+      Effect.gen(function* () {
+        const said = whole({ text: ['{"name"', ':"A', 'da"}'] })
+        const goOn: Array<() => void> = []
+        const server = yield* Loopback.serve((response) => {
+          Loopback.startStream(response)
+          // all up to the second piece of the text, and the rest when that was seen
+          const at = said.findIndex((event) => event.includes('da\\"}'))
+          for (const event of said.slice(0, at)) response.write(event)
+          goOn.push(() => {
+            for (const event of said.slice(at)) response.write(event)
+            response.end()
+          })
+        })
+        const agent = LlmAgent.makeObject("Namer", { schema: Schema.Struct({ name: Schema.String }) })
+        yield* Effect.gen(function* () {
+          const replies = yield* agent.trigger("Hi")
+          const seen = yield* Stream.runHead(Stream.filter(replies.partial, ({ name = "" }) => name !== ""))
+          assert.deepStrictEqual(Option.getOrUndefined(seen), { name: "A" })
+          goOn[0]?.()
+          assert.deepStrictEqual(yield* replies.object, { name: "Ada" })
+        }).pipe(Effect.provide([at(server), MiniAgents.layer()]))
       })
     )
 

@@ -6,7 +6,6 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
@@ -20,6 +19,8 @@ import type * as MessageSequence from "../../MessageSequence.ts"
 import type { BudgetExceeded } from "../model/Budget.ts"
 import * as ModelSettings from "../provider/ModelSettings.ts"
 import * as LlmRun from "./llmRun.ts"
+import type { NoObject } from "./objectAgent.ts"
+import * as ObjectAgent from "./objectAgent.ts"
 import * as StructuredOutput from "./structuredOutput.ts"
 import type * as ToolCalls from "./toolCalls.ts"
 import * as ToolName from "./toolName.ts"
@@ -272,6 +273,8 @@ export const makeWith = <
     (body, parameters) => Effect.provide(body, options.model(parameters as Schema.Struct<Fields>["Type"])) // its own schema checked them
   ) as never // see `build`
 
+export { type Growing, NoObject, type ObjectAgent, type ObjectReplies } from "./objectAgent.ts"
+
 /**
  * What an agent with structured output is made with.
  *
@@ -284,32 +287,46 @@ export interface ObjectOptions<
   ToolsE = never,
   ToolsR = never,
   ModelE = never,
-  ModelR = never
+  ModelR = never,
+  Encoded extends { readonly [key: string]: unknown } = { readonly [key: string]: unknown }
 > extends Options<Tools, ToolsE, ToolsR, ModelE, ModelR> {
   /** A message class (the reply is a message of it), or another schema of objects (the reply is a `Message.Data`). */
-  readonly schema: Schema.Codec<Output, { readonly [key: string]: unknown }>
+  readonly schema: Schema.Codec<Output, Encoded>
 }
 
 /**
- * Makes an agent that replies with one message whose fields the model filled in. Output that does not fit the schema
- * is an `AiError` with a `StructuredOutputError` that holds the text.
+ * Makes an agent that replies with one message whose fields the model filled in. Its replies have that object in its
+ * type, and the object as it grows. Output that does not fit the schema is an `AiError` with a `StructuredOutputError`
+ * that holds the text.
  *
  * **Details**
  *
  * With a `toolkit` the model first uses its tools, as those of `make` do and just as visibly; when it calls no more, it
- * is asked for the object, which is the last message. The object is checked as a whole, so that it comes at once. Its
- * schema is the format of the response, whatever `responseFormat` a call gives.
+ * is asked for the object, which is the last message. Its schema is the format of the response, whatever
+ * `responseFormat` a call gives.
+ *
+ * The message begins with the first field, and its tokens are those of its text: the fields as JSON, or what is in the
+ * field `content`. They come while the model writes the fields in the order of the schema, and as the message has them;
+ * from the first field on that the schema changes (a date, a default) or that is left out, the rest comes with the whole
+ * object. Once a token has come, the request is not made again, nor by another model, when it fails.
  *
  * **Example**
  *
  * ```ts
- * import { Schema } from "effect"
+ * import { Console, Effect, Schema, Stream } from "effect"
  * import { Message } from "miniagents"
  * import { LlmAgent } from "miniagents/llm"
  *
  * class Review extends Message.Class<Review>()("Review", { stars: Schema.Int, why: Schema.String }) {}
  *
  * const critic = LlmAgent.makeObject("Critic", { schema: Review, system: "Judge the draft" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const replies = yield* critic.trigger("It was a dark night")
+ *   yield* Stream.runForEach(replies.partial, ({ stars, why = "" }) => Console.log(stars, why))
+ *   const review = yield* replies.object
+ *   return review.stars
+ * })
  * ```
  *
  * @since 0.1.0
@@ -322,36 +339,29 @@ export const makeObject = <
   ToolsR = never,
   ModelE = never,
   ModelR = LanguageModel.LanguageModel,
+  Encoded extends { readonly [key: string]: unknown } = { readonly [key: string]: unknown },
   E = Each<Errors<Tools, ToolsE, ModelE>>,
   R = Each<Services<Tools, ToolsR, ModelR>>
 >(
   name: string,
-  options: ObjectOptions<Output, Tools, ToolsE, ToolsR, ModelE, ModelR>
-): Agent.Agent<
+  options: ObjectOptions<Output, Tools, ToolsE, ToolsR, ModelE, ModelR, Encoded>
+): ObjectAgent.ObjectAgent<
+  Output,
+  Encoded,
   Parameters,
   E extends readonly [infer Error] ? Error : never,
   R extends readonly [infer Service] ? Service : never
 > => {
   const { model, schema } = options
   const run: Run = (ctx, spec) => StructuredOutput.run(ctx, { ...spec, schema })
-  return build(name, options, {}, (body) => (model === undefined ? body : Effect.provide(body, model)), run) as never // see `build`
-}
-
-/**
- * Replies without an object of the schema that was looked for.
- *
- * @since 0.1.0
- * @category errors
- */
-export class NoObject extends Schema.TaggedError<NoObject>()("NoObject", { schema: Schema.String }) {
-  override get message(): string {
-    return `The replies have no object of the schema \`${this.schema}\`: is it the one that the agent was made with?`
-  }
+  const agent = build(name, options, {}, (body) => (model === undefined ? body : Effect.provide(body, model)), run)
+  return ObjectAgent.withObject(agent, schema) as never // see `build`
 }
 
 /**
  * The object that an agent of `makeObject` replied with, by the schema that it was made with: the message of a class, or
- * the value that a `Message.Data` stands for.
+ * the value that a `Message.Data` stands for. It is for replies that came another way than by `trigger` of the agent:
+ * through other agents, over a network, or of a call that was kept open.
  *
  * **Example**
  *
@@ -376,15 +386,7 @@ export class NoObject extends Schema.TaggedError<NoObject>()("NoObject", { schem
 export const objectOf =
   <Output>(schema: Schema.Codec<Output, { readonly [key: string]: unknown }>) =>
   <E>(replies: MessageSequence.MessageSequence<E>): Effect.Effect<Output, E | NoObject> =>
-    Effect.flatMap(replies.messages, (messages) =>
-      Option.match(StructuredOutput.find(schema, messages), {
-        onNone: () => {
-          const name = Predicate.hasProperty(schema, "identifier") ? String(schema.identifier) : "Output"
-          return Effect.fail(new NoObject({ schema: name }))
-        },
-        onSome: (found) => Effect.succeed(found as Output) // it is an instance of the schema, or was decoded with it
-      })
-    )
+    ObjectAgent.objectOf(schema, replies)
 
 /** What a call of an agent does with its model. */
 type Run = (ctx: InteractionContext<Parameters>, spec: LlmRun.Spec) => Effect.Effect<unknown, unknown, unknown>

@@ -19,6 +19,7 @@ import type * as MiniAgents from "../../MiniAgents.ts"
 import * as Budget from "../model/Budget.ts"
 import * as ModelWrapper from "../model/modelWrapper.ts"
 import * as PromptLength from "../model/promptLength.ts"
+import { CurrentGrowth } from "../provider/growth.ts"
 
 /**
  * An agent that sends what it is sent to several agents, and replies with the replies of the first that produces a
@@ -116,7 +117,13 @@ export const models = <E, R>(
       return ModelWrapper.fromPlain({
         streamText: (options) => raceStreams(options, racers),
         generateText: (options) => whole(options.prompt, (model) => model.generateText(options)),
-        generateObject: (options) => whole(options.prompt, (model) => model.generateObject(options))
+        // which of the objects it will be is not known before one of them is whole
+        generateObject: (options) =>
+          Effect.provideService(
+            whole(options.prompt, (model) => model.generateObject(options)),
+            CurrentGrowth,
+            undefined
+          )
       })
     })
   )

@@ -13,7 +13,8 @@ import * as Stream from "effect/Stream"
 import * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import { Continuation } from "./continuation.ts"
+import * as Growth from "../provider/growth.ts"
+import { Continuation, Final } from "./continuation.ts"
 import * as Lost from "./lost.ts"
 import { CurrentTimeouts, silence } from "../provider/patience.ts"
 import * as ModelWrapper from "./modelWrapper.ts"
@@ -74,7 +75,10 @@ export const retry = ({ delay = "1 second", maxWait = "2 minutes", times = 3 }: 
   const schedule = Schedule.exponential(delay).pipe(
     Schedule.setInputType<AiError.AiError>(),
     Schedule.while(({ input }) =>
-      Effect.succeed(input.isRetryable && Duration.isLessThanOrEqualTo(asked(input), longest))
+      Effect.map(
+        Growth.isShown,
+        (isShown) => !isShown && input.isRetryable && Duration.isLessThanOrEqualTo(asked(input), longest)
+      )
     ),
     Schedule.modifyDelay(({ duration, input }) => Effect.succeed(Duration.max(duration, asked(input)))),
     Schedule.upTo({ times }),
@@ -248,7 +252,15 @@ export const fallback = <Provides, Input, R>(
         Effect.suspend(() => {
           const before = new Lost.Before()
           const attempt = Effect.flatMap(current, (model) => Effect.andThen(before.takeOver, before.watch(ask(model))))
-          return Effect.withExecutionPlan(attempt, plan) as ModelWrapper.Whole // the plan has the model
+          // nobody takes over what somebody has seen a part of: it would be another object
+          const isLast = Effect.catch(attempt, (error) =>
+            Effect.flatMap(Growth.isShown, (isShown) =>
+              isShown ? Effect.succeed(new Final(error)) : Effect.fail(error)
+            )
+          )
+          const planned = Effect.withExecutionPlan(isLast, plan) as typeof isLast
+          const ended = Effect.flatMap(planned, (end) => (end instanceof Final ? end.fail : Effect.succeed(end)))
+          return ended as ModelWrapper.Whole // the plan has the model
         })
       return ModelWrapper.fromPlain({
         streamText: (options) =>

@@ -9,10 +9,14 @@ import * as ModelWrapper from "./modelWrapper.ts"
 import * as PromptLength from "./promptLength.ts"
 
 /** A failure after which nobody takes over, past the plan that would. */
-class Final {
+export class Final {
   readonly error: AiError.AiError
   constructor(error: AiError.AiError) {
     this.error = error
+  }
+
+  get fail(): Effect.Effect<never, AiError.AiError> {
+    return Effect.fail(this.error)
   }
 }
 
@@ -56,7 +60,7 @@ export class Continuation {
   }
 
   end(parts: Stream.Stream<PartOrFinal, AiError.AiError>): ModelWrapper.Parts {
-    return Stream.mapEffect(parts, (part) => (part instanceof Final ? Effect.fail(part.error) : Effect.succeed(part)))
+    return Stream.mapEffect(parts, (part) => (part instanceof Final ? part.fail : Effect.succeed(part)))
   }
 
   /** What broke off after its first token has cost its prompt and what it said. */

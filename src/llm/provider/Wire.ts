@@ -21,6 +21,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Connection from "./Connection.ts"
 import * as DirectModel from "./directModel.ts"
+import * as Growth from "./growth.ts"
 import type { Origin } from "./metadata.ts"
 import * as ModelSettings from "./ModelSettings.ts"
 import { ResponseBuilder } from "./responseBuilder.ts"
@@ -137,7 +138,10 @@ export const languageModel = <Sdk, Config, Params>(
   return DirectModel.make({
     codecTransformer: codec.transformer,
     streamText: parts("streamText"),
-    generateText: (request) => fold(Stream.scoped(Stream.fromPull(parts("generateText")(request))))
+    generateText: (request) => {
+      const streamed = Stream.scoped(Stream.fromPull(parts("generateText")(request)))
+      return fold(request.responseFormat.type === "json" ? Growth.shown(streamed) : streamed)
+    }
   })
 }
 
