@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as ExecutionPlan from "effect/ExecutionPlan"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -259,7 +260,7 @@ export const fallback = <Provides, Input, R>(
             )
           )
           const planned = Effect.withExecutionPlan(isLast, plan) as typeof isLast
-          const ended = Effect.flatMap(planned, (end) => (end instanceof Final ? end.fail : Effect.succeed(end)))
+          const ended = Effect.filterOrElse(planned, Predicate.not(isFinal), (end) => (end as Final).fail)
           return ended as ModelWrapper.Whole // the plan has the model
         })
       return ModelWrapper.fromPlain({
@@ -277,6 +278,8 @@ export const fallback = <Provides, Input, R>(
       })
     })
   )
+
+const isFinal = (end: unknown): end is Final => end instanceof Final
 
 /** Refuses a plan that decides by errors which are not those of models. */
 type TakesErrors<Input> = AiError.AiError extends Input ? unknown : { readonly "the plan must take": AiError.AiError }
