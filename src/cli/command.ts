@@ -15,14 +15,17 @@ export interface Settings {
   readonly log: boolean
 }
 
+/** As `ModelChoice.names`, which is not loaded for a word of help. */
+const providers = ["openai", "anthropic", "gemini", "mistral", "deepseek", "openrouter", "azure", "ollama"] as const
+
 const flags = {
-  provider: Flag.Literals("provider", ["openai", "anthropic"]).pipe(
+  provider: Flag.Literals("provider", providers).pipe(
     Flag.withDescription("Whose model; without it, the one the environment has a key or an address for"),
     Flag.optional
   ),
   model: Flag.String("model").pipe(
     Flag.withAlias("m"),
-    Flag.withDescription("The name of the model; without it, the provider's usual one"),
+    Flag.withDescription("The model, as `gpt-5.2` or `gemini/gemini-3.5-flash`; without it, the provider's usual one"),
     Flag.optional
   ),
   system: Flag.String("system").pipe(
@@ -260,8 +263,9 @@ export const command = Command.make("miniagents").pipe(
     [
       "Talks to a language model: the one that --provider and --model say, or else the environment:",
       "",
-      "    OPENAI_API_KEY, ANTHROPIC_API_KEY          a key",
+      "    OPENAI_API_KEY, ANTHROPIC_API_KEY          a key; or that of GEMINI, MISTRAL, DEEPSEEK, OPENROUTER",
       "    OPENAI_BASE_URL, ANTHROPIC_BASE_URL        a server of your own, with or without a key",
+      "    AZURE_OPENAI_ENDPOINT, OLLAMA_HOST         the address of these, for Azure with AZURE_OPENAI_API_KEY",
       "    MINIAGENTS_PROVIDER, MINIAGENTS_MODEL      which one, where there are several",
       "",
       "  Exit status: 0 done, 1 no answer, 2 wrong words or configuration, 130 interrupted."

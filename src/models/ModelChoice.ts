@@ -3,12 +3,15 @@
  *
  * | variable | meaning |
  * |---|---|
- * | `MINIAGENTS_PROVIDER` | `openai`, `anthropic`, or `none` to use no model whatever else is set |
- * | `MINIAGENTS_MODEL` | the name of the model |
+ * | `MINIAGENTS_PROVIDER` | a provider (`Name`), or `none` to use no model whatever else is set |
+ * | `MINIAGENTS_MODEL` | the name of the model, or provider and name, as `gemini/gemini-3.5-flash` |
  * | `OPENAI_API_KEY`, `OPENAI_BASE_URL` | the key and the address of OpenAI, or of what is compatible with it |
  * | `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL` | the key and the address of Anthropic |
+ * | `GEMINI_API_KEY`, `MISTRAL_API_KEY`, `DEEPSEEK_API_KEY`, `OPENROUTER_API_KEY` | the keys of these |
+ * | `AZURE_OPENAI_API_KEY`, `AZURE_OPENAI_ENDPOINT` | the key and the resource at Azure |
+ * | `OLLAMA_HOST`, `OLLAMA_API_KEY` | the address of Ollama, where it is not on this machine |
  *
- * An address without a key reaches Ollama, llama.cpp, vLLM and LM Studio.
+ * `OPENAI_BASE_URL` without a key reaches llama.cpp, vLLM and LM Studio.
  *
  * **Example** (A model if there is one)
  *
@@ -37,20 +40,28 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { withoutSecrets } from "../internal/address.ts"
 import { missing } from "../internal/optional.ts"
+import type * as Connection from "../llm/provider/Connection.ts"
 import * as Anthropic from "../anthropic/Anthropic.ts"
 import * as OpenAi from "../openai/OpenAi.ts"
+import * as Azure from "../providers/Azure.ts"
+import * as DeepSeek from "../providers/DeepSeek.ts"
+import * as Gemini from "../providers/Gemini.ts"
+import * as Mistral from "../providers/Mistral.ts"
+import * as Ollama from "../providers/Ollama.ts"
+import * as OpenRouter from "../providers/OpenRouter.ts"
 
 /**
- * A provider of models, which is the protocol that its servers speak.
+ * A provider of models.
  *
  * @since 0.1.0
  * @category models
  */
-export type Name = "anthropic" | "openai"
+export type Name = "anthropic" | "azure" | "deepseek" | "gemini" | "mistral" | "ollama" | "openai" | "openrouter"
 
 /**
  * What goes over the environment; a program takes these from its flags `--provider` and `--model`, and errors call them
@@ -101,9 +112,11 @@ export class ProviderError extends Schema.TaggedError<ProviderError>()("Provider
  *
  * **Details**
  *
- * When no provider is said, it is the one with a key or an address. When both have one, a model named `claude…` is
- * Anthropic's and any other one OpenAI's. When no model is said, the provider's own address has a default one; a server
- * at another address is asked which model it has, and if it has several, they are named in the error.
+ * When no provider is said, it is the one that the model's name begins with (`gemini/…`), if that can be reached, or
+ * else OpenRouter, whose names of models are such. Otherwise it is one with a key or an address: where several have one,
+ * that of the models with such names (`claude…`, `gemini…`), or the first of `names`. When no model is said, the
+ * provider's own address has a default one; a server at another address is asked which model it has, and if it has
+ * several, they are named in the error.
  *
  * @since 0.1.0
  * @category constructors
@@ -112,18 +125,34 @@ export const choose: (options?: Options) => Effect.Effect<Option.Option<Choice>,
   function* (options: Options = {}) {
     const said = yield* saidBy(options)
     if (said.provider === "none") return Option.none()
-    const access = yield* Effect.all({ openai: accessTo("openai"), anthropic: accessTo("anthropic") })
-    const name = said.provider ?? configured(access, said.model?.value)
+    const access = yield* Effect.all(Record.map(providers, (_, name) => accessTo(name)))
+    const asked = { provider: said.provider ?? configured(access, said.model?.value), model: said.model?.value }
+    const { model, provider: name } = said.provider === undefined ? prefixed(access, asked) : asked
     if (name === undefined) {
       return said.model === undefined ? Option.none() : yield* noProvider(said.model)
     }
-    const { apiKey, baseUrl } = access[name]
-    if (apiKey === undefined && baseUrl === undefined) return yield* noKey(name)
-    if (baseUrl !== undefined && !isAddress(baseUrl)) return yield* noAddress(name, baseUrl)
-    const model = said.model?.value ?? (yield* defaultModel(name, access[name]))
-    return Option.some<Choice>({ provider: name, model, apiKey, baseUrl })
+    yield* reachable(name, access[name])
+    const chosen = model ?? (yield* defaultModel(name, access[name]))
+    return Option.some<Choice>({ provider: name, model: chosen, ...access[name] })
   }
 )
+
+/**
+ * The providers, in the order in which they are taken where several are configured and nothing is said.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const names: ReadonlyArray<Name> = [
+  "openai",
+  "anthropic",
+  "gemini",
+  "mistral",
+  "deepseek",
+  "openrouter",
+  "azure",
+  "ollama"
+]
 
 /**
  * A choice in a few words, without the key: `openai gpt-5.2`, or `openai qwen3:8b at localhost:11434`.
@@ -132,10 +161,10 @@ export const choose: (options?: Options) => Effect.Effect<Option.Option<Choice>,
  * @category combinators
  */
 export const describe = ({ baseUrl, model, provider }: Choice): string =>
-  `${provider} ${model}${baseUrl === undefined ? "" : ` at ${hostOf(baseUrl)}`}`
+  `${provider} ${model}${baseUrl === undefined ? "" : ` at ${hostOf(addressOf(provider, baseUrl))}`}`
 
 /**
- * The chosen model. Its SDK is loaded when the layer is built; the other one need not be installed.
+ * The chosen model. Its SDK is loaded when the layer is built; those of other providers need not be installed.
  *
  * @since 0.1.0
  * @category layers
@@ -149,14 +178,17 @@ export const layer = (
 type Access = Pick<Choice, "apiKey" | "baseUrl">
 
 interface Provider {
-  readonly profile: { readonly baseUrl: string; readonly keyVariable: string; readonly baseUrlVariable: string }
+  readonly profile: Connection.Profile<never>
   readonly package: string
   readonly load: () => Promise<unknown>
-  readonly defaultModel: string
+  /** Without one, the server is asked which it has. */
+  readonly defaultModel: string | undefined
+  /** How the names of its models begin. */
+  readonly models: RegExp | undefined
   readonly layer: (
     choice: Choice
   ) => Layer.Layer<LanguageModel.LanguageModel | AiModel.ModelName | AiModel.ProviderName>
-  readonly models: (access: Access) => Effect.Effect<Listed, AiError.AiErrorReason>
+  readonly list: (access: Access) => Effect.Effect<Listed, AiError.AiErrorReason>
 }
 
 /** What a server says it has, as far as it keeps to the protocol. */
@@ -167,29 +199,44 @@ interface Listed {
 /** How long a server may take to say which models it has. */
 const patience = "10 seconds"
 
+/** One of those that speak OpenAI's protocol. */
+const compatible = <Named extends string, Self>(
+  provider: Pick<OpenAi.Compatible<Named, Self>, "layer" | "make" | "model"> & { readonly profile: OpenAi.Profile },
+  defaultModel: string | undefined,
+  models?: RegExp
+): Provider => ({
+  profile: provider.profile as unknown as Connection.Profile<never>, // no request is made with it here
+  package: "openai",
+  load: () => import("openai").catch(missing),
+  defaultModel,
+  models,
+  layer: ({ apiKey, baseUrl, model }) => Layer.provide(provider.model(model), provider.layer({ apiKey, baseUrl })),
+  list: (access) =>
+    Effect.flatMap(provider.make({ ...access, firstToken: patience }), (connection) =>
+      connection.use((sdk, signal) => sdk.models.list({ signal }))
+    )
+})
+
 const providers: { readonly [name in Name]: Provider } = {
-  openai: {
-    profile: OpenAi.profile,
-    package: "openai",
-    load: () => import("openai").catch(missing),
-    defaultModel: "gpt-5.2",
-    layer: ({ apiKey, baseUrl, model }) => Layer.provide(OpenAi.model(model), OpenAi.layer({ apiKey, baseUrl })),
-    models: (access) =>
-      Effect.flatMap(OpenAi.make({ ...access, firstToken: patience }), (connection) =>
-        connection.use((sdk, signal) => sdk.models.list({ signal }))
-      )
-  },
+  openai: compatible(OpenAi, "gpt-5.2"),
   anthropic: {
-    profile: Anthropic.profile,
+    profile: Anthropic.profile as unknown as Connection.Profile<never>, // as above
     package: "@anthropic-ai/sdk",
     load: () => import("@anthropic-ai/sdk").catch(missing),
     defaultModel: "claude-sonnet-5-5",
+    models: /^claude/i,
     layer: ({ apiKey, baseUrl, model }) => Layer.provide(Anthropic.model(model), Anthropic.layer({ apiKey, baseUrl })),
-    models: (access) =>
+    list: (access) =>
       Effect.flatMap(Anthropic.make({ ...access, firstToken: patience }), (connection) =>
         connection.use((sdk, signal) => sdk.models.list({}, { signal }))
       )
-  }
+  },
+  gemini: compatible(Gemini, "gemini-3.5-flash", /^gemini/i),
+  mistral: compatible(Mistral, "mistral-large-latest", /^(mistral|ministral|magistral|codestral|devstral)/i),
+  deepseek: compatible(DeepSeek, "deepseek-chat", /^deepseek/i),
+  openrouter: compatible(OpenRouter, "openrouter/auto"),
+  azure: compatible(Azure, undefined),
+  ollama: compatible(Ollama, undefined)
 }
 
 /** A value and the place it comes from, for errors. */
@@ -246,21 +293,61 @@ const accessTo = Effect.fnUntraced(function* (name: Name) {
 
 const isAddress = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)
 
-const configured = (access: { readonly [name in Name]: Access }, model: string | undefined): Name | undefined => {
-  const names = (["openai", "anthropic"] as const).filter(
-    (name) => access[name].apiKey !== undefined || access[name].baseUrl !== undefined
-  )
-  return model !== undefined && /^claude/i.test(model) && names.includes("anthropic") ? "anthropic" : names[0]
+type Accesses = { readonly [name in Name]: Access }
+
+const isConfigured = ({ apiKey, baseUrl }: Access): boolean => apiKey !== undefined || baseUrl !== undefined
+
+const configured = (access: Accesses, model: string | undefined): Name | undefined => {
+  const found = names.filter((name) => isConfigured(access[name]))
+  return found.find((name) => model !== undefined && providers[name].models?.test(model) === true) ?? found[0]
+}
+
+interface AskedFor {
+  readonly provider: Name | undefined
+  readonly model: string | undefined
+}
+
+/** What a name that begins with that of a provider asks for. */
+const prefixed = (access: Accesses, asked: AskedFor): AskedFor => {
+  const [, prefix = "", model = ""] = /^([^/]+)\/(.+)$/.exec(asked.model ?? "") ?? []
+  const name = prefix.toLowerCase()
+  if (!isName(name)) return asked
+  // a server of one's own may have models of such names
+  if (name === "openai" && access.openai.baseUrl !== undefined && !isOwn(name, access.openai)) return asked
+  if (isConfigured(access[name]) || providers[name].profile.isKeyOptional === true) return { provider: name, model }
+  return isConfigured(access.openrouter) ? { provider: "openrouter", model: asked.model } : { provider: name, model }
+}
+
+/** Whether it is the provider's own address. */
+const isOwn = (name: Name, { baseUrl }: Access): boolean =>
+  baseUrl === undefined || hostOf(baseUrl) === hostOf(providers[name].profile.baseUrl)
+
+const reachable = (name: Name, { apiKey, baseUrl }: Access): Effect.Effect<void, ProviderError> => {
+  const { profile } = providers[name]
+  const hasAddress = baseUrl !== undefined || profile.baseUrl !== ""
+  if (apiKey === undefined && (baseUrl === undefined ? profile.isKeyOptional !== true : profile.baseUrl === "")) {
+    return Effect.fail(noKey(name))
+  }
+  if (!hasAddress || (baseUrl !== undefined && !isAddress(addressOf(name, baseUrl)))) {
+    return Effect.fail(noAddress(name, baseUrl ?? ""))
+  }
+  return Effect.void
+}
+
+/** The address, as the provider's own tools take it. */
+const addressOf = (name: Name, baseUrl: string): string => {
+  const { toBaseUrl } = providers[name].profile
+  return toBaseUrl === undefined ? baseUrl : toBaseUrl(baseUrl)
 }
 
 const defaultModel = Effect.fnUntraced(function* (name: Name, access: Access) {
-  const { defaultModel, models, profile } = providers[name]
-  const { baseUrl } = access
-  if (baseUrl === undefined || hostOf(baseUrl) === hostOf(profile.baseUrl)) return defaultModel
+  const { defaultModel, list, profile } = providers[name]
+  if (defaultModel !== undefined && isOwn(name, access)) return defaultModel
   yield* installed(name)
-  const listed = yield* Effect.mapError(models(access), (reason) => notListed(baseUrl, reason))
+  const address = addressOf(name, access.baseUrl ?? profile.baseUrl)
+  const listed = yield* Effect.mapError(list(access), (reason) => notListed(address, reason))
   const ids = (Array.isArray(listed.data) ? listed.data : []).flatMap(({ id }) => (typeof id === "string" ? [id] : []))
-  return ids.length === 1 && ids[0] !== undefined ? ids[0] : yield* notOne(baseUrl, ids)
+  return ids.length === 1 && ids[0] !== undefined ? ids[0] : yield* notOne(address, ids)
 })
 
 const installed = (name: Name): Effect.Effect<void, ProviderError> =>
@@ -272,7 +359,9 @@ const hostOf = (baseUrl: string): string => (URL.canParse(baseUrl) ? new URL(bas
 const fail = (reason: ProviderError["reason"], message: string) => new ProviderError({ reason, message })
 
 const unknownProvider = ({ place, value }: Said) =>
-  fail("unknown provider", `${place} is \`${value}\`, which is no provider: say \`openai\`, \`anthropic\` or \`none\``)
+  fail("unknown provider", `${place} is \`${value}\`, which is no provider: say ${known} or \`none\``)
+
+const known = names.map((name) => `\`${name}\``).join(", ")
 
 const noProvider = ({ place, value }: Said) =>
   fail(
@@ -281,11 +370,9 @@ const noProvider = ({ place, value }: Said) =>
   )
 
 const noKey = (name: Name) => {
-  const { baseUrlVariable, keyVariable } = providers[name].profile
-  return fail(
-    "no key",
-    `The provider \`${name}\` needs a key: set ${keyVariable}, or ${baseUrlVariable} for a server that takes none`
-  )
+  const { baseUrl, baseUrlVariable, keyVariable } = providers[name].profile
+  const instead = baseUrl === "" ? `and ${baseUrlVariable}` : `or ${baseUrlVariable} for a server that takes none`
+  return fail("no key", `The provider \`${name}\` needs a key: set ${keyVariable}, ${instead}`)
 }
 
 const noAddress = (name: Name, baseUrl: string) => {

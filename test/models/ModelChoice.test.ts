@@ -1,4 +1,6 @@
 /** The choice of a model by configuration. */
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Option, Redacted } from "effect"
 import { LanguageModel, Model } from "effect/ai"
@@ -19,6 +21,10 @@ const chosen = (env: Environment, options?: ModelChoice.Options) =>
 
 const openAi = { OPENAI_API_KEY: "sk-1" }
 const anthropic = { ANTHROPIC_API_KEY: "sk-2" }
+const gemini = { GEMINI_API_KEY: "sk-3" }
+const openRouter = { OPENROUTER_API_KEY: "sk-4" }
+const azure = { AZURE_OPENAI_API_KEY: "sk-5", AZURE_OPENAI_ENDPOINT: "https://my.openai.azure.com" }
+const known = "say `openai`, `anthropic`, `gemini`, `mistral`, `deepseek`, `openrouter`, `azure`, `ollama` or `none`"
 
 describe("Provider", () => {
   it.effect.each<readonly [Environment, ModelChoice.Options | undefined, string]>([
@@ -40,21 +46,52 @@ describe("Provider", () => {
     [{ OPENAI_BASE_URL: "http://localhost:11434/v1", MINIAGENTS_MODEL: "q" }, undefined, "openai q at localhost:11434"],
     [{ ...openAi, OPENAI_BASE_URL: "https://api.openai.com/v1/" }, undefined, "openai gpt-5.2 at api.openai.com"],
     [{ ANTHROPIC_BASE_URL: "http://me:secret@here/?t=1" }, { model: "c" }, "anthropic c at here"],
-    [{ ...anthropic, OPENAI_BASE_URL: "nonsense" }, { provider: "anthropic" }, "anthropic claude-sonnet-5-5"]
+    [{ ...anthropic, OPENAI_BASE_URL: "nonsense" }, { provider: "anthropic" }, "anthropic claude-sonnet-5-5"],
+    [gemini, undefined, "gemini gemini-3.5-flash"],
+    [{ ...openAi, ...gemini }, undefined, "openai gpt-5.2"],
+    [{ ...openAi, ...gemini }, { model: "gemini-3-pro" }, "gemini gemini-3-pro"],
+    [{ ...openAi, ...gemini }, { model: "gemini/gemini-3-pro" }, "gemini gemini-3-pro"],
+    [{ ...openAi, ...gemini }, { provider: "openai", model: "gemini/x" }, "openai gemini/x"],
+    [{ ...gemini, MINIAGENTS_MODEL: "Gemini/a/b" }, undefined, "gemini a/b"],
+    [{ MISTRAL_API_KEY: "k" }, undefined, "mistral mistral-large-latest"],
+    [{ ...openAi, MISTRAL_API_KEY: "k" }, { model: "codestral-latest" }, "mistral codestral-latest"],
+    [{ DEEPSEEK_API_KEY: "k" }, undefined, "deepseek deepseek-chat"],
+    [openRouter, undefined, "openrouter openrouter/auto"],
+    [openRouter, { model: "anthropic/claude-opus-5-5" }, "openrouter anthropic/claude-opus-5-5"],
+    [{ ...openRouter, ...anthropic }, { model: "anthropic/claude-opus-5-5" }, "anthropic claude-opus-5-5"],
+    [openRouter, { model: "openrouter/qwen/qwen3" }, "openrouter qwen/qwen3"],
+    [openRouter, { model: "qwen/qwen3" }, "openrouter qwen/qwen3"],
+    [{ OPENAI_BASE_URL: "http://here/v1" }, { model: "openai/gpt-oss" }, "openai openai/gpt-oss at here"],
+    [openAi, { model: "openai/gpt-5" }, "openai gpt-5"],
+    [azure, { model: "mine" }, "azure mine at my.openai.azure.com"],
+    [{}, { model: "ollama/qwen3:8b" }, "ollama qwen3:8b"],
+    [{ OLLAMA_HOST: "10.0.0.7" }, { model: "qwen3:8b" }, "ollama qwen3:8b at 10.0.0.7:11434"],
+    [{}, { provider: "ollama", model: "a/b" }, "ollama a/b"]
   ])("%j with %j chooses %s", ([env, options, expected]) =>
     Effect.map(chosen(env, options), (choice) => assert.strictEqual(choice, expected))
   )
 
   it.effect.each<readonly [Environment, ModelChoice.Options | undefined, string]>([
-    [
-      {},
-      { provider: "mistral" },
-      "unknown provider: --provider is `mistral`, which is no provider: say `openai`, `anthropic` or `none`"
-    ],
+    [{}, { provider: "minstrel" }, `unknown provider: --provider is \`minstrel\`, which is no provider: ${known}`],
     [
       { MINIAGENTS_PROVIDER: "toString" },
       undefined,
-      "unknown provider: MINIAGENTS_PROVIDER is `toString`, which is no provider: say `openai`, `anthropic` or `none`"
+      `unknown provider: MINIAGENTS_PROVIDER is \`toString\`, which is no provider: ${known}`
+    ],
+    [
+      openAi,
+      { model: "gemini/gemini-3-pro" },
+      "no key: The provider `gemini` needs a key: set GEMINI_API_KEY, or GEMINI_BASE_URL for a server that takes none"
+    ],
+    [
+      { AZURE_OPENAI_ENDPOINT: "https://my.openai.azure.com" },
+      undefined,
+      "no key: The provider `azure` needs a key: set AZURE_OPENAI_API_KEY, and AZURE_OPENAI_ENDPOINT"
+    ],
+    [
+      { AZURE_OPENAI_API_KEY: "k" },
+      { model: "mine" },
+      "no address: AZURE_OPENAI_ENDPOINT must be an address such as `http://localhost:11434/v1`, got ``"
     ],
     [
       openAi,
@@ -120,6 +157,42 @@ describe("Provider", () => {
       assert.include(refused, which)
     })
   )
+
+  it.effect.each<readonly [Environment, string]>([
+    [{ OPENROUTER_API_KEY: "k", OPENROUTER_BASE_URL: "" }, "openrouter"],
+    [{ OLLAMA_HOST: "" }, "ollama"],
+    [{ AZURE_OPENAI_API_KEY: "k", AZURE_OPENAI_ENDPOINT: "" }, "azure"]
+  ])("%j is asked at its own address, by the provider's own way to spell it", ([env, name]) =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve(Loopback.answer(200, { data: [{ id: "m" }] }))
+      const [variable = ""] = Object.keys(env).slice(-1)
+      const { host } = new URL(server.url)
+      const address = name === "ollama" ? host : name === "openrouter" ? `${server.url}/api/v1` : server.url
+      assert.strictEqual(yield* chosen({ ...env, [variable]: address }), `${name} m at ${host}`)
+    })
+  )
+
+  it("knows the providers that the program takes by a flag", () => {
+    assert.deepStrictEqual([...new Set(ModelChoice.names)].sort(), [
+      "anthropic",
+      "azure",
+      "deepseek",
+      "gemini",
+      "mistral",
+      "ollama",
+      "openai",
+      "openrouter"
+    ])
+    const { stdout } = spawnSync(
+      process.execPath,
+      ["--conditions=miniagents-source", "src/cli/main.ts", "ask", "--help"],
+      {
+        encoding: "utf8",
+        cwd: fileURLToPath(new URL("../..", import.meta.url))
+      }
+    )
+    for (const name of ModelChoice.names) assert.include(stdout, name)
+  })
 
   it.effect("says that nobody is there", () =>
     Effect.gen(function* () {
