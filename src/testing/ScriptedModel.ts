@@ -160,13 +160,7 @@ export const make = (turns: ReadonlyArray<Turn>, options: Options = {}): Effect.
   const streamText = (provider: LanguageModel.ProviderOptions) =>
     Stream.unwrap(Effect.map(ModelSettings.CurrentSettings, (settings) => take(provider, settings)))
   return Effect.map(
-    LanguageModel.make({
-      streamText,
-      generateText: (provider) => {
-        const parts = streamText(provider)
-        return Parts.collect(provider.responseFormat.type === "json" ? Growth.shown(parts) : parts)
-      }
-    }),
+    LanguageModel.make({ streamText, generateText: (provider) => Parts.collect(Growth.shown(streamText(provider))) }),
     (model) => ({ model, verify, requests: Effect.sync(() => [...requests]) })
   )
 }

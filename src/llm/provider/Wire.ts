@@ -138,10 +138,7 @@ export const languageModel = <Sdk, Config, Params>(
   return DirectModel.make({
     codecTransformer: codec.transformer,
     streamText: parts("streamText"),
-    generateText: (request) => {
-      const streamed = Stream.scoped(Stream.fromPull(parts("generateText")(request)))
-      return fold(request.responseFormat.type === "json" ? Growth.shown(streamed) : streamed)
-    }
+    generateText: (request) => fold(Growth.shown(Stream.scoped(Stream.fromPull(parts("generateText")(request)))))
   })
 }
 
