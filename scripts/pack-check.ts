@@ -105,6 +105,28 @@ export const echo = Agent.make("Echo", (ctx) => ctx.reply(["You said:", ctx.mess
   return "serves the agents of a file, and lists what was run"
 }
 
+/** So does what runs services in a cluster: a call from a process with another `effect` would not be understood. */
+const checkCluster = async (folder: string): Promise<string> => {
+  const file = join(folder, "clustered.ts")
+  writeFileSync(
+    file,
+    `import { Agent } from "${manifest.name}"
+export class Echo extends Agent.Service<Echo>()("Echo") {}
+export const layer = Echo.toLayer((ctx) => ctx.reply(ctx.messages))`
+  )
+  const program = join(folder, "node_modules", manifest.name, "dist/cli/main.js")
+  const words = ["cluster", file, "--store", "cluster.db", "--port", "34531", "--probes", "34532"]
+  const child = spawn(process.execPath, [program, ...words], { cwd: folder, env, stdio: "pipe" })
+  let said = ""
+  for await (const chunk of child.stdout) if ((said += String(chunk)).includes("/metrics")) break
+  assert.match(said, /^Echo$/m)
+  assert.equal((await fetch("http://127.0.0.1:34532/health")).status, 200)
+  const ended = new Promise((resolve) => child.on("close", resolve))
+  child.kill("SIGTERM")
+  await ended
+  return "runs the services of a file in a cluster"
+}
+
 /** From the start of the process to the prompt. Other work on the machine is not ours: one good try of ten will do. */
 const checkStart = async (folder: string): Promise<string> => {
   const program = join(folder, "node_modules", manifest.name, "dist/cli/main.js")
@@ -277,6 +299,7 @@ try {
   console.log(checkLinks(user))
   console.log(checkProgram(user))
   console.log(await checkServe(user))
+  console.log(await checkCluster(user))
   console.log(await checkStart(user))
   console.log(checkSubpaths(user))
   console.log(await Bundles.checkSubpaths(user))

@@ -15,6 +15,8 @@ export interface AgentsFile {
   readonly agents: ReadonlyArray<Served>
   /** What the agents require: from the file, on the model that the environment names. */
   readonly layer: Layer.Layer<never, unknown>
+  /** All that it exports. */
+  readonly exported: Readonly<Record<string, unknown>>
 }
 
 /** Loads the module; `kept` is put around the model of the environment. */
@@ -33,7 +35,7 @@ export const load = (
     const given = Layer.isLayer(exported.layer)
       ? (exported.layer as unknown as Layer.Layer<never, unknown>)
       : Layer.empty
-    return { agents, layer: Layer.provideMerge(given, models) }
+    return { agents, layer: Layer.provideMerge(given, models), exported }
   })
 
 const agentsOf = (

@@ -2,6 +2,7 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Order } from "./operate.ts"
@@ -258,6 +259,56 @@ const runs = Command.make("runs").pipe(
   ])
 )
 
+const cluster = Command.make(
+  "cluster",
+  {
+    file: Argument.File("file").pipe(
+      Argument.withDescription(
+        "The module that exports the services, and as `layer` what runs them; or a Layer `cluster`"
+      )
+    ),
+    store: Flag.Redacted("store").pipe(
+      Flag.withDescription(
+        "What the processes share: postgres://user@host/database, or a file of SQLite (default: DATABASE_URL)"
+      ),
+      Flag.optional
+    ),
+    host: Flag.String("host").pipe(
+      Flag.withDescription("The address of this machine for the other processes (default: HOST, or 127.0.0.1)"),
+      Flag.withFallbackConfig(Config.String("HOST")),
+      Flag.withDefault("127.0.0.1")
+    ),
+    port: Flag.Int("port").pipe(
+      Flag.withAlias("p"),
+      Flag.withDescription("The port for the other processes"),
+      Flag.withDefault(34431)
+    ),
+    probes: Flag.Int("probes").pipe(
+      Flag.withDescription("The port of /health, /ready and /metrics"),
+      Flag.withDefault(34432)
+    ),
+    durable: Flag.Boolean("durable").pipe(
+      Flag.withDescription("Keep each call as a durable run, so that another process goes on with it"),
+      Flag.withDefault(false)
+    ),
+    drain: Flag.String("drain").pipe(
+      Flag.withDescription("How long calls may take to end when this process is told to"),
+      Flag.withDefault("15 seconds")
+    )
+  },
+  (settings) =>
+    Effect.flatMap(
+      load(() => import("./clustered.ts")),
+      ({ run }) => run(settings)
+    )
+).pipe(
+  Command.withDescription("Runs the services that a file exports, as one process of a cluster"),
+  Command.withExamples([
+    { command: "miniagents cluster agents.ts --store postgres://database/agents --host 10.0.0.7" },
+    { command: "miniagents cluster agents.ts --store cluster.db --durable" }
+  ])
+)
+
 export const command = Command.make("miniagents").pipe(
   Command.withDescription(
     [
@@ -271,7 +322,7 @@ export const command = Command.make("miniagents").pipe(
       "  Exit status: 0 done, 1 no answer, 2 wrong words or configuration, 130 interrupted."
     ].join("\n")
   ),
-  Command.withSubcommands([chat, ask, init, inspect, serve, runs])
+  Command.withSubcommands([chat, ask, init, inspect, serve, cluster, runs])
 )
 
 /** What follows a program that is inspected are its own words, whatever they look like. */

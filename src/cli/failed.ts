@@ -13,7 +13,9 @@ export interface Failed {
 
 export const misuse = (message: string): Failed => ({ message, isMisuse: true })
 
-const isFailed = (error: unknown): error is Failed => Predicate.hasProperty(error, "isMisuse")
+export const failure = (message: string): Failed => ({ message, isMisuse: false })
+
+export const isFailed = (error: unknown): error is Failed => Predicate.hasProperty(error, "isMisuse")
 
 /** Runs until it has ended or is told to end, and has then let go of everything. Gives why it failed, if it did. */
 export const run = (

@@ -34,7 +34,8 @@ const postgres = (url: string): Effect.Effect<Layer.Layer<SqlClient.SqlClient, u
     (PgClient) => PgClient.layer({ url: Redacted.make(url) })
   )
 
-const clientOf = (url: string): Layer.Layer<SqlClient.SqlClient, unknown> =>
+/** The database itself. */
+export const clientOf = (url: string): Layer.Layer<SqlClient.SqlClient, unknown> =>
   isPostgres(url) ? Layer.unwrap(postgres(url)) : SqliteClient.layer({ filename: fileOf(url) })
 
 export const layer = (
@@ -59,7 +60,7 @@ export const expectRuns = (url: string, tablePrefix: string): Effect.Effect<void
 }
 
 /** What the database itself says is wrong. */
-const innermost = (error: unknown): string => {
+export const innermost = (error: unknown): string => {
   if (typeof error !== "object" || error === null) return String(error)
   const { cause, message, reason } = error as { readonly [key: string]: unknown }
   const inner = reason ?? cause

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -15,9 +16,12 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Struct from "effect/Struct"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import * as Agent from "../Agent.ts"
 import * as FileError from "../internal/fileError.ts"
 import * as FileLock from "./FileLock.ts"
+import * as SqlTurns from "./sqlTurns.ts"
 
 /**
  * Gives the turns of conversations, each to one at a time.
@@ -29,6 +33,7 @@ import * as FileLock from "./FileLock.ts"
  *
  * @see layerMemory for one process
  * @see layerFile for all processes of one machine
+ * @see layerSql for all processes that share a database
  * @since 0.1.0
  * @category services
  */
@@ -197,6 +202,56 @@ export const layerFile = (options: {
           )
       }
       return { take: (conversation) => Effect.andThen(takeHere(conversation), take(conversation)) }
+    })
+  )
+
+/**
+ * Turns among all processes that share a database, on any machine: SQLite or Postgres. A process that is killed gives its
+ * turns back when its `lease` has expired, by the clock of the database.
+ *
+ * **Details**
+ *
+ * In a process turns are given in the order in which they were asked for. Between processes there is no order: whoever
+ * looks first has the turn. It is kept in a row of the table `turns`, written again every sixth of the lease. An effect
+ * whose turn cannot be kept, because the database was not reached for half of the lease, is interrupted, and a warning
+ * says so: another one may begin once the lease has expired.
+ *
+ * **Gotchas**
+ *
+ * Take a turn before a transaction begins, not inside of it: where there is one connection, as with SQLite, the turn would
+ * wait for it without end.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Turns } from "miniagents/history"
+ * import { SqliteClient } from "miniagents/sqlite"
+ *
+ * const turns = Turns.layerSql({ lease: "10 seconds" }).pipe(
+ *   Layer.provide(SqliteClient.layer({ filename: "chat.db" })) // or `PgClient.layer` of `@effect/sql-pg`
+ * )
+ * const program = Effect.succeed("alone").pipe(Turns.withTurn("support/42"), Effect.provide(turns))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerSql = (
+  options: { readonly tablePrefix?: string; readonly lease?: Duration.Input } = {}
+): Layer.Layer<Turns, SqlError, SqlClient.SqlClient> =>
+  Layer.effect(
+    Turns,
+    Effect.gen(function* () {
+      const takeHere = yield* queues
+      const { lease = "10 seconds", tablePrefix = "miniagents_" } = options
+      const takeRow = yield* SqlTurns.make({ lease, tablePrefix })
+      const failed = (conversation: string) => (cause: SqlError) =>
+        new TurnError({ conversation, reason: cause.message, cause })
+      return {
+        take: (conversation) =>
+          Effect.andThen(takeHere(conversation), Effect.mapError(takeRow(conversation), failed(conversation)))
+      }
     })
   )
 

@@ -1,6 +1,5 @@
 /** A cluster of processes, on Postgres. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -11,6 +10,7 @@ import { type MessageSequence, MiniAgents } from "miniagents"
 import { AgentCluster } from "miniagents/cluster"
 import * as Postgres from "../history/Postgres.ts"
 import { client, Goer, Holder } from "./Holder.ts"
+import { freePort } from "./Port.ts"
 
 const program = fileURLToPath(new URL("Holder.child.ts", import.meta.url))
 
@@ -42,19 +42,9 @@ const start = (what: "runner" | "caller", host: string, argument: string | numbe
     return { child, said, ended }
   })
 
-const freePort = Effect.promise(
-  () =>
-    new Promise<number>((resolve) => {
-      const server = createServer().listen(0, "127.0.0.1", () => {
-        const { port } = server.address() as { port: number }
-        server.close(() => resolve(port))
-      })
-    })
-)
-
 const runner = (host: string) =>
   Effect.gen(function* () {
-    const process = yield* start("runner", host, yield* freePort)
+    const process = yield* start("runner", host, yield* Effect.promise(freePort))
     yield* process.said("started")
     return process
   })

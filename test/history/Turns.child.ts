@@ -2,10 +2,11 @@
 
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
+import { PgClient } from "@effect/sql-pg"
 import { Effect, FileSystem, Layer } from "effect"
 import { Turns } from "miniagents/history"
 
-const [folder = "", name = "", count = "0"] = process.argv.slice(2)
+const [folder = "", place = "", name = "", count = "0"] = process.argv.slice(2)
 
 const note = (text: string) =>
   FileSystem.FileSystem.use((fs) => fs.writeFileString(`${folder}/notes`, `${text}\n`, { flag: "a" }))
@@ -22,8 +23,11 @@ const program = Effect.gen(function* () {
   yield* Effect.sync(() => process.kill(process.pid, "SIGKILL")).pipe(Turns.withTurn("one"))
 })
 
+/** A folder of lock files, or how to reach a Postgres as JSON. */
+const turns = place.startsWith("{")
+  ? Layer.orDie(Layer.provide(Turns.layerSql({ lease: "1 second" }), PgClient.layer(JSON.parse(place) as object)))
+  : Turns.layerFile({ folder: place })
+
 if (folder !== "") {
-  NodeRuntime.runMain(
-    program.pipe(Effect.provide(Layer.provideMerge(Turns.layerFile({ folder: `${folder}/turns` }), NodeServices.layer)))
-  )
+  NodeRuntime.runMain(program.pipe(Effect.provide(Layer.provideMerge(turns, NodeServices.layer))))
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { assert, it } from "@effect/vitest"
 
-const example = fileURLToPath(new URL("../../examples/operations/cluster.ts", import.meta.url))
+const example = fileURLToPath(new URL("../../examples/cluster/kill.ts", import.meta.url))
 
 it("the example of a cluster tells how it goes on when a process is killed", { timeout: 60_000 }, async () => {
   const { stdout } = await promisify(execFile)(process.execPath, ["--conditions=miniagents-source", example])

@@ -2,7 +2,7 @@
  * Two processes run an agent for a third one, and the one that has the call is killed. The call is durable: the other one
  * goes on where it was, and the reader of the replies does not notice. The processes share a SQLite file.
  *
- * Run: node --conditions=miniagents-source examples/operations/cluster.ts
+ * Run: node --conditions=miniagents-source examples/cluster/kill.ts
  *
  * Prints the words of the agent, and by whom they were said: one process before the kill, the other one after it.
  */
