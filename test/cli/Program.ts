@@ -29,6 +29,7 @@ export const environment = (env: Environment): Environment => ({
   PATH: process.env["PATH"] ?? "",
   HOME: os.tmpdir(),
   TERM: "xterm-256color",
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "",
   ...env
 })
 

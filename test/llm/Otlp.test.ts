@@ -175,7 +175,9 @@ describe("spans over OTLP", () => {
 const example = (environment: { readonly [name: string]: string }) =>
   Effect.callback<string>((resume) => {
     const root = fileURLToPath(new URL("../..", import.meta.url))
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(OPENAI|OTEL|MINIAGENTS|NODE)_/.test(name))
+    const inherited = Object.entries(process.env).filter(
+      ([name]) => !/^(OPENAI|OTEL|MINIAGENTS|NODE(?!_COMPILE_CACHE))_/.test(name)
+    )
     const child = spawn(process.execPath, ["--conditions=miniagents-source", "examples/operations/otlp.ts"], {
       cwd: root,
       env: { ...Object.fromEntries(inherited), ...environment }

@@ -31,7 +31,9 @@ interface Run {
 /** Runs an example in a folder, without what the environment says of models, and gives what it prints. */
 const run = (example: string, { environment = {}, folder, input = "", onPrint = () => {} }: Run) =>
   Effect.callback<string>((resume) => {
-    const inherited = Object.entries(process.env).filter(([name]) => !/^(OPENAI|ANTHROPIC|MINIAGENTS|NODE)_/.test(name))
+    const inherited = Object.entries(process.env).filter(
+      ([name]) => !/^(OPENAI|ANTHROPIC|MINIAGENTS|NODE(?!_COMPILE_CACHE))_/.test(name)
+    )
     const child = spawn(process.execPath, ["--conditions=miniagents-source", join(examples, `${example}.ts`)], {
       cwd: folder,
       env: { ...Object.fromEntries(inherited), ...environment }
