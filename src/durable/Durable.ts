@@ -17,10 +17,12 @@ import * as EmbeddingModel from "effect/ai/EmbeddingModel"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
+import { CurrentKept } from "../internal/decided.ts"
+import { Branch, CurrentBranch } from "../internal/place.ts"
 import { calledBy } from "../llm/agents/AgentTool.ts"
 import * as Runs from "../runs/Runs.ts"
 import * as ModelJournal from "./modelJournal.ts"
-import { asking, CurrentBranch, CurrentRun, type DurableRun } from "./run.ts"
+import { asking, CurrentRun, type DurableRun, here } from "./run.ts"
 
 /**
  * Keeps the responses of the language model and the embedding model of a Layer, whichever it has. It is the outermost of
@@ -58,7 +60,7 @@ export const model = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R
       let kept: Context.Context<never> = context
       if (Option.isSome(language)) {
         const model = yield* ModelJournal.languageModel(language.value, context)
-        kept = Context.add(kept, LanguageModel.LanguageModel, model) as Context.Context<never>
+        kept = Context.add(Context.add(kept, LanguageModel.LanguageModel, model), CurrentKept, model) as never
       }
       if (Option.isSome(embedding)) {
         const model = yield* ModelJournal.embeddingModel(embedding.value, context)
@@ -242,11 +244,12 @@ const raced = (
   effects: ReadonlyArray<Effect.Effect<unknown, unknown, unknown>>
 ): Effect.Effect<unknown, unknown, unknown> =>
   Effect.gen(function* () {
-    const around = yield* CurrentBranch
     const asked = yield* asking(run, "race", name)
+    const { branch: around, place } = yield* here
+    const choice = (around ?? place)?.nextChoice() ?? ""
     const answer = yield* run.answered(asked)
     const branches = effects.map((effect, i) =>
-      Effect.provideService(effect, CurrentBranch, `${around}#${name}.${asked.question.n}.${i}`)
+      Effect.provideService(effect, CurrentBranch, new Branch(place, choice, i))
     )
     const winner = branches[answer?.value as number]
     if (winner !== undefined) return yield* winner

@@ -179,7 +179,8 @@ export const rerun = <P, E = never, R = never>(
 
 /**
  * What a run asked and reused: how many answers came from outside, and how many from the run that it is a rerun of; the
- * tokens that models counted for both; and what the earlier run was answered that nobody has asked for.
+ * tokens that models counted for both; and what nobody has asked for although it was answered: in the run that this is a
+ * rerun of, or in this one before it was cut off, which is known at its end.
  *
  * @since 0.1.0
  * @category models

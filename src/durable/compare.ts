@@ -1,7 +1,7 @@
 /** What a run was answered and said, by the calls that asked and said it: what it has cost, and how it differs from another. */
 import type * as Schema from "effect/Schema"
 import type * as Transcript from "../Transcript.ts"
-import type { Answer } from "./journal.ts"
+import type { Answer, Question } from "./journal.ts"
 import { folded } from "./recorder.ts"
 import type * as Rows from "./tables.ts"
 
@@ -50,7 +50,8 @@ export const report = ({ rows, source }: Kept): Report => {
     const index = left.findIndex((answer) => answer.hash === hash && JSON.stringify(answer.value) === same)
     if (index >= 0) left.splice(index, 1)
   }
-  const unused = left.map(({ path, what }) => ({ path, what }))
+  const unasked = rows.flatMap(({ body, kind }) => (kind === "unasked" ? (JSON.parse(body) as Array<Question>) : []))
+  const unused = [...unasked, ...left].map(({ path, what }) => ({ path, what }))
   return { asked: own.length, reused: others.length, spent: tokensOf(own), saved: tokensOf(others), unused }
 }
 

@@ -160,4 +160,4 @@ const belowRoot = (path: string): string => path.replace(/^[^/ #]*/, "")
 const pathKeyOf = ({ hash, n, path }: Question): string => `${hash} ${belowRoot(path)} ${n}`
 
 /** A path without the numbers of the calls: the names of the agents. */
-const namesKeyOf = ({ hash, path }: Question): string => `${hash} ${belowRoot(path).replaceAll(/\/\d+:/g, "/")}`
+const namesKeyOf = ({ hash, path }: Question): string => `${hash} ${belowRoot(path).replaceAll(/\/[r\d.]+:/g, "/")}`

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as AgentCall from "../AgentCall.ts"
 import { CurrentArbiter } from "../internal/call.ts"
+import { CurrentKeep } from "../internal/decided.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import { addTo as addApprovals } from "../runs/approvals.ts"
@@ -47,7 +48,8 @@ export const launch = (
     addApprovals(server.context),
     Context.make(Runs.CurrentRun, run),
     Context.make(CurrentRun, run),
-    Context.make(CurrentArbiter, run)
+    Context.make(CurrentArbiter, run),
+    Context.make(CurrentKeep, run.decided)
   )
   const opened = Effect.gen(function* () {
     const call = yield* (server.agent.call as Open)(parameters)

@@ -15,6 +15,7 @@ import * as Model from "effect/ai/Model"
 import * as Prompt from "effect/ai/Prompt"
 import * as Response from "effect/ai/Response"
 import type * as Tool from "effect/ai/Tool"
+import { CurrentBegin } from "../internal/decided.ts"
 import * as Exchange from "../llm/model/exchange.ts"
 import * as ModelWrapper from "../llm/model/modelWrapper.ts"
 import type { Asked } from "./journal.ts"
@@ -198,6 +199,7 @@ const play = <A>(
       const asked = yield* asking(run, "model", request)
       const answer = yield* run.answered(asked)
       if (answer !== undefined) return replay(answer.value as unknown as Kept, codec)
+      yield* yield* CurrentBegin
       const before = run.partial === "continue" ? saidOf(unpacked(asked.pieces)) : undefined
       const clock = yield* Clock.Clock
       return new Recording(run, asked, codec, clock, before).record(live(before?.text ?? ""))

@@ -10,8 +10,10 @@ import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as AgentCall from "../AgentCall.ts"
 import { InteractionContext } from "../InteractionContext.ts"
-import type { Arbiter } from "../internal/call.ts"
+import type { Arbiter, Call } from "../internal/call.ts"
+import type { Keep } from "../internal/decided.ts"
 import { Log } from "../internal/log.ts"
+import { type Branch, CurrentBranch, type Place } from "../internal/place.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import { current } from "../MiniAgents.ts"
 import type { Info, RunContext, Wait } from "../runs/Runs.ts"
@@ -27,16 +29,21 @@ export const CurrentRun = Context.Reference<DurableRun | undefined>("miniagents/
   defaultValue: () => undefined
 })
 
-/** Which branch of which races the current code is in: what is asked in one is not what is asked in another. */
-export const CurrentBranch = Context.Reference<string>("miniagents/durable/CurrentBranch", { defaultValue: () => "" })
-
-/** Asks something of the journal of a run, as the call that the current code belongs to. */
+/** Asks something of the journal of a run, as the call that the current code belongs to, in the branch where it is. */
 export const asking = (run: DurableRun, what: string, request: Schema.Json): Effect.Effect<Asked> =>
-  Effect.contextWith((context: Context.Context<never>) => {
-    const call = Context.getOption(context, InteractionContext)
-    const branch = Context.get(context, CurrentBranch)
-    return Effect.succeed(run.journal.ask(`${Option.isSome(call) ? call.value.path : ""}${branch}`, what, request))
-  })
+  Effect.map(here, ({ branch, path }) => run.journal.ask(`${path}${branch?.name ?? ""}`, what, request))
+
+/** The call that the current code belongs to, and the branch of it, if it is in one. */
+export const here: Effect.Effect<{
+  readonly path: string
+  readonly place: Place | undefined
+  readonly branch: Branch | undefined
+}> = Effect.contextWith((context: Context.Context<never>) => {
+  const call = Option.getOrUndefined(Context.getOption(context, InteractionContext)) as Call | undefined // the only ones
+  const branch = Context.get(context, CurrentBranch)
+  const place = call?.place
+  return Effect.succeed({ path: call?.path ?? "", place, branch: branch?.place === place ? branch : undefined })
+})
 
 /** Whether the runtime of the current code ends everything. */
 export const isClosing: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
@@ -151,6 +158,16 @@ export class DurableRun implements RunContext, Arbiter {
     if (kept !== undefined || other === undefined) return Effect.succeed(kept)
     return Effect.as(this.keep(asked, other.value, { reused: true }), other)
   }
+
+  /** What was decided before, or else what an effect says now; when something began is no answer for another run. */
+  readonly decided: Keep = (what, name, effect) =>
+    Effect.flatMap(asking(this, what, name), (asked) =>
+      Effect.flatMap(this.answered(what === "beginning" ? { ...asked, other: undefined } : asked), (answer) =>
+        answer === undefined
+          ? Effect.tap(effect, (value) => this.keep(asked, value))
+          : Effect.succeed(answer.value as number)
+      )
+    )
 
   turnsOf(path: string, sequence: "input" | "replies"): Turns {
     const key = `${path} ${sequence}`

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Transcript from "../Transcript.ts"
+import type { Question } from "./journal.ts"
 import { type Diverged, Recorder } from "./recorder.ts"
 import { type DurableRun, isClosing } from "./run.ts"
 import type * as Rows from "./tables.ts"
@@ -61,8 +62,16 @@ const say = (
     // a runtime that closes ends the run here, and nowhere else
     if (status === "interrupted" && !run.stopped && (yield* isClosing)) return yield* Effect.never
     const at = yield* Clock.currentTimeMillis
+    const rows = events.map((event) => run.rowOf("event", event))
+    const { unasked } = run.journal
+    if (status !== undefined && unasked.length > 0) {
+      const questions = unasked.map(({ hash, n, path, what }): Question => ({ path, what, hash, n }))
+      rows.push(run.rowOf("unasked", questions))
+      const paths = [...new Set(questions.map(({ path }) => path))].join(", ")
+      yield* Effect.logWarning(`Nobody in the run \`${run.id}\` asked again for what ${paths} had been answered`)
+    }
     yield* run.commit({
-      rows: events.map((event) => run.rowOf("event", event)),
+      rows,
       ...(status === undefined ? {} : { end: { status, at } }),
       done: () => {
         run.events.appendAll(events)

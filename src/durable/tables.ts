@@ -38,9 +38,10 @@ export interface Run {
  * - `event`: an event of the transcript of its replies;
  * - `answer`: what came from outside (a response, a result, a time), by what was asked;
  * - `tokens`: what a response has said that is not at its end;
- * - `order`: which of several came next.
+ * - `order`: which of several came next;
+ * - `unasked`: the answers that nobody asked for when it went on after it was cut off.
  */
-export type Kind = "input" | "event" | "answer" | "tokens" | "order"
+export type Kind = "input" | "event" | "answer" | "tokens" | "order" | "unasked"
 
 /** A row of the log of a run; the body is JSON. */
 export interface LogRow {

@@ -10,7 +10,7 @@ import * as Message from "../Message.ts"
 import { withErrorType } from "./errorType.ts"
 import { put, type Source } from "./input.ts"
 import { Observed } from "./observers.ts"
-import { Place, traced } from "./place.ts"
+import { CurrentBranch, Place, traced } from "./place.ts"
 import { inside, isPromise } from "./promise.ts"
 import { both, Rope, type Turns } from "./rope.ts"
 import { Sequence } from "./sequence.ts"
@@ -56,14 +56,16 @@ export class Call extends Task implements Contract.InteractionContext {
     input: Sequence | undefined
   ) {
     super(source.runtime.supervisor, source.owner, undefined)
-    this.place = new Place(source.owner.place, agent.name)
+    const arbiter = Context.get(source.fiber.context, CurrentArbiter)
+    const branch = arbiter === undefined ? undefined : Context.get(source.fiber.context, CurrentBranch)
+    const { place } = source.owner
+    this.place = branch?.place === place ? new Place(place, agent.name, branch) : new Place(place, agent.name)
     this.agent = agent
     this.parameters = parameters
     this.source = source
     this.replies = new Sequence(errorsAsMessages, this.place)
     this.replies.task = this
     this.input = input ?? openInput(source)
-    const arbiter = Context.get(source.fiber.context, CurrentArbiter)
     if (arbiter !== undefined) {
       this.replies.turns = arbiter.turnsOf(this.path, "replies")
       if (input === undefined) this.input.turns = arbiter.turnsOf(this.path, "input")

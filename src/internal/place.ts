@@ -6,22 +6,65 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type { StackFrame } from "effect/References"
 
+/** What numbers the calls below a place, and the choices that are made there. */
+abstract class Numbering {
+  protected calls: number | string = 0
+  private choices = 0
+
+  /** What stands before the numbers. */
+  protected abstract readonly before: string
+
+  nextCall(): number | string {
+    if (typeof this.calls === "string") return this.calls
+    const call = this.calls++
+    return this.before === "" ? call : `${this.before}${call}`
+  }
+
+  nextChoice(): string {
+    return `${this.before}r${this.choices++}.`
+  }
+}
+
+/**
+ * One of several ways that a call goes at once, of which one is chosen: when the call runs again, it alone is gone. So
+ * its calls have numbers of their own, such as `r0.1.2`: the third one of the second way of the first choice.
+ */
+export class Branch extends Numbering {
+  readonly place: Place | undefined
+  protected readonly before: string
+
+  constructor(place: Place | undefined, choice: string, way: number) {
+    super()
+    this.place = place
+    this.before = `${choice}${way}.`
+  }
+
+  get name(): string {
+    return `#${this.before}`
+  }
+}
+
+export const CurrentBranch = Context.Reference<Branch | undefined>("miniagents/internal/CurrentBranch", {
+  defaultValue: () => undefined
+})
+
 /** The place of one call. It also is the frame that stands for the call in the stack of a failure. */
-export class Place implements StackFrame {
+export class Place extends Numbering implements StackFrame {
   readonly parent: Place | undefined
   readonly agent: string
   readonly depth: number
-  private readonly ordinal: number
-  private calls = 0
+  protected readonly before = ""
+  private readonly ordinal: number | string
   private spelled: string | undefined = undefined
   /** What observers are shown of the call, if there are any. */
   observed: unknown = undefined
 
-  constructor(parent: Place | undefined, agent: string) {
+  constructor(parent: Place | undefined, agent: string, branch?: Branch) {
+    super()
     this.parent = parent
     this.agent = agent
     this.depth = parent === undefined ? 0 : parent.depth + 1
-    this.ordinal = parent === undefined ? 0 : parent.calls++
+    this.ordinal = (branch ?? parent)?.nextCall() ?? 0
   }
 
   /**
@@ -35,7 +78,8 @@ export class Place implements StackFrame {
     for (const segment of rest) {
       const colon = segment.indexOf(":")
       caller = new Place(caller, agent)
-      caller.calls = Number(segment.slice(0, colon))
+      const ordinal = segment.slice(0, colon)
+      caller.calls = /^\d+$/.test(ordinal) ? Number(ordinal) : ordinal
       agent = unescaped(segment.slice(colon + 1))
     }
     return { agent, caller }

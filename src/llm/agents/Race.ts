@@ -13,6 +13,7 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Prompt from "effect/ai/Prompt"
 import * as Agent from "../../Agent.ts"
 import type * as AgentCall from "../../AgentCall.ts"
+import { decided } from "../../internal/decided.ts"
 import type { Upstream } from "../../InteractionContext.ts"
 import type * as MessageSequence from "../../MessageSequence.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
@@ -46,22 +47,33 @@ export const agents = <P, E, R>(
 ): Agent.Agent<{}, E | Upstream, R | MiniAgents.MiniAgents> =>
   Agent.make(name, (ctx) =>
     Effect.gen(function* () {
-      const winner = yield* Deferred.make<MessageSequence.MessageSequence<unknown>>()
-      const started = yield* Effect.forEach(racers, (agent) => start(agent as never, ctx.messages))
-      const race = Effect.forEach(
-        started,
-        ({ replies }) => Effect.ignore(Effect.andThen(firstToken(replies), Deferred.succeed(winner, replies))),
-        { concurrency: "unbounded", discard: true }
-      )
-      // whoever is there when nobody has said anything has failed, or has nothing to say
-      yield* Effect.raceFirst(
-        Deferred.await(winner),
-        Effect.andThen(race, Deferred.succeed(winner, started[0].replies))
-      )
-      const heard = yield* Deferred.await(winner)
-      const losers = started.filter(({ replies }) => replies !== heard)
+      let started: ReadonlyArray<Racer> = []
+      const startAll = (isStarted: (i: number) => boolean) =>
+        Effect.map(
+          Effect.forEach(racers, (agent, i) => start(agent as never, ctx.messages, isStarted(i))),
+          (all) => {
+            started = all
+          }
+        )
+      const race = Effect.gen(function* () {
+        const winner = yield* Deferred.make<number>()
+        yield* startAll(() => true)
+        const heard = Effect.forEach(
+          started,
+          ({ replies }, i) => Effect.ignore(Effect.andThen(firstToken(replies), Deferred.succeed(winner, i))),
+          { concurrency: "unbounded", discard: true }
+        )
+        // whoever is there when nobody has said anything has failed, or has nothing to say
+        yield* Effect.raceFirst(Deferred.await(winner), Effect.andThen(heard, Deferred.succeed(winner, 0)))
+        return yield* Deferred.await(winner)
+      })
+      const context = yield* Effect.context<MiniAgents.MiniAgents>()
+      const winner = yield* decided("choice", name, Effect.provideContext(race, context))
+      // where it was decided before, the others are not asked again
+      if (started.length === 0) yield* startAll((i) => i === winner)
+      const losers = started.filter((_, i) => i !== winner)
       yield* Effect.forEach(losers, ({ call }) => call.interrupt, { concurrency: "unbounded", discard: true })
-      yield* ctx.reply(heard as never)
+      yield* ctx.reply(started[winner]!.replies as never)
     })
   ) as never // what it fails with and requires is what the racers do
 
@@ -72,10 +84,14 @@ interface Racer {
 
 const start = (
   agent: Agent.Agent<{}, unknown, MiniAgents.MiniAgents>,
-  messages: MessageSequence.MessageSequence<Upstream>
+  messages: MessageSequence.MessageSequence<Upstream>,
+  startSoon: boolean
 ): Effect.Effect<Racer, never, MiniAgents.MiniAgents> =>
   Effect.gen(function* () {
-    const call = (yield* agent.call()) as unknown as AgentCall.AgentCall<unknown, unknown>
+    const call = (yield* agent.call({}, startSoon ? {} : { startSoon })) as unknown as AgentCall.AgentCall<
+      unknown,
+      unknown
+    >
     yield* call.send(messages)
     return { call, replies: yield* call.replies() }
   })

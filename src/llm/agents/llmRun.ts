@@ -16,6 +16,7 @@ import { jsonOf } from "../../internal/lossless.ts"
 import type { InteractionContext } from "../../InteractionContext.ts"
 import type * as Message from "../../Message.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
+import { CurrentKeep, CurrentKept } from "../../internal/decided.ts"
 import { filled } from "../../internal/filled.ts"
 import * as Budget from "../model/Budget.ts"
 import * as LlmLogger from "../model/LlmLogger.ts"
@@ -360,13 +361,22 @@ export const watch = <A, E, R>(
     )
   })
 
+/** Whether the model is one whose answers the current run keeps: they come again, whatever the time. */
+const isKeptByRun: Effect.Effect<boolean> = Effect.contextWith((context: Context.Context<never>) => {
+  const kept = Context.get(context, CurrentKept)
+  const model = Context.getOption(context, LanguageModel.LanguageModel)
+  return Effect.succeed(Context.get(context, CurrentKeep) !== undefined && Option.isSome(model) && kept === model.value)
+})
+
 const open = (ctx: InteractionContext, asked: Asked) =>
   Effect.gen(function* () {
     const { name: agent } = ctx.agent
     const { model, prompt } = asked
     const inputTokens = (yield* Budget.CurrentBudget) === undefined ? 0 : PromptLength.estimate(prompt)
     const provider = Option.getOrUndefined(yield* Effect.serviceOption(Model.ProviderName))
-    const reservation = yield* Budget.reserve({ agent, model, provider, depth: ctx.trace.length, inputTokens })
+    const call = { agent, model, provider, depth: ctx.trace.length, inputTokens }
+    const isKept = yield* isKeptByRun
+    const reservation = yield* Budget.reserve(call, isKept)
     const { system: _, ...parameters } = ctx.parameters as { readonly system?: unknown } // it stands in the prompt
     const tools = Object.values(asked.toolkit?.tools ?? {})
     const logged = LlmLogger.openAll({ ...asked, agent, path: ctx.path, parameters: jsonOf(parameters), tools })
@@ -377,7 +387,7 @@ const open = (ctx: InteractionContext, asked: Asked) =>
         entry?.take(parts)
       },
       limit: <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>
-        reservation?.isTimed === true ? Effect.raceFirst(effect, reservation.timeIsOver) : effect,
+        reservation?.isTimed === true ? reservation.inTime(effect, isKept) : effect,
       end: (exit: Exit.Exit<unknown, unknown>) =>
         Effect.suspend(() => {
           reservation?.settle()

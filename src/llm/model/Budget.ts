@@ -7,12 +7,14 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Model from "effect/ai/Model"
 import type * as Response from "effect/ai/Response"
 import { InteractionContext } from "../../InteractionContext.ts"
+import { CurrentBegin, decided } from "../../internal/decided.ts"
 import type * as Message from "../../Message.ts"
 import { type Billed, billedOf } from "./billed.ts"
 import { tokensOf } from "./promptLength.ts"
@@ -55,6 +57,8 @@ export interface Spent extends Tokens {
 
 /**
  * A budget. It counts what the agents below it spend, and so do the budgets it was made in.
+ *
+ * In a durable run its time goes on from where the budget was made first, however often the run was cut off.
  *
  * Invariants:
  * 1. Nothing is checked and reserved in two steps, so that calls at the same time cannot exceed it together.
@@ -152,7 +156,7 @@ export const make = (limits: Limits): Effect.Effect<Budget> =>
     const parent = yield* CurrentBudget
     const caller = yield* Effect.serviceOption(InteractionContext)
     const depth = Option.isSome(caller) ? caller.value.trace.length : 0
-    const started = yield* Clock.currentTimeMillis
+    const started = yield* decided("beginning", "budget", Clock.currentTimeMillis)
     return new BudgetImpl(limits, parent as BudgetImpl | undefined, depth, started)
   })
 
@@ -257,8 +261,26 @@ export class Reservation implements Tokens {
     for (const budget of this.chain) budget.settle(this)
   }
 
+  /** Fails when the time of a budget is over; of what is kept, only what is asked anew takes time. */
+  inTime<A, E, R>(effect: Effect.Effect<A, E, R>, isKept: boolean): Effect.Effect<A, E | BudgetExceeded, R> {
+    if (!isKept) return Effect.raceFirst(effect, this.timeIsOver)
+    return Effect.suspend(() => {
+      const begun = Latch.makeUnsafe()
+      const begin = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        begun.openUnsafe()
+        return this.chain.some(({ deadline }) => deadline !== undefined && deadline.at <= now)
+          ? Effect.never
+          : Effect.void
+      })
+      return Effect.raceFirst(
+        Effect.provideService(effect, CurrentBegin, begin),
+        Effect.andThen(begun.await, this.timeIsOver)
+      )
+    })
+  }
+
   /** Fails when the time of a budget is over; never, where it is not limited. */
-  get timeIsOver(): Effect.Effect<never, BudgetExceeded> {
+  private get timeIsOver(): Effect.Effect<never, BudgetExceeded> {
     const limits = this.chain.flatMap((budget) => budget.deadline ?? [])
     if (limits.length === 0) return Effect.never
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -274,8 +296,8 @@ export class Reservation implements Tokens {
   }
 }
 
-/** Reserves a call in the current budget and those around it. @internal */
-export const reserve = (call: Call): Effect.Effect<Reservation | undefined, BudgetExceeded> =>
+/** Reserves a call in the current budget and those around it; time is no matter yet for what may be kept. @internal */
+export const reserve = (call: Call, isKept = false): Effect.Effect<Reservation | undefined, BudgetExceeded> =>
   Effect.gen(function* () {
     const budget = yield* CurrentBudget
     if (!(budget instanceof BudgetImpl)) return undefined
@@ -290,7 +312,7 @@ export const reserve = (call: Call): Effect.Effect<Reservation | undefined, Budg
       )
     }
     for (const each of chain) {
-      const exceeded = each.refusal(call, cost, now)
+      const exceeded = each.refusal(call, cost, isKept ? Number.NEGATIVE_INFINITY : now)
       if (exceeded !== undefined) return yield* exceeded
     }
     for (const each of chain) each.open.add(reservation)
