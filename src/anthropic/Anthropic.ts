@@ -113,7 +113,7 @@ export const protocol: Provider.Protocol<Sdk, AnthropicMessages.Params, Config, 
       config: Effect.map(current, (current) => ({ model: name, ...config, ...current })),
       open: (sdk, params, signal) => sdk.messages.create(params, { signal }).asResponse()
     }),
-  rule: LlmPrompt.anthropicWith
+  rule: LlmPrompt.inOrderWith
 }
 
 /**
@@ -206,8 +206,8 @@ export const fromParameters: Anthropic["fromParameters"] = provider.fromParamete
  *
  * **Details**
  *
- * It is an `LlmAgent` without tools, and its prompts follow `LlmPrompt.anthropic`: what is for the system comes first,
- * as one text; neighbours of the same role are one message, joined by a blank line; and where the first one is not from
+ * It is an `LlmAgent` without tools, and its prompts follow `LlmPrompt.inOrderWith`: what is for the system comes first,
+ * as one text, up to the first answer; neighbours of the same role are one message, joined by a blank line; and where the first one is not from
  * the user, `/start` goes before it. It is named as it appears in a console, and so in the Python original. A call
  * without a model dies with `Agent.InvalidParameters`, before any request.
  *

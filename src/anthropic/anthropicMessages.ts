@@ -31,7 +31,8 @@ export type Params = Anthropic.MessageCreateParamsStreaming
 
 /**
  * Every parameter of the API but those that come from the prompt. `max_tokens` is 4096 by default, as the API wants
- * one. Its `system` comes before the system messages of the prompt.
+ * one. Its `system` comes before the system messages of the prompt; those that come after an answer stay where they were
+ * said, as texts of the user that are marked, so that what was kept of the prompt is read again.
  *
  * @since 0.1.0
  * @category models
@@ -83,7 +84,10 @@ export const codec: Wire.Codec<Config, Params> = {
       const { content } = options.prompt
       const format = yield* Part.format(options, toCodecAnthropic)
       const { cache = "5m", disable_parallel_tool_use: _, ...rest } = config
-      const system = [...systemOf(config), ...content.flatMap((message) => encodeSystem(message, origin))]
+      const first = content.findIndex(({ role }) => role === "assistant")
+      const [before, after] = first < 0 ? [content, []] : [content.slice(0, first), content.slice(first)]
+      const system = [...systemOf(config), ...before.flatMap((message) => encodeSystem(message, origin))]
+      const said = [...before.filter(({ role }) => role !== "system"), ...after]
       const params: Params = {
         max_tokens: 4096,
         ...rest,
@@ -92,7 +96,7 @@ export const codec: Wire.Codec<Config, Params> = {
           output_config: { ...config.output_config, format: { type: "json_schema", schema: format.schema } }
         }),
         ...(system.length > 0 && { system }),
-        messages: yield* encodeMessages(Part.filesFromUser(content, {}), origin),
+        messages: yield* encodeMessages(Part.filesFromUser(said, {}), origin),
         stream: true
       }
       return CacheMarks.mark(params, cache)
@@ -311,6 +315,12 @@ const encodeSystem = (message: Prompt.Message, origin: Metadata.Origin): Array<A
     ? [{ type: "text", text: message.content, ...cacheControl(message.options, origin) }]
     : []
 
+/**
+ * What is for the system in the middle of a conversation, in the form that models know such texts in: the field for the
+ * system stands before all that was said, and with it everything would be another prompt than the one before.
+ */
+const reminder = (text: string): string => `<system-reminder>\n${text}\n</system-reminder>`
+
 /** What was asked to be cached, as `{ anthropic: { cache_control } }` in the options of a part or a message. */
 const cacheControl = (options: Prompt.ProviderOptions, origin: Metadata.Origin): Control => {
   const { cache_control } = Metadata.ownOf(options, origin)
@@ -331,9 +341,11 @@ const encodeMessages = (
   Effect.gen(function* () {
     const turns: Array<{ role: "assistant" | "user"; content: Array<Anthropic.ContentBlockParam> }> = []
     for (const message of messages) {
-      if (message.role === "system") continue
       const role = message.role === "assistant" ? "assistant" : "user"
-      const content = (yield* Effect.forEach(message.content, (part) => encodePart(part, origin))).flat()
+      const content =
+        message.role === "system"
+          ? encodeSystem(message, origin).map((block) => ({ ...block, text: reminder(block.text) }))
+          : (yield* Effect.forEach(message.content, (part) => encodePart(part, origin))).flat()
       const control = cacheControl(message.options, origin)
       if (content.length > 0) Object.assign(content[content.length - 1], control)
       const last = turns[turns.length - 1]

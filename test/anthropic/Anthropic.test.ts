@@ -105,8 +105,7 @@ describe("Anthropic", () => {
         stream: true,
         system: [
           { type: "text", text: "Speak Latin" },
-          { type: "text", text: "Be brief", cache_control },
-          { type: "text", text: "Be kind" }
+          { type: "text", text: "Be brief", cache_control }
         ],
         messages: [
           { role: "user", content: [{ type: "text", text: "Hi" }] },
@@ -137,7 +136,8 @@ describe("Anthropic", () => {
                 source: { type: "base64", media_type: "application/pdf", data: "AQI=" },
                 title: "a.pdf",
                 cache_control
-              }
+              },
+              { type: "text", text: "<system-reminder>\nBe kind\n</system-reminder>" }
             ]
           },
           { role: "assistant", content: [{ type: "text", text: "Once upon" }] }

@@ -1,6 +1,6 @@
 /**
  * **Prefix.** The prompt of a request is, byte for byte, the beginning of that of the next one in its conversation,
- * whatever tools, asides and thoughts are in between: what a provider keeps of a prompt is read again.
+ * whatever tools, asides, thoughts and texts for the system are in between: what a provider keeps of a prompt is read again.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Layer, Redacted, Schema } from "effect"
@@ -8,7 +8,7 @@ import type { LanguageModel } from "effect/ai"
 import { Tool, Toolkit } from "effect/ai"
 import { Agent, Message, MiniAgents } from "miniagents"
 import { Anthropic } from "miniagents/anthropic"
-import { AgentTool, LlmAgent, LlmPrompt } from "miniagents/llm"
+import { AgentTool, LlmAgent, LlmMessage, LlmPrompt } from "miniagents/llm"
 import { OpenAi } from "miniagents/openai"
 import { DeepSeek, Gemini, Mistral } from "miniagents/providers"
 import * as AnthropicWire from "../anthropic/Anthropic.wire.ts"
@@ -27,6 +27,8 @@ const Step = Schema.Struct({
 const Turn = Schema.Struct({
   said: Schema.Literals(["Hello", "", " two\n\nlines ", "Größe 👩‍🚀"]),
   aside: Schema.Boolean,
+  /** What is for the system, in the middle of the conversation. */
+  told: Schema.Boolean,
   speaker: Schema.Literals(["Ann", "Bob"]),
   steps: Schema.Array(Step),
   /** What the model ends with; it may say nothing. */
@@ -92,7 +94,7 @@ const protocols: ReadonlyArray<Protocol> = [
   chat("Gemini", Gemini as never),
   chat("Mistral", Mistral as never),
   anthropic("Anthropic", (prompt) => prompt),
-  anthropic("Anthropic, as its agent has prompts", LlmPrompt.anthropic)
+  anthropic("Anthropic, as its agent has prompts", LlmPrompt.inOrderWith({}))
 ]
 
 /** What the model says in each request of a conversation. */
@@ -113,6 +115,9 @@ const script = (turns: ReadonlyArray<Turn>): ReadonlyArray<Said> => {
   )
 }
 
+const isAnswer = (message: Message.Message): boolean =>
+  message instanceof LlmMessage.ToolCall || (message instanceof Message.Assistant && message.content !== "")
+
 const converse = ({ model, promptOf, rule = (prompt) => prompt, say }: Protocol, turns: ReadonlyArray<Turn>) =>
   Effect.gen(function* () {
     const said = script(turns)
@@ -124,7 +129,9 @@ const converse = ({ model, promptOf, rule = (prompt) => prompt, say }: Protocol,
       Bob: LlmAgent.make("Bob", { system: "Be brief", toolkit, maxSteps: 50, model: model(server.url) })
     }
     const conversation: Array<Message.Message> = [Message.user("Begin")]
-    for (const { aside, said, speaker } of turns) {
+    for (const { aside, said, speaker, told } of turns) {
+      // what is said before the model has said anything belongs to its first request
+      if (told && conversation.some(isAnswer)) conversation.push(Message.system("Be kind"))
       conversation.push(Message.user(said))
       // what one agent says beside the point is a message like any other to the next
       if (aside) conversation.push(Message.text("by the way"))
@@ -161,6 +168,7 @@ describe("Prefix", () => {
       const turn: Turn = {
         said: "",
         aside: false,
+        told: false,
         speaker: "Ann",
         steps: [{ thinks: false, speaks: false, calls: ["Plain"] }],
         last: { thinks: false, speaks: false }

@@ -102,6 +102,20 @@ export const systemFirst = (prompt: Prompt.Prompt): Prompt.Prompt => {
 }
 
 /**
+ * The prompt with what is for the system first, as far as it was said before the assistant spoke. What came later stays
+ * where it is, so that the prompt goes on with that of the request before.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const systemBeforeAnswers = (prompt: Prompt.Prompt): Prompt.Prompt => {
+  const answer = prompt.content.findIndex((message) => message.role === "assistant")
+  if (answer < 0) return systemFirst(prompt)
+  const before = systemFirst(Prompt.fromMessages(prompt.content.slice(0, answer)))
+  return Prompt.fromMessages([...before.content, ...prompt.content.slice(answer)])
+}
+
+/**
  * The prompt with a message from the user in front where the first one, beside those for the system, is not from the
  * user.
  *
@@ -140,7 +154,7 @@ export interface TurnOptions {
  * The rule of Anthropic, as the Python original has it: one system text, then a first message from the user, and no two
  * neighbours of the same role.
  *
- * @see {@link withTurns} for the agents of Anthropic, which have this rule
+ * @see {@link inOrderWith} for the rule that the agents of Anthropic have
  * @since 0.1.0
  * @category rules
  */
@@ -148,6 +162,19 @@ export const anthropicWith =
   ({ delimiter, firstUserMessage }: TurnOptions): Rule =>
   (prompt) =>
     mergeNeighbours(startWithUser(systemFirst(prompt), firstUserMessage), delimiter)
+
+/**
+ * The rule that Anthropic's agents have: that of Anthropic, but what is for the system after an answer stays where it was
+ * said.
+ *
+ * @see {@link withTurns} for what it adds to a conversation
+ * @since 0.1.0
+ * @category rules
+ */
+export const inOrderWith =
+  ({ delimiter, firstUserMessage }: TurnOptions): Rule =>
+  (prompt) =>
+    mergeNeighbours(startWithUser(systemBeforeAnswers(prompt), firstUserMessage), delimiter)
 
 /**
  * The rule of Anthropic with `/start` and blank lines.
