@@ -82,6 +82,16 @@ describe("MessageSequence", () => {
     }).pipe(CleanRuntime.run)
   )
 
+  it.effect("has what was put into it as its parts, as it is where it stands for itself", () =>
+    Effect.gen(function* () {
+      const inside = yield* MessageSequence.from(["b", "c"])
+      const promise = MessagePromise.of(Message.text("a"))
+      const sequence = yield* MessageSequence.from([promise, inside])
+      assert.deepStrictEqual([...(yield* Stream.runCollect(sequence.parts))], [promise, inside])
+      assert.strictEqual([...(yield* Stream.runCollect(sequence.parts))][1], inside)
+    }).pipe(CleanRuntime.run)
+  )
+
   it.effect("fails where a stream in it failed, and `messages`, `text` and `single` with it", () =>
     Effect.gen(function* () {
       const sequence = yield* MessageSequence.from(["a", Stream.concat(Stream.make("b"), Stream.fail("no")), "c"])

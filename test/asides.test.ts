@@ -137,6 +137,7 @@ describe("asides", () => {
       if (!MessageSequence.isMessageSequence(part)) return
       const [shown] = yield* Stream.runCollect(part.parts)
       assert.isTrue(MessageSequence.isMessageSequence(shown))
+      assert.isTrue((yield* Stream.runCollect(shown as typeof part))[0]?.known.aside)
       assert.strictEqual(yield* part.text, "Error: lost") // what went wrong is said
     }).pipe(CleanRuntime.run)
   )

@@ -149,11 +149,17 @@ const speaking: ReadonlyArray<Dialects.Dialect> = [
       chunk({ content: [{ type: "thinking", thinking: [{ type: "text", text: "hm" }] }] }),
       chunk({ content: [{ type: "text", text: "Hel" }] }),
       chunk({ content: "lo" }),
+      chunk({ content: [{ type: "image_url", image_url: { url: "https://example.org/a.png" } }] }),
       chunk({ content: [{ type: "reference", reference_ids: [1] }] }, "stop"),
       done
     ],
     heard: [{ reasoning: "hm" }, { text: "Hello" }, stop],
-    finish: { content: [{ type: "reference", reference_ids: [1] }] }
+    finish: {
+      content: [
+        { type: "image_url", image_url: { url: "https://example.org/a.png" } },
+        { type: "reference", reference_ids: [1] }
+      ]
+    }
   },
   {
     name: "message in the place of delta",
