@@ -16,6 +16,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Agent from "../Agent.ts"
 import type * as InteractionContext from "../InteractionContext.ts"
+import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as Message from "../Message.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Runs from "../runs/Runs.ts"
@@ -43,7 +44,7 @@ export interface Options<E = never> {
   readonly accepts?: ReadonlyArray<Message.AnyClass> | undefined
   /**
    * The parameters that a client may set.
-   * @default all that the agent has
+   * @default all that the agent has, but those that every agent on a model has: `system` and the settings of the model
    */
   readonly parameters?: ReadonlyArray<string> | undefined
 }
@@ -133,10 +134,15 @@ class Server<P, E, R> {
     this.context = context
   }
 
+  private get ownParameters(): ReadonlyArray<string> {
+    const { fields } = this.agent.parameters
+    return Object.keys(fields).filter((name) => !LlmAgent.common.has(fields[name]))
+  }
+
   get call() {
     return server.handler(this.context)((request) =>
       Effect.gen({ self: this }, function* () {
-        const { accepts = defaultAccepts, error, parameters: allowed } = this.options
+        const { accepts = defaultAccepts, error, parameters: allowed = this.ownParameters } = this.options
         const body = yield* server.bodyOf(request, this.guard)
         const refuse = server.badRequest
         const unknown = Object.keys(body).find((name) => !fields.includes(name))

@@ -431,14 +431,18 @@ const ToolChoiceField = Schema.Union([
   })
 ])
 
+const settings = {
+  ...ModelSettings.fields,
+  toolChoice: Schema.optionalKey(ToolChoiceField),
+  firstToolChoice: Schema.optionalKey(ToolChoiceField)
+}
+const instructions = { system: Schema.optionalKey(Schema.String) }
+
+/** @internal The parameters that all agents on models have, by their schemas: who calls one from outside sets none. */
+export const common: ReadonlySet<unknown> = new Set(Object.values({ ...settings, ...instructions }))
+
 const definition = (options: { readonly description?: string }, fields: Schema.Struct.Fields) => ({
-  parameters: {
-    ...ModelSettings.fields,
-    toolChoice: Schema.optionalKey(ToolChoiceField),
-    firstToolChoice: Schema.optionalKey(ToolChoiceField),
-    ...fields,
-    system: Schema.optionalKey(Schema.String)
-  },
+  parameters: { ...settings, ...fields, ...instructions },
   ...(options.description === undefined ? {} : { description: options.description })
 })
 
