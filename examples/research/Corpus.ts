@@ -1,5 +1,5 @@
 /**
- * Loads a folder of Markdown, text and source files and cuts it into passages.
+ * Loads a folder of Markdown, HTML, text and source files, also compressed ones, and cuts it into passages.
  *
  * One bad file never fails the load: it is reported in `skipped`. Sizes are bounded, so that a huge file or a huge
  * folder costs no more memory or time than the limits allow, and what the limits left out is reported as well.
@@ -12,11 +12,14 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib"
+import * as HtmlWorker from "./HtmlWorker.ts"
 import * as Passage from "./Passage.ts"
 
 /**
  * One file that was read: its path relative to the root with `/` between the parts, its lines, and its size in bytes
- * on disk. `readBytes` is less than `bytes` when the file is longer than the limit.
+ * on disk. `readBytes` is less than `bytes` when the file is longer than the limit. The lines of a compressed file are those
+ * of its text, those of a page of HTML are Markdown.
  *
  * @since 0.1.0
  * @category models
@@ -36,7 +39,15 @@ export interface Document {
  */
 export interface Skipped {
   readonly path: string
-  readonly reason: "empty" | "binary" | "minified" | "unreadable" | "unsupported type" | "over the limit"
+  readonly reason:
+    | "empty"
+    | "binary"
+    | "minified"
+    | "unreadable"
+    | "archive"
+    | "not plain text"
+    | "unsupported type"
+    | "over the limit"
 }
 
 /**
@@ -87,7 +98,7 @@ export class CorpusError extends Schema.TaggedError<CorpusError>()("CorpusError"
       case "unreadable":
         return `The folder \`${this.root}\` cannot be read: check its permissions or choose another folder`
       case "nothing readable":
-        return `The folder \`${this.root}\` holds no Markdown, text or source to search${this.skipped}: choose another folder`
+        return `The folder \`${this.root}\` holds no Markdown, HTML, text or source to search${this.skipped}: choose another folder`
     }
   }
 }
@@ -117,8 +128,13 @@ export const load: (options: Options) => Effect.Effect<Corpus, CorpusError, File
     const files = yield* list(options, skipped)
     const plan = yield* limit(options, files, skipped)
     const documents: Array<Document> = []
-    const loaded = yield* Effect.forEach(plan, (file) => read(options.root, file), { concurrency })
-    for (const one of loaded) {
+    const loaded = yield* Effect.forEach(plan, (file) => readFile(options.root, file), { concurrency })
+    const read = yield* Effect.forEach(
+      loaded,
+      (file) => ("lines" in file && isHtml(file.path) ? asMarkdown(file) : Effect.succeed(file)),
+      { concurrency }
+    )
+    for (const one of read) {
       if ("lines" in one) documents.push(one)
       else skipped.push(one)
     }
@@ -149,23 +165,37 @@ export const notes = (corpus: Corpus): Array<string> => {
       (document) =>
         `\`${document.path}\` is ${megabytes(document.bytes)}: only its first ${megabytes(document.readBytes)} is searched`
     )
-  for (const reason of ["unreadable", "empty", "binary", "minified", "over the limit"] as const) {
+  for (const reason of notable) {
     const paths = corpus.skipped.filter((one) => one.reason === reason).map((one) => `\`${one.path}\``)
     if (paths.length > 0) result.push(`${reason}, not searched: ${someOf(paths)}`)
   }
   return result
 }
 
+const notable = ["unreadable", "empty", "binary", "minified", "archive", "not plain text", "over the limit"] as const
+
 const concurrency = 16
 const sniffedBytes = 8_192
 
-const markdown = new Set(["md", "mdx", "markdown", "txt", "text", "rst", "adoc", "org", ""])
+const markdown = new Set(["md", "mdx", "markdown", "txt", "text", "rst", "adoc", "org", "html", "htm", "xhtml", ""])
 const source = new Set(
   `ts tsx mts cts js jsx mjs cjs vue svelte py pyi rb go rs java kt kts scala clj ex exs erl hs ml fs cs c h cc cpp
   hpp m swift php lua r jl dart zig nim sh bash zsh fish ps1 sql graphql gql proto tf toml yaml yml css scss`.split(
     /\s+/
   )
 )
+
+// What people keep documents in that is not read here.
+const archives = new Set("zip tar tgz 7z rar bz2 xz lzma tbz txz jar epub chm".split(" "))
+const rich = new Set("pdf doc docx odt rtf pages ppt pptx odp xls xlsx ods ipynb ps djvu".split(" "))
+
+const compressed: Readonly<
+  Record<string, (bytes: Uint8Array, limit: { readonly maxOutputLength: number }) => Uint8Array>
+> = {
+  gz: gunzipSync,
+  br: brotliDecompressSync,
+  zst: zstdDecompressSync
+}
 
 interface Planned {
   readonly path: string
@@ -211,7 +241,7 @@ const list = Effect.fnUntraced(function* (options: Options, skipped: Array<Skipp
       const relative = at === "" ? entry.name : `${at}/${entry.name}`
       if (entry.type === "Directory") folders.push(relative)
       else if (entry.type !== "File" && entry.type !== "SymbolicLink") continue
-      else if (kindOf(relative) === undefined) skipped.push({ path: relative, reason: "unsupported type" })
+      else if (kindOf(relative) === undefined) skipped.push({ path: relative, reason: unreadAs(relative) })
       else files.push(relative)
     }
   }
@@ -233,7 +263,9 @@ const limit = Effect.fnUntraced(function* (options: Options, files: ReadonlyArra
     if (Option.isNone(info)) return skipped.push({ path: file, reason: "unreadable" })
     if (info.value.type !== "File") return
     const bytes = ByteSize.toNumberUnsafe(info.value.size)
-    const readBytes = Math.min(bytes, options.maxFileBytes ?? 1_000_000)
+    const most = options.maxFileBytes ?? defaultFileBytes
+    const readBytes = Math.min(bytes, most)
+    if (bytes > most && packing(file) !== undefined) return skipped.push({ path: file, reason: "over the limit" })
     if (bytes === 0) return skipped.push({ path: file, reason: "empty" })
     if (readBytes > budget) return skipped.push({ path: file, reason: "over the limit" })
     budget -= readBytes
@@ -242,13 +274,19 @@ const limit = Effect.fnUntraced(function* (options: Options, files: ReadonlyArra
   return plan
 })
 
-const read = Effect.fnUntraced(
+const defaultFileBytes = 1_000_000
+
+const readFile = Effect.fnUntraced(
   function* (root: string, file: Planned) {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const name = path.join(root, file.path)
     const whole = file.readBytes === file.bytes
-    return decode(file, whole ? yield* fs.readFile(name) : yield* readStart(name, file.readBytes))
+    const bytes = whole ? yield* fs.readFile(name) : yield* readStart(name, file.readBytes)
+    return decode(
+      file,
+      yield* Effect.try({ try: () => unpacked(file.path, bytes), catch: () => "unreadable" as const })
+    )
   },
   (effect, _root, file) => Effect.orElseSucceed(effect, (): Skipped => ({ path: file.path, reason: "unreadable" }))
 )
@@ -265,6 +303,21 @@ const readStart = Effect.fnUntraced(function* (name: string, bytes: number) {
   }
   return buffer.subarray(0, filled)
 }, Effect.scoped)
+
+const unpacked = (path: string, bytes: Uint8Array): Uint8Array =>
+  packing(path)?.(bytes, { maxOutputLength: mostUnpacked }) ?? bytes
+
+const mostUnpacked = 4_000_000
+
+const asMarkdown = (document: Document): Effect.Effect<Document | Skipped> =>
+  HtmlWorker.toMarkdown(document.lines.join("\n")).pipe(
+    Effect.map(({ markdown, title }): Document | Skipped =>
+      markdown.trim() === ""
+        ? { path: document.path, reason: "empty" }
+        : { ...document, lines: [...(title === "" ? [] : [`# ${title}`, ""]), ...markdown.split("\n")] }
+    ),
+    Effect.orElseSucceed((): Skipped => ({ path: document.path, reason: "unreadable" }))
+  )
 
 const decode = (file: Planned, bytes: Uint8Array): Document | Skipped => {
   const skip = (reason: Skipped["reason"]): Skipped => ({ path: file.path, reason })
@@ -289,11 +342,29 @@ const isBinary = (start: Uint8Array): boolean => {
   return strange > text.length / 10
 }
 
-const kindOf = (path: string): "markdown" | "source" | undefined => {
+const extensionOf = (path: string): string => {
   const name = path.slice(path.lastIndexOf("/") + 1)
   const dot = name.lastIndexOf(".")
-  const extension = dot < 0 ? "" : name.slice(dot + 1).toLowerCase()
+  return dot < 0 ? "" : name.slice(dot + 1).toLowerCase()
+}
+
+const packing = (path: string) => compressed[extensionOf(path)]
+
+const withoutPacking = (path: string): string =>
+  packing(path) === undefined ? path : path.slice(0, path.lastIndexOf("."))
+
+const isHtml = (path: string): boolean => /\.x?html?$/i.test(withoutPacking(path))
+
+const kindOf = (path: string): "markdown" | "source" | undefined => {
+  const extension = extensionOf(withoutPacking(path))
+  if (packing(path) !== undefined && archives.has(extension)) return undefined
   return markdown.has(extension) ? "markdown" : source.has(extension) ? "source" : undefined
+}
+
+const unreadAs = (path: string): Skipped["reason"] => {
+  const extensions = [extensionOf(path), extensionOf(withoutPacking(path))]
+  if (extensions.some((one) => archives.has(one))) return "archive"
+  return extensions.some((one) => rich.has(one)) ? "not plain text" : "unsupported type"
 }
 
 // What the `index.md` of a folder says at its top, by folder.

@@ -22,6 +22,11 @@ export const fail = (error: AiError.AiError | Budget.BudgetExceeded): Effect.Eff
     Effect.fail(new ModelFailed({ model, reason: reasonOf(error).replace(/\s+/g, " ").trim() }))
   )
 
+/** Whether the model was there, and what it said is of no use: a small one often does not keep to a form. */
+export const isUseless = (error: { readonly _tag: string; readonly reason?: unknown }): boolean =>
+  error._tag === "AiError" &&
+  ["InvalidOutputError", "StructuredOutputError"].includes((error.reason as { readonly _tag: string })._tag)
+
 /** Fails because the model answered without a word. */
 export const failSilent: Effect.Effect<never, ModelFailed> = Effect.flatMap(
   Effect.suspend(() => name),

@@ -7,6 +7,7 @@ import { Message } from "miniagents"
 import { LlmAgent } from "miniagents/llm"
 import * as Excerpt from "./Excerpt.ts"
 import { NothingToSearch } from "./Findings.ts"
+import * as Keyphrases from "./Keyphrases.ts"
 import * as ModelFailed from "./ModelFailed.ts"
 import { Planner } from "./Planner.ts"
 
@@ -19,16 +20,27 @@ const model = LlmAgent.makeObject("Planner model", {
   system:
     "You plan the research of a question. Reply with two to five short queries for a full-text search over documents: " +
     "the words that a page with the answer would use, not sentences; each query from another side; the most specific first."
-})
+}).fork({ parameters: { maxTokens: 300 } })
 
-/** Queries are what the model said, without what is empty or said twice. */
+const patience = "20 seconds"
+
+/**
+ * Queries are what the model said, without what is empty or said twice; those of the planner without a model where it is
+ * too slow or does not keep to the form.
+ */
 export const layer: Layer.Layer<Planner, never, LanguageModel.LanguageModel> = Planner.toLayer(
   Effect.fnUntraced(function* (ctx) {
     const question = yield* ctx.messages.text
     if (question.trim() === "") return yield* new NothingToSearch({ question })
-    const replies = yield* model.trigger(Message.user(`Question: ${question}`))
-    const said = yield* Effect.catch(replies.messages, ModelFailed.fail)
-    const queries = queriesOf(said)
+    const queries = yield* Effect.flatMap(
+      model.trigger(Message.user(`Question: ${question}`)),
+      ({ messages }) => messages
+    ).pipe(
+      Effect.map(queriesOf),
+      Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(Keyphrases.of(question)) }),
+      Effect.catchIf(ModelFailed.isUseless, () => Effect.succeed(Keyphrases.of(question))),
+      Effect.catch(ModelFailed.fail)
+    )
     if (queries.length === 0) return yield* new NothingToSearch({ question })
     yield* ctx.reply(queries)
   })

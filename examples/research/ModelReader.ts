@@ -6,12 +6,12 @@ import * as Schema from "effect/Schema"
 import { Message } from "miniagents"
 import { LlmAgent } from "miniagents/llm"
 import * as Excerpt from "./Excerpt.ts"
-import type * as Extract from "./Extract.ts"
+import * as Extract from "./Extract.ts"
 import { Quoted } from "./Findings.ts"
 import * as ModelFailed from "./ModelFailed.ts"
 import type * as Passage from "./Passage.ts"
 import { Reader, ReadFailed } from "./Reader.ts"
-import type * as SearchIndex from "./SearchIndex.ts"
+import * as SearchIndex from "./SearchIndex.ts"
 
 const Lines = Schema.Struct({ first: Schema.Int, last: Schema.Int })
 
@@ -27,19 +27,36 @@ const model = LlmAgent.makeObject("Reader model", {
     "You read one passage of a document and pick the lines that help to answer a question: at most three ranges of " +
     "whole sentences or statements of code, by the numbers before the lines. Pick none when the passage has nothing to do " +
     `with the question. ${Excerpt.rule("<number>|")}`
-})
+}).fork({ parameters: { maxTokens: 200 } })
 
-/** What it quotes are the lines of the passage as they are: the model says where they stand and nothing else. */
-export const layer: Layer.Layer<Reader, never, LanguageModel.LanguageModel> = Reader.toLayer(
+const patience = "40 seconds"
+
+/**
+ * What it quotes are the lines of the passage as they are: the model says where they stand and nothing else. Where it is
+ * too slow or does not keep to the form, the passage is read without it.
+ */
+export const layer: Layer.Layer<Reader, never, LanguageModel.LanguageModel | SearchIndex.SearchIndex> = Reader.toLayer(
   Effect.fnUntraced(function* (ctx) {
     const { hit, question } = ctx.parameters
-    const replies = yield* model.trigger(Message.user(promptOf(question, hit.passage)))
-    const said = yield* replies.messages.pipe(
+    const index = yield* SearchIndex.SearchIndex
+    const without = Effect.map(index.concepts(question), (concepts) => Extract.fromHit(hit, concepts))
+    const asked = Effect.flatMap(
+      model.trigger(Message.user(promptOf(question, hit.passage))),
+      ({ messages }) => messages
+    )
+    const quotes = yield* asked.pipe(
+      Effect.map((said) =>
+        quotesOf(
+          hit,
+          said.flatMap((message) => (message instanceof Picks ? message.picks : []))
+        )
+      ),
+      Effect.timeoutOrElse({ duration: patience, orElse: () => without }),
+      Effect.catchIf(ModelFailed.isUseless, () => without),
       Effect.catch(ModelFailed.fail),
       Effect.mapError(({ message }) => new ReadFailed({ reason: message }))
     )
-    const picks = said.flatMap((message) => (message instanceof Picks ? message.picks : []))
-    yield* ctx.reply(new Quoted({ quotes: quotesOf(hit, picks) }))
+    yield* ctx.reply(new Quoted({ quotes }))
   })
 )
 
@@ -71,7 +88,7 @@ const quotesOf = (
     const said = lines.join("\n").trimEnd()
     if (said.trim() === "") continue
     const [text, code] = passage.kind === "code" ? ["", said] : [said, ""]
-    quotes.push({ path: passage.path, startLine: first, endLine, text, code, score })
+    quotes.push({ path: passage.path, startLine: first, endLine, text, code, score, covers: [] })
   }
   return quotes
 }

@@ -10,7 +10,7 @@ import * as Excerpt from "./Excerpt.ts"
 import * as Extract from "./Extract.ts"
 import { NoAnswer, Quoted } from "./Findings.ts"
 import * as ModelFailed from "./ModelFailed.ts"
-import { Writer } from "./Writer.ts"
+import { quoted, Writer } from "./Writer.ts"
 
 const noAnswer = "NO ANSWER"
 
@@ -23,7 +23,11 @@ const model = LlmAgent.make("Writer model", {
     "Write short Markdown in the language of the question; quote code where it helps.",
     Excerpt.rule("|")
   ].join("\n")
-})
+}).fork({ parameters: { maxTokens: 1_500 } })
+
+const patience = "50 seconds"
+/** For a server that does not know the limit on tokens, or does not keep to it. */
+const longestAnswer = 12_000
 
 /** Without quotes no model is asked: it would answer from what it happens to know. */
 export const layer: Layer.Layer<Writer, never, LanguageModel.LanguageModel> = Writer.toLayer(
@@ -32,13 +36,28 @@ export const layer: Layer.Layer<Writer, never, LanguageModel.LanguageModel> = Wr
     const read = yield* ctx.messages.messages
     const quotes = enough(read.flatMap((message) => (message instanceof Quoted ? message.quotes : [])))
     if (quotes.length === 0) return yield* new NoAnswer({ question })
-    const replies = yield* model.trigger(Message.user(promptOf(question, quotes)))
-    const said = replies.pipe(
-      Stream.filter(({ known }) => known._tag === "Assistant"),
-      Stream.flatMap((promise) => promise),
-      Stream.concat(Stream.fromEffect(Effect.map(replies.messages, (messages) => messages.map(endOf).join("")))),
-      Stream.catch((error) => Stream.fromEffect(ModelFailed.fail(error)))
-    )
+    const call = yield* model.call()
+    yield* call.send(Message.user(promptOf(question, quotes)))
+    const replies = yield* call.replies()
+    const said = Stream.suspend(() => {
+      let length = 0
+      let cut = ""
+      const text = replies.pipe(
+        Stream.filter(({ known }) => known._tag === "Assistant"),
+        Stream.flatMap((promise) => promise),
+        Stream.takeUntil((piece) => {
+          length += piece.length
+          if (length > longestAnswer) cut = tooLong
+          return cut !== ""
+        }),
+        Stream.interruptWhen(Effect.map(Effect.sleep(patience), () => void (cut = tooSlow)))
+      )
+      const end = Effect.suspend(() => {
+        if (cut === "") return Effect.map(replies.messages, (messages) => messages.map(endOf).join(""))
+        return Effect.as(call.interrupt, length === 0 ? `${silent}\n\n${quoted(quotes.slice(0, mostQuoted))}` : cut)
+      })
+      return Stream.concat(text, Stream.fromEffect(end))
+    }).pipe(Stream.catch((error) => Stream.fromEffect(ModelFailed.fail(error))))
     const answer = yield* MessagePromise.fromStream(
       said.pipe(unless(noAnswer, nothingSaid(question)), checked(quotes)),
       { known: { _tag: "Assistant", agent: ctx.agent.name, model: yield* ModelFailed.name } }
@@ -55,7 +74,7 @@ const nothingSaid =
     said === "" ? ModelFailed.failSilent : Effect.fail(new NoAnswer({ question }))
 
 const mostQuotes = 24
-const mostCharacters = 40_000
+const mostCharacters = 20_000
 
 /** The best quotes, as many as a prompt should have. */
 const enough = (quotes: ReadonlyArray<Extract.Quote>): ReadonlyArray<Extract.Quote> => {
@@ -128,6 +147,11 @@ const andAfter = <E, R, E2>(
     Stream.concat(Stream.suspend(more)),
     Stream.filter((piece) => piece !== "")
   )
+
+const tooLong = "\n\n(The answer ends here because it became too long.)"
+const tooSlow = "\n\n(The answer ends here because its time was over.)"
+const silent = "The model did not answer in time. What it would have read:"
+const mostQuoted = 5
 
 const endOf = (message: Message.Message): string =>
   !(message instanceof Message.Assistant) || message.finishReason === undefined

@@ -53,7 +53,8 @@ export const research = Agent.make(
   })
 )
 
-const mostReaders = 12
+/** How many passages are read at most. */
+export const mostReaders = 12
 
 const progress = (content: string) => new Progress({ content })
 

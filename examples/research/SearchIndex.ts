@@ -31,8 +31,9 @@ export const Hit = Schema.Struct({ id: Schema.String, score: Schema.Finite, pass
 export type Hit = typeof Hit.Type
 
 /**
- * A term that a question asks for, with the terms that count as the same, and how much it tells: a term that is rare
- * in the corpus weighs more.
+ * A term that a question asks for, with the terms that count as the same, and how much it tells for the ranking: a term that
+ * is rare in the corpus weighs more. `need` is how much it tells for whether there is an answer: all the same, but a name
+ * that is not `known`, which occurs nowhere, tells more.
  *
  * @since 0.1.0
  * @category models
@@ -41,6 +42,8 @@ export interface Concept {
   readonly term: string
   readonly synonyms: ReadonlyArray<string>
   readonly weight: number
+  readonly need: number
+  readonly known: boolean
 }
 
 /**
@@ -53,7 +56,7 @@ export class SearchIndex extends Context.Service<
   SearchIndex,
   {
     readonly corpus: Corpus.Corpus
-    /** The passages that match best, best first; none when no word of the query occurs. `limit` is 12 by default. */
+    /** The passages that match best, best first; none when no word of the query occurs. `limit` is 20 by default. */
     readonly search: (query: string, options?: { readonly limit?: number }) => Effect.Effect<ReadonlyArray<Hit>>
     /** What the question asks for, stop words left out, each concept once. */
     readonly concepts: (question: string) => Effect.Effect<ReadonlyArray<Concept>>
@@ -75,7 +78,7 @@ export const make: (corpus: Corpus.Corpus) => Effect.Effect<SearchIndex["Service
     fields: ["text", "trail", "about", "path"],
     tokenize: (text) => Words.terms(text, memo),
     processTerm: (term) => term,
-    searchOptions: { boost: fieldBoosts, bm25: { k: 1.2, b: 0.5, d: 0.5 } }
+    searchOptions: { boost: fieldBoosts, bm25: { k: 1.2, b: 0.7, d: 0.5 } }
   })
   let characters = 0
   for (const [id, passage] of corpus.passages.entries()) {
@@ -102,7 +105,13 @@ export const make: (corpus: Corpus.Corpus) => Effect.Effect<SearchIndex["Service
   })
   const concepts = (question: string): Effect.Effect<Array<Concept>> =>
     Effect.forEach(Words.topics(question), (term) =>
-      Effect.map(weight(term), (weight) => ({ term, synonyms: Words.synonyms(term), weight }))
+      Effect.map(weight(term), (weight) => ({
+        term,
+        synonyms: Words.synonyms(term),
+        weight,
+        known: weight !== unknownWeight,
+        need: weight === unknownWeight && Words.isName(term, question) ? nameNeed : 1
+      }))
     )
   const search = Effect.fnUntraced(function* (query: string, limit: number) {
     const scores = new Map<number, { score: number; terms: number }>()
@@ -114,11 +123,14 @@ export const make: (corpus: Corpus.Corpus) => Effect.Effect<SearchIndex["Service
     }
     // As MiniSearch does with several terms at once: a passage with more of them is better than their sum.
     return [...scores]
-      .map(([id, { score, terms }]): Hit => ({ id: String(id), score: score * terms, passage: corpus.passages[id]! }))
+      .map(([id, { score, terms }]): Hit => {
+        const passage = corpus.passages[id]!
+        return { id: String(id), score: score * terms * Passage.trust(passage.path), passage }
+      })
       .sort((a, b) => b.score - a.score)
       .slice(0, limit)
   })
-  return { corpus, concepts, search: (query, options) => search(query, options?.limit ?? 12) }
+  return { corpus, concepts, search: (query, options) => search(query, options?.limit ?? 20) }
 })
 
 /** The terms to search for, with how much each counts: those of the query, and their synonyms for less. */
@@ -130,7 +142,7 @@ const wantedBy = (query: string): ReadonlyMap<string, number> => {
 }
 
 /**
- * Joins what several queries found: each passage once, best first, at most four passages of one file. A passage that
+ * Joins what several queries found: each passage once, also where copies of it stand in several files, best first, at most four passages of one file. A passage that
  * several queries found adds up their scores. `limit` is 16 by default. Scores are scaled so that the best is 1.
  *
  * @since 0.1.0
@@ -142,9 +154,13 @@ export const merge = (found: ReadonlyArray<ReadonlyArray<Hit>>, limit = 16): Arr
     byId.set(hit.id, { ...hit, score: hit.score + (byId.get(hit.id)?.score ?? 0) })
   }
   const perFile = new Map<string, number>()
+  const texts = new Set<string>()
   const sorted = [...byId.values()]
     .sort((a, b) => b.score - a.score || placeOrder(a.passage, b.passage))
     .filter(({ passage }) => {
+      const text = passage.lines.join("\n")
+      if (texts.has(text)) return false
+      texts.add(text)
       const count = (perFile.get(passage.path) ?? 0) + 1
       perFile.set(passage.path, count)
       return count <= mostPerFile
@@ -191,6 +207,7 @@ export const layerEffectDocs: Layer.Layer<SearchIndex, Corpus.CorpusError, FileS
 const stepCharacters = 8_000
 const mostPerFile = 4
 const unknownWeight = 1.5
+const nameNeed = 2
 const synonymBoost = 0.8
 const fieldBoosts = { text: 1, trail: 2, about: 0.5, path: 1 }
 

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import { stemmer } from "stemmer"
 
 /**
  * The terms a text was split into before, by word. Pass one memo to many calls to split each distinct word once.
@@ -32,7 +33,7 @@ export const terms = (text: string, memo: Memo = new Map()): Array<string> => {
       memo.set(word, found)
     }
     for (const term of found) result.push(term)
-    if (verb !== undefined && particles.has(word)) result.push(verb + word)
+    if (verb !== undefined && joined.has(verb + word)) result.push(verb + word)
   }
   return result
 }
@@ -47,7 +48,7 @@ export const topics = (question: string): Array<string> => {
   const result = new Set<string>()
   let verb: string | undefined
   for (const word of question.match(/[\p{L}\p{N}_$'’]+/gu) ?? []) {
-    if (verb !== undefined && particles.has(word)) {
+    if (verb !== undefined && joined.has(verb + word)) {
       result.delete(verb)
       result.add(verb + word)
     }
@@ -67,25 +68,27 @@ export const topics = (question: string): Array<string> => {
 export const of = (text: string): Array<string> => text.match(phrasePattern) ?? []
 
 /**
- * The word without its simple English ending, in lower case: `retries`, `retried` and `retrying` give `retri`.
- *
- * **Gotchas**
- *
- * Shorter than Porter's algorithm and cruder. Words that share a stem by chance cost a little precision; the
- * ranking outweighs it.
+ * The word without its English ending, in lower case, by Porter's algorithm: `retries`, `retried` and `retrying` give
+ * `retri`.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const stem = (word: string): string => {
   const lower = word.toLowerCase()
-  for (const [ending, replacement, shortest] of endings) {
-    if (lower.length >= ending.length + shortest && lower.endsWith(ending)) {
-      return normalize(lower.slice(0, lower.length - ending.length) + replacement)
-    }
-  }
-  return normalize(lower)
+  return stemmer(irregular.get(lower) ?? lower)
 }
+
+/**
+ * Whether the question has the term as a name: with a capital letter that is not that of a sentence.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isName = (term: string, question: string): boolean =>
+  (question.match(/(?<=[^.?!:]\s+|[("'`])[\p{L}\p{N}_$]*\p{Lu}[\p{L}\p{N}_$]*/gu) ?? []).some((word) =>
+    terms(word).includes(term)
+  )
 
 /**
  * Whether the word carries no topic of its own (`how`, `the`, `my`), in any case.
@@ -126,40 +129,24 @@ const partPattern = /\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{N}+|[^\p{Lu}\p{Ll}\p{N}
 
 // `clean up` and `cleanup` are one idea, and so are `shut down` and `shutdown`.
 const particles = new Set(["up", "down", "out", "off", "back"])
+const joined = new Set(
+  `backup breakdown checkout cleanup fallback fanout lookup logout optout pickup rollback setup shutdown signup slowdown
+  startup teardown timeout turnoff wrapup`.split(/\s+/)
+)
 
-const endings: ReadonlyArray<readonly [ending: string, replacement: string, shortest: number]> = [
-  ["ications", "ic", 3],
-  ["ication", "ic", 3],
-  ["ations", "at", 3],
-  ["ation", "at", 3],
-  ["ments", "", 4],
-  ["ment", "", 4],
-  ["ions", "", 4],
-  ["ion", "", 4],
-  ["ings", "", 3],
-  ["ing", "", 3],
-  ["iers", "i", 3],
-  ["ier", "i", 3],
-  ["ers", "", 4],
-  ["er", "", 4],
-  ["ies", "i", 2],
-  ["ied", "i", 2],
-  ["ed", "", 3],
-  ["es", "", 3],
-  ["ss", "ss", 1],
-  ["us", "us", 1],
-  ["is", "is", 1],
-  ["s", "", 3],
-  ["ly", "", 4]
-]
-
-const normalize = (root: string): string => {
-  let result = root
-  if (result.length > 3 && result.endsWith("e")) result = result.slice(0, -1)
-  if (result.length > 3 && /([bdgmnprt])\1$/.test(result)) result = result.slice(0, -1)
-  if (result.length > 2 && result.endsWith("y")) result = `${result.slice(0, -1)}i`
-  return result
-}
+// Verbs whose forms no ending tells.
+const irregular: ReadonlyMap<string, string> = new Map(
+  `began begun begin; broke broken break; bought buy; built build; caught catch; chose chosen choose; drew drawn draw; drove
+  driven drive; fell fallen fall; found find; forgot forgotten forget; froze frozen freeze; gave given give; grew grown grow;
+  held hold; hid hidden hide; kept keep; knew known know; left leave; lost lose; meant mean; met meet; ran run; rose risen rise;
+  said say; sent send; shown show; spent spend; spoke spoken speak; stood stand; taught teach; thought think; threw thrown
+  throw; took taken take; told tell; understood understand; wrote written write`
+    .split(";")
+    .flatMap((group) => {
+      const forms = group.trim().split(/\s+/)
+      return forms.slice(0, -1).map((form) => [form, forms[forms.length - 1]!] as const)
+    })
+)
 
 const termsOfWord = (word: string): ReadonlyArray<string> => {
   const parts = word.match(partPattern) ?? []
@@ -169,7 +156,7 @@ const termsOfWord = (word: string): ReadonlyArray<string> => {
 }
 
 const stopWords = new Set(
-  `a about across after all also am among an and another any are as at avoid be because been before being best better between but by can can't
+  `a about certain several various new across after all also am among an and another any are as at avoid be because been before being best better between but by can can't
   could did do does doesn't doing don't done each else even ever every few for from get gets getting give gives go
   good got had has have having he help her here his how however i i'd i'll i'm i've if in inside instead into is
   isn't it it's its just kind kinds know let lets like long make makes making many may me might more most much must
@@ -182,31 +169,66 @@ const stopWords = new Set(
 
 // General vocabulary of programming, not of any one library: each line holds words that people use for one idea.
 const synonymGroups: ReadonlyArray<string> = [
-  "share broadcast fanout",
-  "consumer subscriber listener",
-  "send export publish emit",
-  "close release cleanup dispose finalizer teardown",
-  "promise async await",
-  "retry backoff repeat",
-  "delay wait sleep",
-  "trace tracing span telemetry",
-  "error failure exception",
-  "function tool",
-  "command cli terminal",
+  "ask approve confirm decide",
   "batch bulk group",
-  "config configuration environment env setting",
-  "database db sql",
-  "login authentication authorization auth",
-  "time clock date",
-  "log logger logging",
-  "parallel concurrent concurrency",
+  "browser page web",
+  "cache memo memoize",
+  "calculate compute calculation computation",
   "cancel abort interrupt stop shutdown ctrl sigint",
-  "start run launch spawn",
-  "validate check parse decode",
+  "change modify mutate update edit",
   "check guard predicate",
-  "stream sequence",
+  "check test assert verify",
+  "close release cleanup dispose finalizer teardown end",
+  "command cli terminal",
+  "config configuration environment setting option",
+  "consumer subscriber listener",
+  "copy clone duplicate",
+  "crash kill restart recover",
+  "database db sql",
+  "delay wait sleep",
+  "delete remove drop",
+  "dependency service injection",
+  "environment env",
+  "error failure exception",
+  "expensive costly slow",
+  "expose access",
+  "fetch load retrieve",
+  "folder directory",
+  "function tool",
+  "huge large big",
+  "id identifier",
+  "image picture photo",
+  "immutable frozen readonly",
+  "item element entry member",
+  "join merge combine concatenate",
+  "json structured",
+  "key property field",
+  "list array",
+  "log logger logging",
+  "login authentication authorization auth",
+  "measure profile benchmark",
+  "number integer",
+  "parallel concurrent concurrency",
+  "parse decode",
+  "promise async await",
   "remember history store",
-  "dependency service injection"
+  "retry backoff repeat",
+  "save store persist keep",
+  "send export publish emit",
+  "share broadcast fanout",
+  "shape schema",
+  "shorten truncate compact compaction summarize summary",
+  "show display see",
+  "shuffle random",
+  "skip ignore omit",
+  "sort order",
+  "start run launch spawn",
+  "stream sequence",
+  "time clock date",
+  "trace tracing span telemetry",
+  "turnoff disable",
+  "validate check",
+  "worker thread"
 ]
 
 const synonymTable: ReadonlyMap<string, ReadonlyArray<string>> = (() => {

@@ -38,8 +38,11 @@ export const layerEmbedded: Layer.Layer<Writer, never, SearchIndex.SearchIndex> 
 
 const compose = (cited: ReadonlyArray<Extract.Quote>): string => {
   const sources = cited.map((quote, i) => `[${i + 1}] ${Extract.citation(quote)}`).join("\n")
-  return [...cited.map(paragraph), sources].join("\n\n")
+  return `${quoted(cited)}\n\n${sources}`
 }
+
+/** What is quoted, each with its number. */
+export const quoted = (quotes: ReadonlyArray<Extract.Quote>): string => quotes.map(paragraph).join("\n\n")
 
 const paragraph = (quote: Extract.Quote, i: number): string => {
   const said = `${quote.text === "" ? "In code:" : quote.text} [${i + 1}]`

@@ -86,7 +86,7 @@ const inspector = Layer.unwrap(
 
 const ask = Effect.suspend(() =>
   process.stdin.isTTY && process.stdout.isTTY
-    ? Effect.map(Prompt.run(Prompt.String({ message: "Your question", default: defaultQuestion })), (text) =>
+    ? Effect.map(Prompt.run(Prompt.String({ message: "Your question (Enter takes an example)" })), (text) =>
         text.trim()
       )
     : Effect.succeed(defaultQuestion)
@@ -134,7 +134,9 @@ const command = Command.make(
   "research",
   {
     docs: Flag.String("docs").pipe(
-      Flag.withDescription("A folder of Markdown, text and source files; without it, the documentation of Effect"),
+      Flag.withDescription(
+        "A folder of Markdown, HTML, text and source files; without it, the documentation of Effect"
+      ),
       Flag.optional
     ),
     web: Flag.Boolean("web").pipe(

@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from "node:zlib"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { assert, layer } from "@effect/vitest"
@@ -79,7 +80,7 @@ layer(Layer.merge(NodeFileSystem.layer, NodePath.layer))("Corpus", (it) => {
       const error = yield* Effect.flip(Corpus.load({ root }))
       assert.strictEqual(
         error.message,
-        `The folder \`${root}\` holds no Markdown, text or source to search: choose another folder`
+        `The folder \`${root}\` holds no Markdown, HTML, text or source to search: choose another folder`
       )
     })
   )
@@ -89,7 +90,7 @@ layer(Layer.merge(NodeFileSystem.layer, NodePath.layer))("Corpus", (it) => {
       const root = yield* folder({ "a.md": "", "b.md": new Uint8Array([80, 0, 1]), "c.pdf": "x" })
       const error = yield* Effect.flip(Corpus.load({ root }))
       assert.strictEqual(error.reason, "nothing readable")
-      assert.include(error.message, "(`a.md`: empty, `b.md`: binary, `c.pdf`: unsupported type)")
+      assert.include(error.message, "(`a.md`: empty, `b.md`: binary, `c.pdf`: not plain text)")
     })
   )
 
@@ -119,6 +120,36 @@ layer(Layer.merge(NodeFileSystem.layer, NodePath.layer))("Corpus", (it) => {
         "empty, not searched: `blank.md`, `empty.md`",
         "binary, not searched: `noise.txt`, `picture.md`",
         "minified, not searched: `packed.js`"
+      ])
+    })
+  )
+
+  it.effect("reads compressed files and pages, and names archives and what is not plain text", () =>
+    Effect.gen(function* () {
+      const root = yield* folder({
+        "a.md.gz": gzipSync("# Kettle\n\nDescale it."),
+        "b.txt.br": brotliCompressSync("Tea."),
+        "c.html": "<html><head><title>Pots</title></head><body><nav>Menu</nav><p>Warm the pot.</p></body></html>",
+        "d.md.gz": "not compressed",
+        "e.zip": "PK",
+        "f.tar.gz": gzipSync("tar"),
+        "g.pdf": "%PDF",
+        "h.png": "PNG",
+        "bomb.md.gz": gzipSync(new Uint8Array(20_000_000))
+      })
+      const corpus = yield* Corpus.load({ root })
+      assert.deepStrictEqual(
+        corpus.documents.map(({ lines, path }) => [path, lines.join(" ").trim()]),
+        [
+          ["a.md.gz", "# Kettle  Descale it."],
+          ["b.txt.br", "Tea."],
+          ["c.html", "# Pots  Warm the pot."]
+        ]
+      )
+      assert.deepStrictEqual(Corpus.notes(corpus), [
+        "unreadable, not searched: `bomb.md.gz`, `d.md.gz`",
+        "archive, not searched: `e.zip`, `f.tar.gz`",
+        "not plain text, not searched: `g.pdf`"
       ])
     })
   )

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import * as Extract from "../../examples/research/Extract.ts"
 import * as Passage from "../../examples/research/Passage.ts"
 
-const concepts = ["stream", "shar"].map((term) => ({ term, synonyms: ["broadcast"], weight: 1 }))
+const concepts = ["stream", "shar"].map((term) => ({ term, synonyms: ["broadcast"], weight: 1, need: 1, known: true }))
 
 const quote = (path: string, startLine: number, text: string, score: number): Extract.Quote => ({
   path,
@@ -10,7 +10,8 @@ const quote = (path: string, startLine: number, text: string, score: number): Ex
   endLine: startLine,
   text,
   code: "",
-  score
+  score,
+  covers: [1, 1]
 })
 
 const quotesOf = (passages: ReadonlyArray<Passage.Passage>) =>
@@ -77,8 +78,14 @@ it("leaves out near duplicates and prefers another file to more of the same", ()
 })
 
 it("gives no answer when the quotes touch too little of the question", () => {
-  const wide = ["stream", "x", "y", "z"].map((term) => ({ term, synonyms: [], weight: 1 }))
-  assert.deepStrictEqual(Extract.compose([quote("a.md", 1, "A stream.", 1)], wide), [])
+  const wide = ["stream", "x", "y", "z"].map((term) => ({ term, synonyms: [], weight: 1, need: 1, known: true }))
+  assert.deepStrictEqual(
+    Extract.compose(
+      [{ ...quote("a.md", 1, "A stream.", 1), covers: [1, 0, 0, 0] }],
+      wide.map((one, i) => ({ ...one, known: i < 2 }))
+    ),
+    []
+  )
   assert.deepStrictEqual(Extract.compose([], wide), [])
 })
 

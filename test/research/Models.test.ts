@@ -3,8 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import { Message, MiniAgents } from "miniagents"
 import { ModelChoice } from "miniagents/models"
 import { NoAnswer, NothingRead, NothingToSearch } from "../../examples/research/Findings.ts"
@@ -63,7 +65,7 @@ const ask = Effect.fnUntraced(function* (
   server: ModelServer.Server,
   corpus: Readonly<Record<string, ReadonlyArray<string>>> = files
 ) {
-  const layer = Layer.merge(models(server), indexOf(corpus))
+  const layer = Layer.provideMerge(models(server), indexOf(corpus))
   const exit = yield* Effect.exit(Effect.provide(Run.replies(question), layer))
   return Exit.isFailure(exit) ? Cause.squash(exit.cause) : exit.value
 })
@@ -103,7 +105,7 @@ describe.each(ModelServer.protocols)("the research agents on a model by %s", (pr
         const replies = yield* research.trigger(question)
         const answer = Stream.filter(replies, ({ known }) => known._tag === "Assistant")
         return yield* Stream.runCollect(Stream.flatMap(answer, (promise) => promise))
-      }).pipe(Effect.provide(Layer.mergeAll(models(server), indexOf(files), MiniAgents.layer())))
+      }).pipe(Effect.provide(Layer.merge(Layer.provideMerge(models(server), indexOf(files)), MiniAgents.layer())))
       assert.deepStrictEqual(tokens, ["Press the ", "red button ", "[1].\n\n[1] kettle.md:3"])
     })
   )
@@ -188,10 +190,50 @@ describe.each(ModelServer.protocols)("the research agents on a model by %s", (pr
     })
   )
 
-  it.effect("a model that does not keep to the form is one sentence", () =>
+  it.effect("a model that does not keep to the form is gone without", () =>
     Effect.gen(function* () {
-      const server = yield* ModelServer.serve(provider, script({ planner: () => ["I would search for kettles."] }))
-      assert.match((yield* failure(server)).message, /did not answer in the form that it was asked for/)
+      const babble = () => ["I would search for kettles."]
+      const server = yield* ModelServer.serve(provider, script({ planner: babble, reader: babble }))
+      const replies = (yield* ask(server)) as ReadonlyArray<{ readonly tag: string; readonly text: string }>
+      assert.deepInclude(replies, { tag: "Progress", text: 'Searching for "descale kettle"' })
+      assert.match(replies.at(-1)!.text, /^Press the red button \[1\]\.\n\n\[1\] (?:kettle|tea)\.md:\d/)
+    })
+  )
+
+  it.effect("a model that babbles without an end is cut off, and asked for no more than the limit", () =>
+    Effect.gen(function* () {
+      const server = yield* ModelServer.serve(
+        provider,
+        script({ writer: () => ({ pieces: ["Press [1] "], end: "babble" }) })
+      )
+      const said = yield* answer(server)
+      assert.include(said, "(The answer ends here because it became too long.)")
+      assert.isBelow(said.length, 20_000)
+      assert.deepStrictEqual(
+        server.asked.map(({ limit }) => limit),
+        [300, 200, 200, 1_500]
+      )
+      yield* server.left // the server's connection is closed
+    })
+  )
+
+  it.effect("a model that takes its time is answered for in two minutes", () =>
+    Effect.gen(function* () {
+      const hang = (): ModelServer.Said => ({ pieces: [], end: "hang" })
+      const server = yield* ModelServer.serve(provider, script({ planner: hang, reader: hang, writer: hang }))
+      const fiber = yield* Effect.forkChild(answer(server))
+      for (const [asked, wait] of [
+        [1, "20 seconds"],
+        [3, "40 seconds"],
+        [4, "50 seconds"]
+      ] as const) {
+        while (server.asked.length < asked) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        yield* TestClock.adjust(wait)
+      }
+      assert.match(
+        yield* Fiber.join(fiber),
+        /^The model did not answer in time\. What it would have read:\n\n.*descale.*\[1\][^]*\n\[1\] \w+\.md:3/
+      )
     })
   )
 
@@ -273,7 +315,7 @@ describe.each(ModelServer.protocols)("the research agents on a model by %s", (pr
       const last = yield* Effect.gen(function* () {
         const replies = yield* research.trigger(question, {}, { errorsAsMessages: true })
         return (yield* replies.messages).at(-1)
-      }).pipe(Effect.provide(Layer.mergeAll(models(server), indexOf(files), MiniAgents.layer())))
+      }).pipe(Effect.provide(Layer.merge(Layer.provideMerge(models(server), indexOf(files)), MiniAgents.layer())))
       assert.instanceOf(last, Message.Failure)
       assert.strictEqual(last.content, "Press the red but")
       assert.match(last.reason, /^The model \w+ test-model cannot be reached/)

@@ -4,7 +4,7 @@ import * as Passage from "../../examples/research/Passage.ts"
 const outline = (passages: ReadonlyArray<Passage.Passage>) =>
   passages.map(({ endLine, kind, startLine, trail }) => `${startLine}-${endLine} ${kind} ${trail.join(" > ")}`)
 
-it("cuts Markdown at headings and around code and keeps the headings above", () => {
+it("cuts Markdown at headings, leaves code with the text before it, and keeps the headings above", () => {
   const text = `# Guide
 
 Intro.
@@ -23,9 +23,7 @@ Text after.
 Bye.`
   assert.deepStrictEqual(outline(Passage.fromMarkdown("guide.md", text.split("\n"))), [
     "1-3 prose Guide",
-    "5-7 prose Guide > Streams",
-    "10-11 code Guide > Streams",
-    "13-13 prose Guide > Streams",
+    "5-13 prose Guide > Streams",
     "15-16 prose End"
   ])
 })

@@ -20,7 +20,10 @@ layer(Layer.provideMerge(Run.Embedded, Run.Index))("the research agents", (it) =
     Effect.gen(function* () {
       let correct = 0
       for (const { files, question } of Questions.tuned) {
-        const answer = (yield* Run.replies(question)).at(-1)!.text
+        const answer = yield* Run.replies(question).pipe(
+          Effect.map((replies) => replies.at(-1)!.text),
+          Effect.orElseSucceed(() => "")
+        )
         if (
           Run.cited(answer)
             .slice(0, 3)
@@ -39,9 +42,9 @@ layer(Layer.provideMerge(Run.Embedded, Run.Index))("the research agents", (it) =
       const progress = replies.slice(0, -1)
       assert.isTrue(progress.every(({ tag }) => tag === "Progress"))
       assert.match(progress[0]!.text, /^Searching for "retry/)
-      assert.isTrue(progress.some(({ text }) => text.startsWith("Found 12 passages for ")))
+      assert.isTrue(progress.some(({ text }) => text.startsWith("Found 20 passages for ")))
       assert.isTrue(
-        progress.some(({ text }) => /^Read ai-docs\/src\/06_schedule\/10_schedules\.ts:\d+-\d+: /.test(text))
+        progress.some(({ text }) => /^Read ai-docs\/src\/06_schedule\/10_schedules\.ts:\d+(?:-\d+)?: /.test(text))
       )
     })
   )

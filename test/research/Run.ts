@@ -4,9 +4,11 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { MiniAgents } from "miniagents"
+import * as Extract from "../../examples/research/Extract.ts"
+import * as Keyphrases from "../../examples/research/Keyphrases.ts"
 import * as Planner from "../../examples/research/Planner.ts"
 import * as Reader from "../../examples/research/Reader.ts"
-import { research } from "../../examples/research/Research.ts"
+import { mostReaders, research } from "../../examples/research/Research.ts"
 import * as Searcher from "../../examples/research/Searcher.ts"
 import * as SearchIndex from "../../examples/research/SearchIndex.ts"
 import * as Writer from "../../examples/research/Writer.ts"
@@ -22,6 +24,18 @@ export const Embedded = Layer.mergeAll(
   Reader.layerEmbedded,
   Writer.layerEmbedded
 )
+
+/** The quotes that answer a question, as the embedded agents choose them, without the agents. */
+export const quotes = Effect.fnUntraced(function* (question: string) {
+  const index = yield* SearchIndex.SearchIndex
+  const found = yield* Effect.forEach(Keyphrases.of(question), (query) => index.search(query))
+  const concepts = yield* index.concepts(question)
+  const hits = SearchIndex.merge(found, mostReaders)
+  return Extract.compose(
+    hits.flatMap((hit) => Extract.fromHit(hit, concepts)),
+    concepts
+  )
+})
 
 /** What the research agent replies to a question, each message with its tag and text. */
 export const replies = Effect.fnUntraced(function* (question: string) {

@@ -109,7 +109,7 @@ describe("npm start", { timeout: 30_000 }, () => {
       asked = true
       type("descale the kettle\r")
     })
-    assert.strictEqual(status, 0)
+    assert.strictEqual(status, 0, screen)
     assert.include(screen, "Press the red button to descale the kettle. [1]")
   })
 
