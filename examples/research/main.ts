@@ -151,7 +151,7 @@ const command = Command.make(
     ),
     provider: Flag.String("provider").pipe(
       Flag.withDescription(
-        "Whose model: openai, anthropic or none; by default the one with OPENAI_API_KEY, OPENAI_BASE_URL (a server of your own needs no key), ANTHROPIC_API_KEY or ANTHROPIC_BASE_URL in the environment. MINIAGENTS_PROVIDER says the same"
+        "Whose model: openai, anthropic, ollama, another provider (a wrong name lists them) or none; by default the one with OPENAI_API_KEY, OPENAI_BASE_URL (a server of your own needs no key), ANTHROPIC_API_KEY or ANTHROPIC_BASE_URL in the environment. MINIAGENTS_PROVIDER says the same"
       ),
       Flag.optional
     ),

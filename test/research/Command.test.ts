@@ -125,7 +125,7 @@ describe("the command line", { timeout: 30_000 }, () => {
 
   it.each<readonly [string, object, ReadonlyArray<string>, string]>([
     ["a provider without a key", {}, ["--provider", "anthropic"], "set ANTHROPIC_API_KEY"],
-    ["an unknown provider", {}, ["--provider", "mistral"], "say `openai`, `anthropic` or `none`"],
+    ["an unknown provider", {}, ["--provider", "nobody"], "which is no provider: say `openai`, `anthropic`, "],
     ["a model without a provider", {}, ["--model", "gpt-5"], "no provider is configured: set OPENAI_API_KEY"],
     ["a server that is not there", { OPENAI_BASE_URL: "http://127.0.0.1:9/v1" }, [], "does not answer: is it running?"]
   ])("says in a sentence what is wrong with %s", async (_, env, words, sentence) => {

@@ -1,4 +1,5 @@
 /** The planner, the reader and the writer on a language model, over both protocols. */
+import * as Undici from "@effect/platform-node/Undici"
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -81,6 +82,8 @@ const failure = Effect.fnUntraced(function* (...args: Parameters<typeof ask>) {
   assert.instanceOf(error, Error)
   return error as Error
 })
+
+it("has a copy of undici of its own beside it, which disturbs no request below", () => assert.isDefined(Undici))
 
 describe.each(ModelServer.protocols)("the research agents on a model by %s", (provider) => {
   it.effect("plan, read and write, and say what they cite", () =>

@@ -16,6 +16,15 @@ interface Tally {
 
 const tally = (): Tally => ({ right: 0, answerable: 0, refused: 0, unanswerable: 0 })
 
+/** What people wrote for people stands before declarations that have the same words. */
+const readmeFirst = new Set([
+  "How do I install the nightly build?",
+  "Where is the code of conduct?",
+  "Who wrote these type definitions?",
+  "How do I run a transaction?",
+  "How do I cancel a query that is running?"
+])
+
 const tallies = { tuned: tally(), held: tally() }
 
 for (const documents of Documents.all) {
@@ -42,11 +51,7 @@ for (const documents of Documents.all) {
               if (quotes.length === 0) tally.refused++
             } else {
               tally.answerable++
-              // what a README says does not stand below what a declaration says of it
-              const [first, second] = quotes.map(({ path }) => path)
-              if (cited[1] !== undefined && second === "README.md" && answer.test(cited[1])) {
-                assert.notMatch(first!, /\.d\.[cm]?ts$/, question)
-              }
+              if (readmeFirst.has(question)) assert.strictEqual(quotes[0]!.path, "README.md", question)
               if (cited.some((text) => answer.test(text))) tally.right++
             }
           }

@@ -253,9 +253,14 @@ export const fetchOptions: Record<never, never> = {
 
 /** What `fetch` of Node sends requests with; it is there as soon as a request is made. */
 const globalDispatcher = (): { readonly dispatch: (options: object, handler: unknown) => boolean } =>
-  // Kept by undici under these names for other copies of itself; the newer one first.
-  Reflect.get(globalThis, Symbol.for("undici.globalDispatcher.2")) ??
+  Reflect.get(globalThis, Symbol.for(dispatcherName)) ??
   Reflect.get(globalThis, Symbol.for("undici.globalDispatcher.1"))
+
+/**
+ * The name under which the undici inside of Node keeps it. A newer copy of undici, which the program may have loaded, keeps
+ * another one beside it that does not understand what Node's `fetch` says.
+ */
+const dispatcherName = `undici.globalDispatcher.${Number.parseInt(globalThis.process?.versions?.undici ?? "0", 10) < 8 ? 1 : 2}`
 
 interface Wrapping extends Options {
   readonly baseUrl: string
