@@ -9,12 +9,13 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type * as Sharding from "effect/cluster/Sharding"
+import * as Sharding from "effect/cluster/Sharding"
 import type * as Agent from "../Agent.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import type * as Message from "../Message.ts"
 import * as DurableRuns from "../durable/DurableRuns.ts"
 import * as Runs from "../runs/Runs.ts"
+import { Links } from "./link.ts"
 import * as protocol from "./protocol.ts"
 import * as remoteCall from "./remoteCall.ts"
 import * as runner from "./runner.ts"
@@ -91,6 +92,13 @@ export interface Options<in P> {
    */
   readonly concurrency?: number | undefined
   /**
+   * How many calls of the service this process has at once, those that wait for their turn aside. Another one is not begun:
+   * it fails with `AgentLost` for the reason `full`.
+   *
+   * @default no limit
+   */
+  readonly max?: number | undefined
+  /**
    * How long the calls that run here may take to end when this process is told to shut down; new ones go elsewhere
    * meanwhile. What has not ended then is lost to its callers.
    *
@@ -143,14 +151,20 @@ export const layer = <
   service: Agent.ServiceClass<Self, P, E, Err, Classes>,
   options?: O & Options<P>
 ): Layer.Layer<never, never, Self | MiniAgents.MiniAgents | Sharding.Sharding | Keeper<O>> => {
-  const { concurrency = 1, drain = "15 seconds", durable = false, key }: Options<P> = options ?? {}
+  const {
+    concurrency = 1,
+    drain = "15 seconds",
+    durable = false,
+    key,
+    max = Number.POSITIVE_INFINITY
+  }: Options<P> = options ?? {}
   const any = Service.of(service)
   const runs = Effect.gen(function* () {
     yield* DurableRuns.serve(service as unknown as Agent.Agent<P, E, Self>, { error: any.error as never })
     return yield* Runs.Runs
   })
   const made = runner.layer<Self | Runs.Runs | DurableRuns.DurableRuns>(any, {
-    ...{ key, concurrency, drain },
+    ...{ key, concurrency, drain, max },
     runs: durable ? runs : Effect.undefined
   })
   return made as Layer.Layer<never, never, Self | MiniAgents.MiniAgents | Sharding.Sharding | Keeper<O>> // what it needs says `durable`
@@ -176,16 +190,17 @@ export const clientLayer = <Self, P, E, Err extends Schema.Constraint, Classes e
   service: Agent.ServiceClass<Self, P, E, Err, Classes>
 ): Layer.Layer<Self, never, Sharding.Sharding> =>
   Layer.unwrap(
-    Effect.suspend(() => {
+    Effect.gen(function* () {
       const any = Service.of(service)
       const isDeclared = Schema.is(any.error)
       const lost: remoteCall.Lost = (reason) => {
         const error = new AgentLost({ agent: any.name, reason })
         return isDeclared(error) ? Cause.fail(error) : Cause.die(error)
       }
+      const client = yield* protocol.entity(any.name).client
+      const links = new Links(client, yield* Sharding.Sharding, yield* Effect.scope)
+      yield* Effect.addFinalizer(() => links.close)
       // it fails with what the service says
-      return Effect.map(protocol.entity(any.name).client, (client) =>
-        service.toLayer(remoteCall.body(any, client, lost) as never)
-      )
+      return service.toLayer(remoteCall.body(any, links, lost) as never)
     })
   )

@@ -2,10 +2,13 @@
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as ClusterError from "effect/cluster/ClusterError"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import type { Call } from "../internal/call.ts"
@@ -15,10 +18,9 @@ import type * as MiniAgents from "../MiniAgents.ts"
 import * as Runs from "../runs/Runs.ts"
 import * as Transcript from "../Transcript.ts"
 import * as callerFailures from "./callerFailures.ts"
+import type { Caller, Link, Links } from "./link.ts"
 import * as protocol from "./protocol.ts"
 import { type AnyService, type Context, encodeParameters } from "./service.ts"
-
-export type Client = Effect.Success<ReturnType<typeof protocol.entity>["client"]>
 
 /** Why a call cannot go on: its runner died, shut down before the call had ended, or has no room for more. */
 export type Why = "died" | "shut down" | "full"
@@ -27,16 +29,16 @@ export type Why = "died" | "shut down" | "full"
 export type Lost = (why: Why) => Cause.Cause<unknown>
 
 /** The body of an agent whose calls run in another process. */
-export const body = (service: AnyService, client: Client, lost: Lost): ((ctx: Context) => Effect.Effect<void>) => {
+export const body = (service: AnyService, links: Links, lost: Lost): ((ctx: Context) => Effect.Effect<void>) => {
   const encode = encodeParameters(service)
   const failures = callerFailures.make(SecureRandom.uuidV4Unsafe())
   const errors: Errors = { failures, all: Schema.Union([failures, service.error]) }
   return Effect.fnUntraced(function* (ctx) {
     const parameters = yield* encode(ctx.parameters)
     const said = yield* Queue.unbounded<Transcript.Event, unknown>()
-    const call = new RemoteCall(service, errors, client, lost, ctx, said)
+    const call = new RemoteCall(service, errors, links, lost, ctx, said)
     yield* ctx.reply((yield* call.replies) as MessageSequence.MessageSequence) // what it can fail with, the service says
-    yield* Effect.scoped(call.run(parameters, yield* idOf(ctx)))
+    yield* call.run(parameters, yield* idOf(ctx))
   }) as (ctx: Context) => Effect.Effect<void> // the phantom of `reply` is no requirement, and the runtime is the caller's
 }
 
@@ -48,57 +50,45 @@ const idOf = (ctx: Context): Effect.Effect<string> =>
 const ahead = 256
 /** How long it takes until a call that was let go is made again. */
 const again = "50 millis"
-/** How many entities are tried to find the process of an attempt again, beside those that it named. */
-const guesses = 30
-
 /** How many milliseconds an entity may be silent: while it moves, nobody answers for it. */
 const patience = 1000
 
-/** What an entity says to a question that any process can answer; nothing in time is a no. */
-const answerOf = <E>(answer: Effect.Effect<boolean, E>): Effect.Effect<boolean> =>
-  Effect.orElseSucceed(Effect.timeout(answer, patience), () => false)
+/** How an attempt to have a call run has ended: it is over, or it is to be made again at an entity. */
+type Outcome = { readonly over: true } | { readonly over: false; readonly entity: string }
+const over: Outcome = { over: true }
+const anew = (entity: string = protocol.anyEntity()): Outcome => ({ over: false, entity })
 
-/** Whether nothing was said in time; if something was, it is listened to to its end. */
-const orSilent = <E, R>(
-  listening: Effect.Effect<void, E, R>,
-  answered: Deferred.Deferred<void>,
-  wait: number
-): Effect.Effect<boolean, E, R> => {
-  const silent = Effect.matchEffect(Effect.timeout(Deferred.await(answered), wait), {
-    onSuccess: () => Effect.never,
-    onFailure: () => Effect.succeed(true)
-  })
-  return Effect.raceFirst(Effect.as(listening, false), silent)
-}
-
-class RemoteCall {
+class RemoteCall implements Caller {
   private readonly service: AnyService
-  private readonly client: Client
-  private readonly lost: Lost
+  private readonly links: Links
+  private readonly lostTo: Lost
   private readonly ctx: Context
   private readonly errors: Errors
   /** The events of the replies, for who makes a sequence of them. */
   private readonly said: Queue.Queue<Transcript.Event, unknown>
-  private entity = protocol.anyEntity()
-  /** The attempt to run it that has begun, and entities of its process, those first that were found last. */
-  private attempt: string | undefined = undefined
-  private near: ReadonlyArray<string> = []
-  private isDurable = false
-  private position: Transcript.Position | undefined = undefined
+  /** How the attempt that is under way ends. */
+  private outcome = Deferred.makeUnsafe<Outcome>()
+  private readonly replied = Deferred.makeUnsafe<void>()
+  /** Whether what was said has the end of the replies. */
   private ended = false
+  private link: Link | undefined = undefined
+  private n = 0
+  private entity = ""
+  private position: Transcript.Position | undefined = undefined
+  private wait = patience
 
   constructor(
     service: AnyService,
     errors: Errors,
-    client: Client,
+    links: Links,
     lost: Lost,
     ctx: Context,
     said: Queue.Queue<Transcript.Event, unknown>
   ) {
     this.service = service
     this.errors = errors
-    this.client = client
-    this.lost = lost
+    this.links = links
+    this.lostTo = lost
     this.ctx = ctx
     this.said = said
   }
@@ -110,13 +100,39 @@ class RemoteCall {
   }
 
   /** Runs the call, up to the end of all that it has started there. */
-  run(parameters: Schema.Json, id: string): Effect.Effect<void, never, Scope.Scope> {
+  run(parameters: Schema.Json, id: string): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const { path, replies } = this.ctx as unknown as Call // which every context is
-      const call = { id, path, parameters, errorsAsMessages: replies.recover !== undefined }
-      yield* Effect.onInterrupt(this.begin(call, yield* this.input), () => this.stop)
+      const span = Option.getOrUndefined(yield* Effect.serviceOption(Tracer.ParentSpan))
+      const call: protocol.Call = {
+        ...{ id, path, parameters, errorsAsMessages: replies.recover !== undefined },
+        ...(span === undefined ? {} : { span: { traceId: span.traceId, spanId: span.spanId, sampled: span.sampled } })
+      }
+      let outcome = yield* this.attempt(call, protocol.anyEntity())
+      while (!outcome.over) outcome = yield* this.attempt(call, outcome.entity)
       Queue.endUnsafe(this.said as Queue.Queue<Transcript.Event, Cause.Done>)
     })
+  }
+
+  /** One attempt to have it run, with the input from its start. */
+  private attempt(call: protocol.Call, entity: string): Effect.Effect<Outcome> {
+    const attempt = Effect.gen({ self: this }, function* () {
+      const { position: from } = this
+      const outcome = (this.outcome = Deferred.makeUnsafe())
+      const input = yield* this.input
+      yield* this.begin(from === undefined ? call : { ...call, from }, entity, input)
+      yield* Effect.raceFirst(Deferred.await(this.replied), Deferred.await(outcome))
+      if (this.ended) yield* this.ctx.finishEarly
+      return yield* Deferred.await(outcome)
+    })
+    const left = Effect.sync(() => {
+      this.link?.leave(this.n)
+      this.link = undefined
+    })
+    return Effect.ensuring(
+      Effect.onInterrupt(Effect.scoped(attempt), () => this.stop),
+      left
+    )
   }
 
   /** The input as events, as it comes: what is there already is there at once. */
@@ -130,108 +146,100 @@ class RemoteCall {
     })
   }
 
-  /** Has the call run, and takes what is said of it; again where nothing had begun, and on where the way was lost. */
-  private begin(call: protocol.Call, input: Input, wait = patience): Effect.Effect<void, never, Scope.Scope> {
-    return Effect.suspend(() => {
-      const { entity } = this
-      const answered = Deferred.makeUnsafe<void>()
-      const from = this.position === undefined ? {} : { from: this.position }
-      const read = Stream.runForEachArray(this.client(entity).Run({ ...call, ...from }), (chunk) => {
-        Deferred.doneUnsafe(answered, Effect.void)
-        return this.take(chunk, input)
-      })
-      const isAny = protocol.isAnyEntity(entity)
-      return Effect.matchCauseEffect(isAny ? orSilent(read, answered, wait) : Effect.as(read, false), {
-        onSuccess: (isSilent) => {
-          if (isSilent) {
-            // who has it is about to hand it over; others are as good
-            this.entity = protocol.anyEntity()
-            return this.begin(call, input, wait * 2)
-          }
-          return this.entity === entity ? this.over(call, undefined) : this.begin(call, input)
-        },
-        onFailure: (cause) => {
-          if (this.attempt !== undefined) return this.over(call, cause)
-          // a process that shuts down lets go of what it has not begun
-          return Cause.hasInterruptsOnly(cause) ? Effect.delay(this.begin(call, input), again) : this.over(call, cause)
+  /** Has it begun, at once where the process of the entity is known. */
+  private begin(call: protocol.Call, entity: string, input: Input): Effect.Effect<void, never, Scope.Scope> {
+    const known = protocol.isAnyEntity(entity) ? this.links.at(entity) : undefined
+    this.entity = entity
+    if (known !== undefined) {
+      return this.send(known, input, (n, events) => ({ _tag: "run", n, entity, call, events }))
+    }
+    return Effect.matchCauseEffect(this.open(JSON.stringify(call), entity), {
+      onSuccess: (opened) => {
+        if (opened === undefined) {
+          // who has it is about to hand it over; others are as good
+          this.wait *= 2
+          return this.end(anew())
         }
-      })
+        if (opened._tag === "moved") return this.end(anew(opened.entity))
+        if (opened._tag === "full") return Effect.sync(() => this.take([opened]))
+        const { attempt } = opened
+        return Effect.flatMap(this.links.to(entity, opened), (link) =>
+          this.send(link, input, (n, events) => ({ _tag: "begin", n, attempt, events }))
+        )
+      },
+      onFailure: (cause) =>
+        // a process that shuts down lets go of what it has not begun
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.delay(this.end(anew(protocol.isAnyEntity(entity) ? undefined : entity)), again)
+          : Effect.sync(() => {
+              this.fail(failureOf(cause, this.lostTo))
+              this.finish(over)
+            })
     })
   }
 
-  /** What is left to do when a stream of events has ended. */
-  private over(call: protocol.Call, cause: Cause.Cause<unknown> | undefined): Effect.Effect<void, never, Scope.Scope> {
-    return Effect.suspend(() => {
-      if (this.ended) return Effect.void
-      const isBroken = cause !== undefined && Cause.hasDies(cause)
-      if (this.isDurable && !isBroken) {
-        this.attempt = undefined
-        this.entity = protocol.anyEntity()
-        return Effect.flatMap(Effect.delay(this.input, again), (input) => this.begin(call, input))
-      }
-      if (this.attempt === undefined || isBroken) {
-        return this.fail(this.failureOf(cause))
-      }
-      return Effect.flatMap(this.readOn, (found) => (found ? Effect.void : this.fail(this.lost("died"))))
-    })
+  /** A process that has the call ready, or where else it belongs; nothing if the entity says nothing in time. */
+  private open(json: string, entity: string): Effect.Effect<protocol.Opened | undefined, unknown, Scope.Scope> {
+    const client = this.links.client(entity)
+    const opened = (text: string) => JSON.parse(text) as protocol.Opened
+    if (protocol.isAnyEntity(entity)) {
+      const answer = Effect.timeoutOption(client.Open({ json }), this.wait)
+      return Effect.map(answer, (answer) => Option.getOrUndefined(Option.map(answer, opened)))
+    }
+    const first = Deferred.makeUnsafe<protocol.Opened, unknown>()
+    const turn = Stream.runForEach(client.Turn({ json }), (text) => Deferred.succeed(first, opened(text)))
+    const held = Effect.onExit(turn, (exit) =>
+      Deferred.failCause(first, Exit.isFailure(exit) ? exit.cause : Cause.interrupt())
+    )
+    return Effect.andThen(Effect.forkScoped(Effect.ignoreCause(held)), Deferred.await(first))
   }
 
-  /** Goes on reading the attempt, where its process can be found; whether it was. */
-  private get readOn(): Effect.Effect<boolean, never, Scope.Scope> {
-    const attempt = this.attempt!
-    return this.search((entity) => {
-      let isHere = false
-      const answered = Deferred.makeUnsafe<void>()
-      const { position } = this
-      const payload = position === undefined ? { attempt } : { attempt, from: position }
-      const read = Stream.runForEachArray(this.client(entity).Read(payload), (chunk) => {
-        Deferred.doneUnsafe(answered, Effect.void)
-        isHere ||= chunk[0]._tag === "here"
-        return this.take(chunk, undefined)
-      })
-      const found = Effect.suspend(() => (isHere && !this.ended ? this.readOn : Effect.succeed(isHere)))
-      return Effect.matchCauseEffect(orSilent(read, answered, patience), {
-        onSuccess: () => found,
-        onFailure: () => found
-      })
-    })
-  }
-
-  /** Tries entities until one is in the process of the attempt. */
-  private search<R>(isThere: (entity: string) => Effect.Effect<boolean, never, R>): Effect.Effect<boolean, never, R> {
+  /** Sends the input over a line: the call begins with what of it is there, even if that is nothing. */
+  private send(
+    link: Link,
+    input: Input,
+    first: (n: number, events: protocol.Events) => protocol.Order
+  ): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const guessed = Array.from({ length: guesses }, protocol.anyEntity)
-      for (const entity of [...this.near, ...guessed]) {
-        if (!(yield* isThere(entity))) continue
-        this.near = [entity, ...this.near.filter((other) => other !== entity)].slice(0, 8)
-        return true
-      }
-      return false
+      this.link = link
+      const n = (this.n = link.join(this))
+      const events = yield* Queue.clear(input)
+      link.order(first(n, events))
+      if (events.some((event) => !("at" in event))) return
+      const more = (events: protocol.Events) => Effect.sync(() => link.order({ _tag: "send", n, events }))
+      yield* Effect.forkScoped(Stream.runForEachArray(Stream.fromQueue(input), more))
     })
   }
 
-  private take(
-    chunk: ReadonlyArray<protocol.Said>,
-    input: Input | undefined
-  ): Effect.Effect<void, BeganAnew, Scope.Scope> {
+  take(said: ReadonlyArray<protocol.Said>): void {
     const events: Array<Transcript.Event> = []
-    for (const event of chunk) {
+    for (const event of said) {
       switch (event._tag) {
-        case "hello":
-          return input === undefined || this.attempt !== undefined
-            ? Effect.fail(new BeganAnew())
-            : this.start(event, input)
-        case "moved":
-          this.entity = event.entity
-          break
         case "cut":
-          return this.fail(this.lost("shut down"))
-        case "open":
-          events.push(this.isDurable ? this.placed(event) : event)
-          this.position = Transcript.after(this.position, event)
+          this.tell(events.splice(0))
+          this.fail(this.lostTo("shut down"))
           break
-        case "here":
-        case "unknown":
+        case "full":
+          this.fail(this.lostTo("full"))
+          this.finish(over)
+          return
+        case "refused":
+          this.tell(events.splice(0))
+          this.fail(Cause.die(new Error(event.reason)))
+          this.finish(over)
+          return
+        case "again":
+          this.tell(events.splice(0))
+          this.links.isNotAt(this.entity)
+          this.finish(this.ended ? over : anew())
+          return
+        case "over":
+          this.tell(events.splice(0))
+          this.finish(over)
+          return
+        case "open":
+          events.push(this.link?.isDurable === true ? this.placed(event) : event)
+          this.position = Transcript.after(this.position, event)
           break
         default:
           events.push("failure" in event && event.failure !== undefined ? this.arrived(event) : event)
@@ -239,39 +247,46 @@ class RemoteCall {
           if (!("at" in event)) this.ended = true
       }
     }
+    this.tell(events)
+  }
+
+  lost(mayHaveBegun: boolean): void {
+    if (this.ended) this.finish(over)
+    else if (this.link?.isDurable === true || !mayHaveBegun) this.finish(anew())
+    else {
+      this.fail(this.lostTo("died"))
+      this.finish(over)
+    }
+  }
+
+  private tell(events: ReadonlyArray<Transcript.Event>): void {
     Queue.offerAllUnsafe(this.said, events)
-    return this.ended ? this.ctx.finishEarly : Effect.void
+    if (this.ended) Deferred.doneUnsafe(this.replied, Exit.void)
   }
 
-  private fail(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.ended = true
-      Queue.failCauseUnsafe(this.said, cause)
-      return this.ctx.finishEarly
-    })
+  /** It has failed, and cannot go on. */
+  private fail(cause: Cause.Cause<unknown>): void {
+    if (this.ended) return
+    this.ended = true
+    Queue.failCauseUnsafe(this.said, cause)
+    Deferred.doneUnsafe(this.replied, Exit.void)
   }
 
-  /** Sends the input. The call begins with the first of it, even if that is nothing. */
-  private start({ attempt, durable, near }: Hello, input: Input): Effect.Effect<void, never, Scope.Scope> {
-    this.attempt = attempt
-    this.isDurable = durable
-    this.near = [this.entity, ...near]
-    const send = (events: ReadonlyArray<Transcript.Event>) =>
-      this.search((entity) => answerOf(this.client(entity).Send({ attempt, events })))
-    const all = Effect.andThen(
-      Effect.flatMap(Queue.clear(input), send),
-      Stream.runForEachArray(Stream.fromQueue(input), send)
-    )
-    return Effect.asVoid(Effect.forkScoped(all)) // where it cannot be sent, the replies say why
+  private finish(outcome: Outcome): void {
+    Deferred.doneUnsafe(this.outcome, Exit.succeed(outcome))
+  }
+
+  private end(outcome: Outcome): Effect.Effect<void> {
+    return Effect.sync(() => this.finish(outcome))
   }
 
   /** Interrupts the call there, and waits until it has ended, for a few seconds. */
   private get stop(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { attempt } = this
-      if (attempt === undefined) return Effect.void
-      const stopped = this.search((entity) => answerOf(this.client(entity).Interrupt({ attempt })))
-      return Effect.ignore(Effect.timeout(stopped, "5 seconds"))
+      this.link?.order({ _tag: "stop", n: this.n })
+      return this.link === undefined
+        ? Effect.void
+        : Effect.ignore(Effect.timeout(Deferred.await(this.outcome), "5 seconds"))
     })
   }
 
@@ -286,17 +301,16 @@ class RemoteCall {
   private arrived(event: Extract<Transcript.Event, { readonly failure?: Transcript.Failure }>): Transcript.Event {
     const { failure } = event
     if (failure === undefined) return event
-    const trace = this.isDurable ? [this.service.name] : this.ctx.trace
+    const trace = this.link?.isDurable === true ? [this.service.name] : this.ctx.trace
     const start = failure.trace.length - trace.length
     if (start < 0 || trace.some((agent, index) => failure.trace[start + index] !== agent)) return event
     return { ...event, failure: { ...failure, trace: failure.trace.slice(0, start) } } as Transcript.Event // it has a failure as before
   }
+}
 
-  private failureOf(cause: Cause.Cause<unknown> | undefined): Cause.Cause<unknown> {
-    if (cause === undefined) return this.lost("died")
-    if (!Cause.hasFails(cause)) return cause
-    return this.lost(Cause.squash(cause) instanceof ClusterError.MailboxFull ? "full" : "shut down")
-  }
+const failureOf = (cause: Cause.Cause<unknown>, lost: Lost): Cause.Cause<unknown> => {
+  if (!Cause.hasFails(cause)) return cause
+  return lost(Cause.squash(cause) instanceof ClusterError.MailboxFull ? "full" : "shut down")
 }
 
 /** The schemas of what the input fails with, and of what the replies fail with. */
@@ -305,10 +319,4 @@ interface Errors {
   readonly all: Schema.Codec<unknown, unknown>
 }
 
-type Hello = Extract<protocol.Said, { readonly _tag: "hello" }>
 type Input = Queue.Queue<Transcript.Event, Cause.Done>
-
-/** Another process is about to begin the call again, because the first cannot be reached. */
-class BeganAnew {
-  readonly _tag = "BeganAnew"
-}

@@ -1,5 +1,8 @@
 /** The entity of an agent: runs its calls in this process. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -7,13 +10,15 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as Entity from "effect/cluster/Entity"
 import * as Sharding from "effect/cluster/Sharding"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import type * as MiniAgents from "../MiniAgents.ts"
 import type * as Runs from "../runs/Runs.ts"
 import * as callRequest from "../serve/callRequest.ts"
-import type * as Transcript from "../Transcript.ts"
 import * as durableCall from "./durableCall.ts"
+import { type Attempt, Line } from "./line.ts"
 import * as protocol from "./protocol.ts"
 import * as Room from "./room.ts"
 import * as servedCall from "./servedCall.ts"
@@ -22,6 +27,7 @@ import type { AnyService } from "./service.ts"
 export interface Options<R = unknown> {
   readonly key: ((parameters: never) => string) | undefined
   readonly concurrency: number
+  readonly max: number
   readonly drain: Duration.Input
   /** Where calls are kept as runs, if they are. */
   readonly runs: Effect.Effect<Runs.Service | undefined, never, R | MiniAgents.MiniAgents | Scope.Scope>
@@ -43,10 +49,11 @@ export const layer = <R>(
       const build = Effect.map(Entity.CurrentAddress, ({ entityId }) => {
         const turns = Semaphore.makeUnsafe(options.concurrency)
         return entity.of({
-          Run: ({ payload }) => calls.run(payload, entityId, turns),
-          Send: ({ payload }) => Effect.sync(() => calls.send(payload.attempt, payload.events)),
-          Read: ({ payload }) => calls.read(payload.attempt, payload.from),
-          Interrupt: ({ payload }) => calls.interrupt(payload.attempt)
+          Open: ({ payload }) => calls.open(payload.json, entityId),
+          Turn: ({ payload }) => calls.turn(payload.json, entityId, turns),
+          Talk: ({ payload }) => calls.talk(payload.json),
+          Listen: ({ payload }) => calls.listen(payload.json),
+          Hold: ({ payload }) => calls.hold(payload.json)
         })
       })
       // a defect of one call must not begin the others anew
@@ -55,19 +62,47 @@ export const layer = <R>(
         disableFatalDefects: true,
         maxIdleTime: "5 seconds"
       })
+      room.agents.add(calls)
+      yield* Effect.forkIn(calls.sweep, scope)
       // before what was registered goes, for then the calls can be sent to no more
-      yield* Effect.addFinalizer((exit) => Effect.ensuring(room.close(options.drain), Scope.close(scope, exit)))
+      yield* Effect.addFinalizer((exit) =>
+        Effect.ensuring(
+          room.close(options.drain),
+          Effect.suspend(() => {
+            room.agents.delete(calls)
+            return Scope.close(scope, exit)
+          })
+        )
+      )
     })
   )
 
+/** How often is looked whether a caller is gone, in milliseconds. */
+const often = 500
+/** How long a call that is ready waits to be begun, in milliseconds. */
+const patience = 10_000
+/** How many lines that have ended are known. */
+const most = 10_000
+
+/** A call that is ready to begin. */
+interface Ready {
+  readonly attempt: Attempt
+  readonly since: number
+}
+
 /** The calls of one agent in this process. */
-class Calls {
+class Calls implements Room.Calls {
   private readonly service: AnyService
   private readonly key: Options["key"]
   private readonly context: Context.Context<MiniAgents.MiniAgents>
   private readonly runs: Runs.Service | undefined
   private readonly room: Room.Room
   private readonly scope: Scope.Scope
+  private readonly ready = new Map<string, Ready>()
+  private readonly lines = new Map<string, Line>()
+  private readonly gone = new Set<string>()
+  private readonly max: number
+  private count = 0
 
   constructor(
     service: AnyService,
@@ -79,51 +114,186 @@ class Calls {
   ) {
     this.service = service
     this.key = options.key
+    this.max = options.max
     this.context = context
     this.runs = runs
     this.room = room
     this.scope = scope
   }
 
-  run(call: protocol.Call, entityId: string, turns: Semaphore.Semaphore): Stream.Stream<protocol.Said> {
+  open(json: string, entityId: string): Effect.Effect<string> {
+    return Effect.gen({ self: this }, function* () {
+      const call = parsed<protocol.Call>(json)
+      const parameters = yield* Effect.catch(this.parametersOf(call), (problem) => Effect.die(new Error(problem)))
+      const entity = this.entityFor(parameters) ?? entityId
+      if (entity !== entityId) return moved(entity)
+      if (this.count >= this.max) return full
+      return this.opened(yield* this.prepare(call, parameters, Effect.void), yield* Clock.currentTimeMillis)
+    })
+  }
+
+  /** The same for an entity of a key, when it is its turn; ends when the call is over. */
+  turn(json: string, entityId: string, turns: Semaphore.Semaphore): Stream.Stream<string> {
     return Stream.unwrap(
       Effect.gen({ self: this }, function* () {
-        const parameters = yield* Effect.catch(
-          callRequest.parameters(this.service.parameters, undefined, call.parameters),
-          (problem) => Effect.die(new Error(`\`${this.service.name}\` was called by another version of it: ${problem}`))
-        )
+        const call = parsed<protocol.Call>(json)
+        const parameters = yield* Effect.catch(this.parametersOf(call), (problem) => Effect.die(new Error(problem)))
         const entity = this.entityFor(parameters) ?? entityId
-        if (entity !== entityId) return Stream.make<[protocol.Said]>({ _tag: "moved", entity })
-        const served = yield* this.reading(this.open(call, parameters, turns))
-        const { attempt, isDurable: durable } = served
-        const hello: protocol.Said = { _tag: "hello", attempt, near: this.room.near, durable }
-        return Stream.concat(Stream.make(hello), served.events(call.from))
+        if (entity !== entityId) return Stream.make(moved(entity))
+        if (this.count >= this.max) return Stream.make(full)
+        const over = Deferred.makeUnsafe<void>()
+        const release = Effect.andThen(turns.release(1), Deferred.succeed(over, undefined))
+        const taken = Effect.uninterruptibleMask((restore) =>
+          Effect.andThen(
+            restore(turns.take(1)),
+            Effect.onError(this.prepare(call, parameters, Effect.asVoid(release)), () => release)
+          )
+        )
+        const opened = this.opened(yield* taken, yield* Clock.currentTimeMillis)
+        return Stream.concat(Stream.make(opened), Stream.drain(Stream.fromEffect(Deferred.await(over))))
       })
     )
   }
 
-  send(attempt: string, events: ReadonlyArray<Transcript.Event>): boolean {
-    const served = this.room.find(attempt)
-    served?.send(events)
-    return served !== undefined
-  }
-
-  read(attempt: string, from: Transcript.Position | undefined): Stream.Stream<protocol.Said> {
-    return Stream.suspend(() => {
-      const served = this.room.find(attempt)
-      if (served === undefined) return Stream.make<[protocol.Said]>({ _tag: "unknown" })
-      served.readers++
-      const events = Stream.concat(Stream.make<[protocol.Said]>({ _tag: "here" }), served.events(from))
-      return Stream.unwrap(Effect.as(this.reading(Effect.succeed(served)), events))
+  talk(json: string): Effect.Effect<protocol.Heard> {
+    return Effect.gen({ self: this }, function* () {
+      const { at, line: name, orders, process } = parsed<protocol.Talk>(json)
+      if (process !== this.room.process) return "elsewhere"
+      if (orders.length === 0) return this.gone.has(name) ? "gone" : "here"
+      const line = yield* this.line(name, at === 1)
+      if (line === undefined) return "gone"
+      if (at <= line.at) return "here" // it was heard, but not that it was
+      line.at = at
+      for (const order of orders) yield* this.obey(line, order)
+      return "here"
     })
   }
 
-  interrupt(attempt: string): Effect.Effect<boolean> {
-    return Effect.suspend(() => {
-      const served = this.room.find(attempt)
-      if (served === undefined) return Effect.succeed(false)
-      return Effect.as(Effect.andThen(served.interrupt, this.room.end(served)), true)
+  listen(json: string): Effect.Effect<string> {
+    return Effect.gen({ self: this }, function* () {
+      const { had, line: name, process } = parsed<protocol.Listen>(json)
+      if (process !== this.room.process) return "elsewhere"
+      const line = yield* this.line(name, had === 0)
+      return line === undefined ? "gone" : yield* line.listen(had, () => this.room.near)
     })
+  }
+
+  hold(json: string): Effect.Effect<protocol.Heard> {
+    return Effect.gen({ self: this }, function* () {
+      const { line: name, process } = parsed<protocol.Hold>(json)
+      if (process !== this.room.process) return "elsewhere"
+      const line = yield* this.line(name, false)
+      return line === undefined ? "gone" : yield* line.hold
+    })
+  }
+
+  /** Ends the calls whose callers are gone, and forgets those that were never begun. */
+  get sweep(): Effect.Effect<never> {
+    const once = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.gen({ self: this }, function* () {
+        for (const [id, { attempt, since }] of this.ready) {
+          if (now - since < patience) continue
+          this.ready.delete(id)
+          attempt.done()
+          yield* attempt.release
+        }
+        for (const [name, line] of this.lines) {
+          if (!line.isAbandoned(now)) continue
+          this.lines.delete(name)
+          this.gone.add(name)
+          if (this.gone.size > most) this.gone.delete([...this.gone][0]!)
+          yield* Effect.forkIn(line.leave, this.scope)
+        }
+      })
+    )
+    return Effect.forever(Effect.delay(once, often))
+  }
+
+  get letGo(): Effect.Effect<void> {
+    return this.each((line) => line.letGo)
+  }
+
+  get cut(): Effect.Effect<void> {
+    return this.each((line) => line.cut)
+  }
+
+  private each(what: (line: Line) => Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.forEach([...this.lines.values()], what, { concurrency: "unbounded", discard: true })
+    )
+  }
+
+  /** A line that is there, or a new one. */
+  private line(name: string, isNew: boolean): Effect.Effect<Line | undefined> {
+    return Effect.map(Clock.currentTimeMillis, (now) => {
+      const found = this.lines.get(name)
+      if (found !== undefined || !isNew || this.gone.has(name)) return found
+      const line = new Line(now, () => this.room.isClosing)
+      this.lines.set(name, line)
+      return line
+    })
+  }
+
+  private obey(line: Line, order: protocol.Order): Effect.Effect<void> {
+    switch (order._tag) {
+      case "run":
+        if (!this.isFor(order.entity)) return line.say(order.n, [{ _tag: "again" }])
+        return this.count < this.max ? this.run(line, order) : line.say(order.n, [{ _tag: "full" }])
+      case "begin": {
+        const ready = this.ready.get(order.attempt)
+        this.ready.delete(order.attempt)
+        if (ready === undefined) return line.say(order.n, [{ _tag: "again" }])
+        return this.begin(line, order.n, ready.attempt, order.events)
+      }
+      case "send":
+        line.get(order.n)?.send(order.events)
+        return Effect.void
+      case "stop":
+        // all that is below it ends first, and others are not waited for meanwhile
+        return Effect.asVoid(Effect.forkIn(line.stop(order.n), this.scope))
+    }
+  }
+
+  /** Whether this process has calls without a key of an entity. */
+  private isFor(entity: string): boolean {
+    return this.key === undefined && !this.room.isClosing && this.room.isHere(entity)
+  }
+
+  private run(line: Line, { call, events, n }: Extract<protocol.Order, { _tag: "run" }>): Effect.Effect<void> {
+    return Effect.matchEffect(this.parametersOf(call), {
+      onSuccess: (parameters) =>
+        Effect.flatMap(this.prepare(call, parameters, Effect.void), (attempt) => this.begin(line, n, attempt, events)),
+      onFailure: (reason) => line.say(n, [{ _tag: "refused", reason }])
+    })
+  }
+
+  private begin(line: Line, n: number, attempt: Attempt, events: protocol.Events): Effect.Effect<void> {
+    const { served } = attempt
+    served.send(events)
+    const said = Stream.runForEachArray(served.events, (said) => line.say(n, said))
+    const running = Effect.onExit(said, (exit) => line.end(n, attempt, lastOf(exit, served)))
+    return line.begin(n, attempt, this.spanned(served.call, Effect.ignoreCause(running)), this.scope)
+  }
+
+  /** What the call does here is below the span that it was made in. */
+  private spanned<A>({ span }: protocol.Call, effect: Effect.Effect<A>): Effect.Effect<A> {
+    const parent = span === undefined ? { root: true } : { parent: Tracer.externalSpan(span) }
+    return Effect.withSpan(effect, `Agent/${this.service.name}.Run`, { ...parent, kind: "server" })
+  }
+
+  private opened(attempt: Attempt, now: number): string {
+    const id = SecureRandom.uuidV4Unsafe()
+    this.ready.set(id, { attempt, since: now })
+    const { near, process } = this.room
+    const { isDurable: durable } = attempt.served
+    return JSON.stringify({ _tag: "opened", process, attempt: id, near, durable } satisfies protocol.Opened)
+  }
+
+  private parametersOf({ parameters }: protocol.Call): Effect.Effect<unknown, string> {
+    return Effect.mapError(
+      callRequest.parameters(this.service.parameters, undefined, parameters),
+      (problem) => `\`${this.service.name}\` was called by another version of it: ${problem}`
+    )
   }
 
   /** Where the call belongs, if that is not where it is: to its key, or to another process when this one closes. */
@@ -132,28 +302,38 @@ class Calls {
     return protocol.entityOfKey(this.key(parameters as never)) // they fit the schema of its parameters
   }
 
-  /** A call that is read until the scope closes. */
-  private reading(open: Effect.Effect<servedCall.Served>): Effect.Effect<servedCall.Served, never, Scope.Scope> {
-    return Effect.acquireRelease(open, (served) => this.room.leave(served, this.scope), { interruptible: true })
-  }
-
-  /** A call that is ready to begin, as soon as it is its turn. */
-  private open(call: protocol.Call, parameters: unknown, turns: Semaphore.Semaphore): Effect.Effect<servedCall.Served> {
-    const { context, key, runs, service } = this
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.gen({ self: this }, function* () {
-        const scope = yield* Scope.fork(this.scope)
-        if (key !== undefined) {
-          yield* Effect.onInterrupt(restore(turns.take(1)), () => Scope.close(scope, Exit.void))
-          yield* Scope.addFinalizer(scope, Effect.asVoid(turns.release(1)))
-        }
-        const given = { service, call, parameters, context }
-        const served = yield* runs === undefined ? servedCall.make(given) : durableCall.make(given, runs)
-        served.readers++
-        this.room.keep(served, scope)
-        yield* Effect.forkIn(served.begin, scope)
-        return served
-      })
-    )
+  private prepare(call: protocol.Call, parameters: unknown, release: Effect.Effect<void>): Effect.Effect<Attempt> {
+    const { context, room, runs, service } = this
+    const given = { service, call, parameters, context }
+    const served = runs === undefined ? servedCall.make(given) : durableCall.make(given, runs)
+    return Effect.map(served, (served): Attempt => {
+      room.running.begin()
+      this.count++
+      let isDone = false
+      const done = () => {
+        if (isDone) return
+        isDone = true
+        room.running.done()
+      }
+      const ended = Effect.andThen(
+        Effect.sync(() => void this.count--),
+        release
+      )
+      return { served, release: ended, done, fiber: undefined }
+    })
   }
 }
+
+/** What is said last of a call, by how it ended. */
+const lastOf = (exit: Exit.Exit<void>, { isDurable }: servedCall.Served): ReadonlyArray<protocol.Said> => {
+  if (Exit.isSuccess(exit)) return [{ _tag: "over" }]
+  if (!Cause.hasInterruptsOnly(exit.cause)) return [{ _tag: "refused", reason: String(Cause.squash(exit.cause)) }]
+  return isDurable ? [{ _tag: "again" }] : [{ _tag: "cut" }, { _tag: "over" }]
+}
+
+const moved = (entity: string): string => JSON.stringify({ _tag: "moved", entity } satisfies protocol.Opened)
+
+const full = JSON.stringify({ _tag: "full" } satisfies protocol.Opened)
+
+/** What the other side of the protocol has written. */
+const parsed = <A>(json: string): A => JSON.parse(json) as A

@@ -219,6 +219,26 @@ describe("AgentCluster", () => {
       })
   )
 
+  it.live("a process that has as many calls as it may have begins no other", () =>
+    Effect.gen(function* () {
+      class Busy extends Agent.Service<Busy>()("Busy", { error: AgentCluster.AgentLost }) {}
+      const live = Busy.toLayer((ctx) => Effect.andThen(ctx.reply("begun"), ctx.messages.messages))
+      yield* Effect.gen(function* () {
+        const call = yield* Busy.call()
+        const replies = yield* call.replies({ finish: false })
+        yield* Stream.runDrain(Stream.take(replies, 1))
+        for (let i = 0; i < 3; i++) {
+          const exit = yield* Effect.exit((yield* Busy.trigger()).messages)
+          assert.deepStrictEqual(exit, Exit.fail(new AgentCluster.AgentLost({ agent: "Busy", reason: "full" })))
+        }
+        yield* call.finish
+        yield* replies.messages
+        yield* MiniAgents.idle
+        assert.strictEqual(yield* (yield* Busy.trigger()).text, "begun")
+      }).pipe(Effect.provide(through(Busy, live, { max: 1 })))
+    })
+  )
+
   it.live("a durable call is a run, read as any other call is", () =>
     Effect.gen(function* () {
       const runs = DurableRuns.layer().pipe(Layer.provide(Store.layerMemory), Layer.orDie)

@@ -18,7 +18,6 @@ interface Process {
   readonly child: ChildProcess
   /** Waits for a line that it prints; each line is given once. */
   readonly said: (line: string) => Effect.Effect<void>
-  readonly ended: Promise<string>
 }
 
 /** A process that is killed when the scope closes, if it has not ended. */
@@ -36,10 +35,9 @@ const start = (what: "runner" | "caller", host: string, argument: string | numbe
       rest = all.pop() ?? ""
       Queue.offerAllUnsafe(lines, all)
     })
-    const ended = new Promise<string>((resolve) => child.on("close", (code, signal) => resolve(signal ?? `${code}`)))
     const said = (line: string): Effect.Effect<void> =>
       Effect.flatMap(Queue.take(lines), (found) => (found === line ? Effect.void : said(line)))
-    return { child, said, ended }
+    return { child, said }
   })
 
 const runner = (host: string) =>
@@ -130,8 +128,6 @@ describe("a cluster of processes", () => {
           yield* going.call.send("after")
           yield* going.call.finish
           assert.deepStrictEqual((yield* going.replies.messages).slice(1).map(String), ["after"])
-          if (going.runner === other) yield* Effect.forEach(of(other), ({ call }) => call.interrupt)
-          assert.strictEqual(yield* Effect.promise(() => going.runner.ended), "130")
         }).pipe(Effect.provide([client(host), MiniAgents.layer()]))
       }).pipe(Effect.scoped),
     120_000

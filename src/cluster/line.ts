@@ -1,0 +1,208 @@
+/** The line of a caller to a process, in that process: the calls that it has here, and what is said about them. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import type * as Scope from "effect/Scope"
+import * as protocol from "./protocol.ts"
+import type { Served } from "./servedCall.ts"
+
+/** How much is said at once at most, in characters; what a call says beside that waits in the agent's own replies. */
+const most = 256 * 1024
+/** How long the calls of a caller go on that holds its line no more: it may only have lost the way. */
+const linger = 3000
+/** How long a line is kept whose caller has yet to hold it. */
+const atFirst = 10_000
+
+/** A call in this process. It counts until its caller has had the end of it. */
+export interface Attempt {
+  readonly served: Served
+  /** Gives back its turn. */
+  readonly release: Effect.Effect<void>
+  /** It counts no longer. */
+  readonly done: () => void
+  fiber: Fiber.Fiber<void> | undefined
+}
+
+export class Line {
+  /** How many orders were heard. */
+  at = 0
+  private readonly attempts = new Map<number, Attempt>()
+  private readonly filled = Latch.makeUnsafe()
+  private readonly room = Latch.makeUnsafe(true)
+  private said: Array<string> = []
+  private size = 0
+  /** The calls whose end is among what is said next, and among what was said last. */
+  private ending: Array<Attempt> = []
+  private ended: Array<Attempt> = []
+  /** What was said last, until it is known that it was heard. */
+  private last: { readonly at: number; readonly text: string } | undefined = undefined
+  private listens = 0
+  private had = 0
+  private near: ReadonlyArray<string> | undefined = undefined
+  private holders = 0
+  private letGoAt: number
+  private isGone = false
+  private readonly isClosing: () => boolean
+
+  constructor(now: number, isClosing: () => boolean) {
+    this.letGoAt = now + atFirst - linger
+    this.isClosing = isClosing
+  }
+
+  get(n: number): Served | undefined {
+    return this.attempts.get(n)?.served
+  }
+
+  /** Whether nobody holds the line for so long that its caller must be gone. */
+  isAbandoned(now: number): boolean {
+    return this.holders === 0 && now - this.letGoAt > linger
+  }
+
+  /** Holds the line until it is interrupted. */
+  get hold(): Effect.Effect<never> {
+    return Effect.ensuring(
+      Effect.suspend(() => {
+        this.holders++
+        return Effect.never
+      }),
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        this.holders--
+        this.letGoAt = now
+        this.closeUnheld()
+      })
+    )
+  }
+
+  /** Runs an attempt as call `n`. */
+  begin(n: number, attempt: Attempt, running: Effect.Effect<void>, owner: Scope.Scope): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.attempts.set(n, attempt)
+      return Effect.map(Effect.forkIn(running, owner), (fiber) => void (attempt.fiber = fiber))
+    })
+  }
+
+  /** Says something; waits as long as what was said before is not taken. */
+  say(n: number, said: ReadonlyArray<protocol.Said>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.isGone) return Effect.void
+      this.put(n, said)
+      return this.size < most
+        ? Effect.void
+        : Effect.andThen(
+            Effect.sync(() => this.room.closeUnsafe()),
+            this.room.await
+          )
+    })
+  }
+
+  /** Says the last of a call. */
+  end(n: number, attempt: Attempt, said: ReadonlyArray<protocol.Said>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.attempts.delete(n)
+      if (this.isGone) attempt.done()
+      else {
+        this.put(n, said)
+        this.ending.push(attempt)
+        this.closeUnheld()
+      }
+      return attempt.release
+    })
+  }
+
+  /** What was said last was heard. */
+  private heard(): void {
+    for (const attempt of this.ended) attempt.done()
+    this.ended = []
+  }
+
+  /** A process that closes does not wait for who is not there to hear it. */
+  private closeUnheld(): void {
+    if (!this.isClosing() || this.holders > 0) return
+    this.heard()
+    this.ended = this.ending
+    this.ending = []
+    this.heard()
+  }
+
+  private put(n: number, said: ReadonlyArray<protocol.Said>): void {
+    const text = `[${n},${JSON.stringify(said)}]`
+    this.said.push(text)
+    this.size += text.length
+    this.filled.openUnsafe()
+  }
+
+  /** What was said since `had`, as soon as there is something, and nothing after a while. */
+  listen(had: number, near: () => ReadonlyArray<string>): Effect.Effect<string> {
+    return Effect.suspend(() => {
+      if (this.last !== undefined && had < this.last.at) return Effect.succeed(this.last.text)
+      this.last = undefined
+      this.heard()
+      const mine = ++this.listens
+      return Effect.map(Effect.timeoutOption(this.filled.await, protocol.silence), () =>
+        // whoever asks again has not had an answer
+        mine === this.listens ? this.batch(near()) : `{"at":${had},"said":[]}`
+      )
+    })
+  }
+
+  private batch(near: ReadonlyArray<string>): string {
+    const told = near === this.near ? "" : `,"near":${JSON.stringify(near)}`
+    const isEmpty = this.said.length === 0 && told === ""
+    const at = isEmpty ? this.had : ++this.had
+    const text = `{"at":${at},"said":[${this.said.join(",")}]${told}}`
+    if (!isEmpty) this.last = { at, text }
+    this.near = near
+    this.said = []
+    this.size = 0
+    this.ended = this.ending
+    this.ending = []
+    this.filled.closeUnsafe()
+    this.room.openUnsafe()
+    return text
+  }
+
+  /** Interrupts a call, which says that it is over when it is. */
+  stop(n: number): Effect.Effect<void> {
+    return this.get(n)?.interrupt ?? Effect.void
+  }
+
+  /** Has those calls go on elsewhere that can. */
+  get letGo(): Effect.Effect<void> {
+    const durable = this.each(({ fiber, served }) => (served.isDurable ? interrupted(fiber) : Effect.void))
+    return Effect.andThen(
+      durable,
+      Effect.sync(() => this.closeUnheld())
+    )
+  }
+
+  /** Interrupts the others. */
+  get cut(): Effect.Effect<void> {
+    return this.each(({ served }) => {
+      served.isCut = true
+      return served.stop
+    })
+  }
+
+  /** Ends the line, and what of its calls is only here; nobody is told. */
+  get leave(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isGone = true
+      this.said = []
+      this.room.openUnsafe()
+      this.heard()
+      this.ended = this.ending
+      this.heard()
+      return this.each(({ fiber, served }) => Effect.andThen(served.stop, interrupted(fiber)))
+    })
+  }
+
+  private each(what: (attempt: Attempt) => Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.forEach([...this.attempts.values()], what, { concurrency: "unbounded", discard: true })
+    )
+  }
+}
+
+const interrupted = (fiber: Fiber.Fiber<void> | undefined): Effect.Effect<void> =>
+  fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
