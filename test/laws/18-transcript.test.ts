@@ -1,7 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Message, MessageSequence, MiniAgents, Transcript } from "miniagents"
@@ -25,35 +23,6 @@ class Shout extends Message.Class<Shout>()("Shout", { word: Schema.String }) {
 }
 
 const known = { error: Program.Broken, classes: [Review, Shout] }
-
-/** All that a reader can see of a sequence, but for how its tokens were cut and for the texts of defects. */
-const seen = (sequence: Sequence) =>
-  Effect.gen(function* () {
-    const { elements, exit } = yield* Program.read(sequence)
-    const each = yield* Effect.forEach(elements, (promise) =>
-      Effect.gen(function* () {
-        const whole = yield* Effect.exit(promise.message)
-        let text = ""
-        const read = Stream.runForEach(promise, (token) => Effect.sync(() => void (text += token)))
-        const end = yield* Effect.exit(read)
-        const message = Exit.isSuccess(whole)
-          ? { hashKey: whole.value.hashKey, fields: JSON.stringify(Message.serialize(whole.value)) }
-          : endOf(whole)
-        const origin = promise.origin && `${promise.origin.path} ${promise.origin.agent}`
-        return { tag: promise.known._tag, origin, text, end: endOf(end), message }
-      })
-    )
-    return { each, end: endOf(exit) }
-  })
-
-const endOf = (exit: Exit.Exit<unknown, unknown>): string =>
-  Exit.isSuccess(exit)
-    ? "ok"
-    : Cause.hasFails(exit.cause)
-      ? Program.exitKey(Exit.fail(Cause.squash(exit.cause)))
-      : Cause.hasDies(exit.cause)
-        ? "defect"
-        : "interrupt"
 
 /** As they come out of a wire. */
 const wire = Schema.fromJsonString(Transcript.Event)
@@ -90,7 +59,7 @@ describe("law 18, Transcript", () => {
     Effect.gen(function* () {
       const sequence = yield* new Program.Run().trigger(root)
       const again = yield* Transcript.decode(Transcript.encode(sequence as never, { error: Program.Broken }), known)
-      assert.deepStrictEqual(yield* seen(again as Sequence), yield* seen(sequence))
+      assert.deepStrictEqual(yield* Program.seen(again as Sequence), yield* Program.seen(sequence))
     }).pipe(Effect.provide(MiniAgents.layer()))
   )
 
@@ -98,7 +67,7 @@ describe("law 18, Transcript", () => {
     Effect.gen(function* () {
       const sequence = yield* new Program.Run().trigger(root)
       const again = yield* Transcript.decode(Transcript.encode(sequence as never, { error: Program.Broken }), known)
-      assert.deepStrictEqual(yield* seen(again as Sequence), yield* seen(sequence))
+      assert.deepStrictEqual(yield* Program.seen(again as Sequence), yield* Program.seen(sequence))
     }).pipe(Effect.provide(MiniAgents.layer()))
   )
 
@@ -108,7 +77,7 @@ describe("law 18, Transcript", () => {
     ({ places, root, size }) =>
       Effect.gen(function* () {
         const sequence = yield* new Program.Run().trigger(root)
-        const expected = yield* seen(sequence)
+        const expected = yield* Program.seen(sequence)
         let had: Events = []
         for (const place of [...places.slice(0, 3), undefined]) {
           const rest = yield* eventsOf(sequence, position(had))
@@ -116,7 +85,7 @@ describe("law 18, Transcript", () => {
         }
         const positions = had.slice(0, -1).map((_, i) => position(had.slice(0, i + 1)))
         assert.strictEqual(new Set(positions).size, positions.length)
-        assert.deepStrictEqual(yield* seen(yield* decoded(had, 1 + (size % 5))), expected)
+        assert.deepStrictEqual(yield* Program.seen(yield* decoded(had, 1 + (size % 5))), expected)
       }).pipe(Effect.provide(MiniAgents.layer()))
   )
 
@@ -126,7 +95,7 @@ describe("law 18, Transcript", () => {
     ({ deaths, root, size }) =>
       Effect.gen(function* () {
         const sequence = yield* new Program.Run().trigger(root)
-        const expected = yield* seen(sequence)
+        const expected = yield* Program.seen(sequence)
         let all: Events = []
         let had: Events = []
         for (const { after, back, other } of deaths.slice(0, 2)) {
@@ -140,7 +109,7 @@ describe("law 18, Transcript", () => {
           all = [...all, { _tag: "reset", at: Number(at) + (to === "x" ? 1 : 0), to: to === "x" ? 0 : Number(to) }]
         }
         all = [...all, ...(yield* eventsOf(sequence, position(had)))]
-        assert.deepStrictEqual(yield* seen(yield* decoded(all, 1 + (size % 5))), expected)
+        assert.deepStrictEqual(yield* Program.seen(yield* decoded(all, 1 + (size % 5))), expected)
       }).pipe(Effect.provide(MiniAgents.layer()))
   )
 
@@ -152,7 +121,7 @@ describe("law 18, Transcript", () => {
         const messages = seeds.map(messageOf)
         const sequence = yield* MessageSequence.from(messages)
         const events = yield* eventsOf(sequence)
-        assert.deepStrictEqual(yield* seen(yield* decoded(events)), yield* seen(sequence))
+        assert.deepStrictEqual(yield* Program.seen(yield* decoded(events)), yield* Program.seen(sequence))
         const again = yield* (yield* decoded(events)).messages
         assert.deepStrictEqual(
           again.map((message) => message.constructor),
@@ -166,7 +135,7 @@ describe("law 18, Transcript", () => {
           messages.map(({ hashKey }) => hashKey)
         )
         const onward = yield* eventsOf(between)
-        assert.deepStrictEqual(yield* seen(yield* decoded(onward)), yield* seen(sequence))
+        assert.deepStrictEqual(yield* Program.seen(yield* decoded(onward)), yield* Program.seen(sequence))
       }).pipe(Effect.provide(MiniAgents.layer()))
   )
 })

@@ -1,12 +1,9 @@
 import { assert, describe, layer } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import * as TestRunner from "effect/cluster/TestRunner"
 import { Agent, type InteractionContext, MiniAgents } from "miniagents"
 import { AgentCluster } from "miniagents/cluster"
@@ -31,32 +28,6 @@ const Cluster = Layer.merge(
 const remote = (name: string, body: Program.Body) =>
   Anywhere.fork({ name, parameters: { body: bodies.push(body) - 1 } }) as unknown as Agent.Agent<{}, unknown, never> // the test has the service
 
-const seen = (sequence: Parameters<typeof Program.read>[0]) =>
-  Effect.gen(function* () {
-    const { elements, exit } = yield* Program.read(sequence)
-    const each = yield* Effect.forEach(elements, (promise) =>
-      Effect.gen(function* () {
-        let text = ""
-        const tokens = yield* Effect.exit(
-          Stream.runForEach(promise, (token) => Effect.sync(() => void (text += token)))
-        )
-        const message = yield* Effect.exit(promise.message)
-        const whole = Exit.isSuccess(message) ? message.value.hashKey : endOf(message)
-        return { text, end: endOf(tokens), whole, origin: promise.origin?.path }
-      })
-    )
-    return { each, end: endOf(exit) }
-  })
-
-const endOf = (exit: Exit.Exit<unknown, unknown>): string =>
-  Exit.isSuccess(exit)
-    ? "ok"
-    : Cause.hasFails(exit.cause)
-      ? Program.exitKey(Exit.fail(Cause.squash(exit.cause)))
-      : Cause.hasDies(exit.cause)
-        ? "defect"
-        : "interrupt"
-
 /** A program with all of its agents in the cluster, in a runtime of its own here; `there` is the runtime that they run in. */
 const program = (
   property: (
@@ -73,10 +44,10 @@ describe("law 21, Same agent anywhere", () => {
     const sameAsHere = (root: Program.AgentNode) =>
       program((run) =>
         Effect.gen(function* () {
-          const here = yield* Effect.flatMap(new Program.Run().trigger(root), seen)
+          const here = yield* Effect.flatMap(new Program.Run().trigger(root), Program.seen)
           const sequence = yield* run.trigger(root)
-          assert.deepStrictEqual(yield* seen(sequence), here)
-          assert.deepStrictEqual(yield* seen(sequence), here)
+          assert.deepStrictEqual(yield* Program.seen(sequence), here)
+          assert.deepStrictEqual(yield* Program.seen(sequence), here)
           for (const runs of [...run.bodies.values(), ...run.sources.values()]) assert.strictEqual(runs, 1)
         })
       )
@@ -103,8 +74,8 @@ describe("law 21, Same agent anywhere", () => {
       ({ root }) =>
         program((run) =>
           Effect.gen(function* () {
-            const here = yield* Effect.flatMap(new Program.Run().trigger(root), seen)
-            const there = yield* Effect.flatMap(run.trigger(root), seen)
+            const here = yield* Effect.flatMap(new Program.Run().trigger(root), Program.seen)
+            const there = yield* Effect.flatMap(run.trigger(root), Program.seen)
             const all = ({ each }: typeof here) => each.map((message) => JSON.stringify(message)).toSorted()
             assert.deepStrictEqual(all(there), all(here))
           })
@@ -121,7 +92,7 @@ describe("law 21, Same agent anywhere", () => {
       ({ after, root }) =>
         program((run, there) =>
           Effect.gen(function* () {
-            const reading = yield* Effect.forkChild(Effect.flatMap(run.trigger(root), seen))
+            const reading = yield* Effect.forkChild(Effect.flatMap(run.trigger(root), Program.seen))
             for (let turn = 0; turn < after; turn++) yield* Effect.yieldNow
             yield* Fiber.interrupt(reading)
             yield* MiniAgents.idle

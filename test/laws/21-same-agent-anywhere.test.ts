@@ -1,42 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Stream from "effect/Stream"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { Agent, MiniAgents } from "miniagents"
 import { Runs } from "miniagents/runs"
 import { Guard, Native, RemoteAgent } from "miniagents/serve"
 import * as Program from "./Program.ts"
-
-/** What a reader sees, but for the texts of defects. */
-const seen = (sequence: Parameters<typeof Program.read>[0]) =>
-  Effect.gen(function* () {
-    const { elements, exit } = yield* Program.read(sequence)
-    const each = yield* Effect.forEach(elements, (promise) =>
-      Effect.gen(function* () {
-        let text = ""
-        const tokens = yield* Effect.exit(
-          Stream.runForEach(promise, (token) => Effect.sync(() => void (text += token)))
-        )
-        const message = yield* Effect.exit(promise.message)
-        return { text, end: endOf(tokens), message: Exit.isSuccess(message) ? message.value.hashKey : endOf(message) }
-      })
-    )
-    return { each, end: endOf(exit) }
-  })
-
-const endOf = (exit: Exit.Exit<unknown, unknown>): string =>
-  Exit.isSuccess(exit)
-    ? "ok"
-    : Cause.hasFails(exit.cause)
-      ? Program.exitKey(Exit.fail(Cause.squash(exit.cause)))
-      : Cause.hasDies(exit.cause)
-        ? "defect"
-        : "interrupt"
 
 const root = Program.programs({
   ends: ["ok", "ok", "ok", "fail", "die", "interrupt"],
@@ -64,8 +35,8 @@ describe("law 21, Same agent anywhere", () => {
           handler(withHost(new Request(input, init)), undefined as never)
         const client = FetchHttpClient.layer.pipe(Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetch)))
         const remote = RemoteAgent.make("Root", { url: "http://localhost/root", error: Program.Broken })
-        const there = yield* Effect.provide(Effect.flatMap(remote.trigger(), seen), client)
-        assert.deepStrictEqual(there, yield* Effect.flatMap(agent.trigger(), seen))
+        const there = yield* Effect.provide(Effect.flatMap(remote.trigger(), Program.seen), client)
+        assert.deepStrictEqual(there, yield* Effect.flatMap(agent.trigger(), Program.seen))
       }).pipe(Effect.scoped, Effect.provide([MiniAgents.layer(), Logger.layer([])])),
     60_000
   )

@@ -413,6 +413,35 @@ export const read = (sequence: Stream.Stream<MessagePromise.MessagePromise<unkno
     return Effect.map(Effect.exit(Stream.runForEach(sequence, take)), (exit) => ({ elements, exit }))
   })
 
+/** All that a reader can see of a sequence, but for how its tokens were cut and for the texts of defects. */
+export const seen = (sequence: Stream.Stream<MessagePromise.MessagePromise<unknown>, unknown>) =>
+  Effect.gen(function* () {
+    const { elements, exit } = yield* read(sequence)
+    const each = yield* Effect.forEach(elements, (promise) =>
+      Effect.gen(function* () {
+        const whole = yield* Effect.exit(promise.message)
+        let text = ""
+        const read = Stream.runForEach(promise, (token) => Effect.sync(() => void (text += token)))
+        const end = yield* Effect.exit(read)
+        const message = Exit.isSuccess(whole)
+          ? { hashKey: whole.value.hashKey, fields: JSON.stringify(Message.serialize(whole.value)) }
+          : endAcross(whole)
+        const origin = promise.origin && `${promise.origin.path} ${promise.origin.agent}`
+        return { tag: promise.known._tag, origin, text, end: endAcross(end), message }
+      })
+    )
+    return { each, end: endAcross(exit) }
+  })
+
+const endAcross = (exit: Exit.Exit<unknown, unknown>): string =>
+  Exit.isSuccess(exit)
+    ? "ok"
+    : Cause.hasFails(exit.cause)
+      ? exitKey(Exit.fail(Cause.squash(exit.cause)))
+      : Cause.hasDies(exit.cause)
+        ? "defect"
+        : "interrupt"
+
 /** What was seen, as the model says it. */
 export const described = ({ elements, exit }: Seen): Effect.Effect<Expected> =>
   Effect.map(Effect.forEach(elements, elementKey), (keys) => ({ elements: keys, end: exitKey(exit) }))
