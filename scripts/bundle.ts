@@ -36,7 +36,7 @@ const licenceOf = (folder: string): string => {
 }
 
 /** What works with the modules of a person. */
-const parts = ["serve", "operate", "cluster"]
+const parts = ["serve", "operate", "cluster", "look"]
 
 /** It shares the library and `effect` with those modules: neither is inside of it, nor is a driver that need not be there. */
 const shared: Plugin = {

@@ -97,8 +97,10 @@ const inspect = Command.make(
       Flag.withDescription("The port of the page on this machine; without it, one that is free"),
       Flag.optional
     ),
-    words: Argument.String("program or recording").pipe(
-      Argument.withDescription("A program and its own words, or files that an inspector has recorded (*.ndjson)"),
+    words: Argument.String("program, recording or store").pipe(
+      Argument.withDescription(
+        "A program and its own words; files that an inspector has recorded (*.ndjson); or a store (runs.db, postgres://…), and a file of agents that go on with its runs"
+      ),
       Argument.variadic()
     )
   },
@@ -108,10 +110,13 @@ const inspect = Command.make(
       ({ run }) => run(inspected)
     )
 ).pipe(
-  Command.withDescription("Runs a program and shows in a browser what its agents do, or shows a recorded run"),
+  Command.withDescription(
+    "Runs a program and shows in a browser what its agents do, or shows recorded runs or a store of them"
+  ),
   Command.withExamples([
     { command: "miniagents inspect app.ts" },
-    { command: "miniagents inspect recordings/20261127_151234_123.ndjson" }
+    { command: "miniagents inspect recordings/20261127_151234_123.ndjson" },
+    { command: "miniagents inspect runs.db agents.ts" }
   ])
 )
 

@@ -1,4 +1,5 @@
 /** `miniagents inspect`: runs a program and shows its agents, or shows a run that was recorded. */
+import { closeSync, openSync, readSync } from "node:fs"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import * as path from "node:path"
@@ -11,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -18,6 +20,7 @@ import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Inspector from "../inspector/Inspector.ts"
 import * as RecordFile from "../inspector/record/recordFile.ts"
 import type { Shown } from "../inspector/server/shown.ts"
+import * as Apart from "./apart.ts"
 import { misuse, Refusal, refuse } from "./refusal.ts"
 
 export interface Inspected {
@@ -34,11 +37,12 @@ export const run = ({ port, words }: Inspected): Effect.Effect<void, Refusal | P
       const [first, ...others] = words
       if (first === undefined) {
         return new Refusal({
-          message: "Say which program or which recording: miniagents inspect app.ts",
+          message: "Say which program, recording or store: miniagents inspect app.ts",
           status: misuse
         })
       }
-      return first.endsWith(".ndjson") ? showRecordings(words, given) : runProgram(first, others, given)
+      if (first.endsWith(".ndjson")) return showRecordings(words, given)
+      return isStore(first) ? showStore(first, others[0], given) : runProgram(first, others, given)
     })
   )
 
@@ -46,6 +50,28 @@ const showRecordings = (files: ReadonlyArray<string>, port: number | undefined):
   Effect.gen(function* () {
     const shown = yield* Effect.mapError(Effect.forEach(files, readShown), refuse(misuse))
     return yield* show(shown, { port })
+  })
+
+/** An address of a database, or a file that begins as those of SQLite do. */
+const isStore = (word: string): boolean =>
+  /^(postgres(ql)?|sqlite|file):/.test(word) || /\.(db|sqlite3?)$/.test(word) || beginOf(word) === "SQLite format 3"
+
+const beginOf = (file: string): string => {
+  const read = Result.try(() => {
+    const descriptor = openSync(file, "r")
+    const bytes = new Uint8Array(15)
+    readSync(descriptor, bytes)
+    closeSync(descriptor)
+    return new TextDecoder().decode(bytes)
+  })
+  return Result.getOrElse(read, () => "")
+}
+
+/** Shows a store until it is interrupted. */
+const showStore = (store: string, file: string | undefined, port: number | undefined): Effect.Effect<void, Refusal> =>
+  Effect.gen(function* () {
+    const { look } = yield* Apart.load("look", file ?? "program.js", () => import("./look.ts"))
+    return yield* Apart.run((signal) => look({ store, file, port }, signal))
   })
 
 const readShown = (file: string): Effect.Effect<Shown, RecordFile.RecordError> =>

@@ -70,6 +70,11 @@ export interface Service {
   readonly diff: (left: string, right: string) => Effect.Effect<Diff, Runs.RunsError>
 }
 
+/** @internal The service, with what is kept of a run after a row of its log. */
+export interface Internal extends Service {
+  readonly log: (id: string, after: number) => Effect.Effect<Pick<Compare.Kept, "row" | "rows">, Runs.RunsError>
+}
+
 /**
  * The service that owns durable runs. Its functions are those of this module, which take it from the context.
  *
@@ -284,7 +289,8 @@ export const layer = (options: Options = {}): Layer.Layer<Runs.Runs | DurableRun
           : Effect.mapError(SqlTables.make(tables, tables.sql), fromCause("open the tables of runs", tables.name))
       const { lease = "5 seconds", linger, max, partial = "restart" } = options
       const engine = yield* Engine.make(yield* rows, { partial, linger, max, lease: Duration.fromInputUnsafe(lease) })
-      const service: Service = {
+      const service: Internal = {
+        log: (id, after) => engine.log(id, after),
         serve: (agent, { error }) => engine.serve(agent, error),
         rerun: (id, options) => engine.rerun(id, options as never) as never, // their types are the agent's
         report: (id) => Effect.map(engine.kept(id), Compare.report),

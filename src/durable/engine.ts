@@ -190,6 +190,13 @@ export class Engine implements Runs.Service {
     })
   }
 
+  /** A run, and the rows of its log after one of them. */
+  log(id: string, after: number): Effect.Effect<Pick<Kept, "row" | "rows">, Runs.RunsError> {
+    return Effect.flatMap(this.find(id), (row) =>
+      Effect.map(this.outside(this.tables.log(row.n, after)), (rows) => ({ row, rows }))
+    )
+  }
+
   /** All that is kept of a run. */
   kept(id: string): Effect.Effect<Kept, Runs.RunsError> {
     return Effect.gen({ self: this }, function* () {

@@ -17,7 +17,13 @@ import type * as Scope from "effect/Scope"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as LlmLogger from "../llm/model/LlmLogger.ts"
+import * as DurableRuns from "../durable/DurableRuns.ts"
+import type * as Agent from "../Agent.ts"
+import type * as MiniAgents from "../MiniAgents.ts"
 import * as Observer from "../Observer.ts"
+import * as Store from "../store/Store.ts"
+import { Conversations } from "./stored/conversations.ts"
+import { Library } from "./stored/library.ts"
 import * as Runs from "../runs/Runs.ts"
 import * as Guard from "../serve/Guard.ts"
 import { Recorder } from "./watch/recorder.ts"
@@ -28,9 +34,9 @@ import * as Requests from "./watch/requests.ts"
 import * as Server from "./server/server.ts"
 import * as Shelf from "./server/shown.ts"
 import { Chats } from "./watch/chats.ts"
-import { stop } from "./watch/liveRuns.ts"
+import * as LiveRuns from "./watch/liveRuns.ts"
 import { Program } from "./watch/program.ts"
-import type { Exported } from "./watch/program.ts"
+import type { AnyAgent, Exported } from "./watch/program.ts"
 import type { Event } from "./wire.ts"
 
 /**
@@ -135,7 +141,10 @@ export const layer = (options: Options = {}): Layer.Layer<Inspector, InspectorEr
  *
  * @internal
  */
-export const layerProcess = (options: Options = {}, exported?: Exported): Layer.Layer<Inspector, InspectorError> =>
+export const layerProcess = (
+  options: Options = {},
+  exported?: Effect.Effect<Exported, never, Scope.Scope>
+): Layer.Layer<Inspector, InspectorError> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const watched = yield* watch(options, exported)
@@ -165,6 +174,61 @@ export const layerRecordings = (
   options: Options
 ): Layer.Layer<Inspector, InspectorError> => listen(Shelf.fixed(shown), undefined, options)
 
+/**
+ * Shows the durable runs and the conversations of a store, instead of a program: what each run was sent, what it replied
+ * and what it was answered, at any moment of it; what it waits for is answered from the page, and it is stopped or run
+ * again with other words. A conversation is forked at any of its messages.
+ *
+ * **Details**
+ *
+ * Runs that begin again go on here, as far as their agents are among the given ones; those of other agents are taken up
+ * by whoever serves them.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Agent, MiniAgents } from "miniagents"
+ * import { DurableRuns } from "miniagents/durable"
+ * import { Inspector } from "miniagents/inspector"
+ * import { SqliteClient } from "miniagents/sqlite"
+ * import { Store } from "miniagents/store"
+ *
+ * const hello = Agent.make("Hello", (ctx) => ctx.reply("hello"))
+ * const inspector = Inspector.layerStore([hello]).pipe(
+ *   Layer.provide([DurableRuns.layer(), MiniAgents.layer()]),
+ *   Layer.provide(Store.layer()),
+ *   Layer.provide(SqliteClient.layer({ filename: "runs.db" }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerStore = <const Agents extends ReadonlyArray<Agent.Any> = []>(
+  agents?: Agents,
+  options: Options = {}
+): Layer.Layer<
+  Inspector,
+  InspectorError,
+  Runs.Runs | DurableRuns.DurableRuns | Store.Store | MiniAgents.MiniAgents | Agent.ServicesOf<Agents[number]>
+> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const context = yield* Effect.context<MiniAgents.MiniAgents>()
+      const known = (agents ?? []) as unknown as ReadonlyArray<AnyAgent> // the Layer requires what they require
+      for (const agent of known) yield* DurableRuns.serve(agent)
+      const find = (name: string) =>
+        Effect.sync(() => {
+          const agent = known.find((agent) => agent.name === name)
+          return agent === undefined ? undefined : { agent, context }
+        })
+      const [runs, durable, store] = [yield* Runs.Runs, yield* DurableRuns.DurableRuns, yield* Store.Store]
+      const library = new Library({ runs, durable, find, context, classes: yield* Store.CurrentClasses })
+      return listen(Shelf.joined(library, new Conversations(store)), undefined, options)
+    })
+  ) as never // what the agents require is in the context that they are called in
+
 /** A program that is watched. */
 interface Watched {
   readonly recorder: Recorder
@@ -174,7 +238,10 @@ interface Watched {
   readonly chats: Chats
 }
 
-const watch = (options: Options, exported?: Exported): Effect.Effect<Watched, InspectorError, Scope.Scope> =>
+const watch = (
+  options: Options,
+  exported?: Effect.Effect<Exported, never, Scope.Scope>
+): Effect.Effect<Watched, InspectorError, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const { record, title = titleOf(process.argv[1]) } = options
@@ -191,7 +258,7 @@ const watch = (options: Options, exported?: Exported): Effect.Effect<Watched, In
       recording.add(event)
       file?.add(event)
     }
-    const program = new Program(exported)
+    const program = new Program(exported === undefined ? undefined : yield* exported)
     const recorder = new Recorder(title, clock, tell, program)
     yield* Effect.acquireRelease(
       Effect.sync(() => LlmLogger.register(Requests.logger(recorder, tell))),
@@ -230,9 +297,11 @@ const serve = (watched: Watched, options: Options): Layer.Layer<Inspector, Inspe
       say: (said) => chats.say(said)
     },
     answer: ({ call, name, value }) => recorder.runs.answer(call, name, value),
-    stop: (call) => stop(recorder, call)
+    stop: (call) => LiveRuns.stop(recorder, call),
+    rerun: (again) => LiveRuns.rerun(recorder.runs, recording, again)
   }
-  return listen(Shelf.fixed([{ recording, about, now: () => recorder.now, acts }]), file?.file, options)
+  const live = Shelf.fixed([{ recording, about, now: () => recorder.now, acts }])
+  return listen(Shelf.joined(live, recorder.runs.stores), file?.file, options)
 }
 
 const listen = (

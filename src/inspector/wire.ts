@@ -48,6 +48,9 @@ export interface OfferedTool {
  * - `asked`, `answered`: a request to a model. `keeps` is how many messages of the prompt are those of the request
  *   before in the same call, and `prompt` is the rest.
  * - `waits`: a call waits for another one, or no longer; `stuck` if they wait for each other.
+ * - `taken`: a message was taken back, or what it said after the UTF-16 offset `to`.
+ * - `kept`: what a call was answered from outside of the run, as a journal keeps it: `reused` if by an earlier run.
+ * - `named`: the call is the run of this id.
  * - `asks`: a run, which its outermost call stands for, waits for these answers from outside.
  */
 export type Event =
@@ -102,6 +105,9 @@ export type Event =
       readonly usage?: Usage
       readonly reason?: string
       readonly cost?: number
+      readonly response?: ReadonlyArray<Moment>
+      /** Taken from the run that this one is a rerun of. */
+      readonly reused?: true
       readonly end: End
     }
   | {
@@ -111,7 +117,23 @@ export type Event =
       readonly on?: number
       readonly stuck?: true
     }
+  | { readonly _tag: "taken"; readonly t: number; readonly at: number; readonly to?: number }
+  | ({ readonly _tag: "kept"; readonly t: number; readonly call: number } & Kept)
+  | { readonly _tag: "named"; readonly t: number; readonly call: number; readonly run: string }
   | { readonly _tag: "asks"; readonly t: number; readonly call: number; readonly waits: ReadonlyArray<Wait> }
+
+/** An answer from outside of a run: of a tool, a step, a signal, a time, the winner of a race. */
+export interface Kept {
+  readonly what: string
+  readonly value: Json
+  readonly reused?: true
+}
+
+/** Parts of a response that came together, and when: in milliseconds since the request. */
+export interface Moment {
+  readonly at: number
+  readonly parts: ReadonlyArray<Json>
+}
 
 /** What a run waits for: the name of the signal, the call in which it is waited for, and what is to be decided. */
 export interface Wait {
@@ -192,6 +214,8 @@ export interface Asked {
   readonly usage?: Usage
   readonly reason?: string
   readonly cost?: number
+  readonly response?: ReadonlyArray<Moment>
+  readonly reused?: true
   readonly end?: End
 }
 
@@ -208,6 +232,9 @@ export interface Detail {
   readonly asked: ReadonlyArray<Asked>
   /** What is waited for in this call or, where it stands for a run, in that. */
   readonly waits: ReadonlyArray<Wait>
+  readonly kept: ReadonlyArray<Kept>
+  /** The id of the run that it is. */
+  readonly run?: string
   readonly returned?: End
   readonly spoken?: End
 }
@@ -312,6 +339,19 @@ export interface ToAnswer {
   readonly call: number
   readonly name: string
   readonly value: Json
+}
+
+/** A run that begins again: of the run that a call stands for, with other texts of what it was sent, or other parameters. */
+export interface ToRerun {
+  readonly call: number
+  readonly texts: ReadonlyArray<{ readonly at: number; readonly text: string }>
+  readonly parameters?: Json
+}
+
+/** Another conversation that begins with what this one has up to a message. */
+export interface ToFork {
+  readonly at: number
+  readonly as: string
 }
 
 /** An agent that can be called from the page, with the JSON Schema of its parameters. */

@@ -117,6 +117,15 @@ export class Place extends Numbering implements StackFrame {
   }
 }
 
+/** The calls that a path goes through, the outermost first: the path of each, and the name of its agent. */
+export const segmentsOf = (path: string): ReadonlyArray<{ readonly path: string; readonly agent: string }> => {
+  const segments = path.split("/")
+  return segments.map((segment, i) => ({
+    path: segments.slice(0, i + 1).join("/"),
+    agent: unescaped(i === 0 ? segment : segment.slice(segment.indexOf(":") + 1))
+  }))
+}
+
 /** A slash in the name of an agent must not look like the next segment of a path. */
 const escaped = (name: string): string =>
   /[%/]/.test(name) ? name.replaceAll("%", "%25").replaceAll("/", "%2F") : name

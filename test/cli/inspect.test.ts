@@ -1,9 +1,16 @@
 /** `miniagents inspect` as a person runs it, with a program that knows nothing of it. */
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { pathToFileURL } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect, Layer, Stream } from "effect"
+import { Agent, MiniAgents } from "miniagents"
+import { DurableRuns } from "miniagents/durable"
+import { Runs } from "miniagents/runs"
+import { SqliteClient } from "miniagents/sqlite"
+import { Store } from "miniagents/store"
 import type { About, Callable, Chat, Update } from "../../src/inspector/wire.ts"
 import * as BuiltPage from "../../scripts/Page.ts"
 import { Served } from "../inspector/Shown.ts"
@@ -61,8 +68,12 @@ describe("miniagents inspect", { timeout: 60_000 }, () => {
   afterAll(() => Program.removeFolder(folder))
 
   /** Runs it until the test has done with it. */
-  const inspecting = async (words: ReadonlyArray<string>, use: (child: ChildProcess) => Promise<void>) => {
-    const child = spawn(process.execPath, [main, "inspect", ...words], {
+  const inspecting = async (
+    words: ReadonlyArray<string>,
+    use: (child: ChildProcess) => Promise<void>,
+    program: ReadonlyArray<string> = [main]
+  ) => {
+    const child = spawn(process.execPath, [...program, "inspect", ...words], {
       env: Program.environment({}),
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe"]
@@ -121,8 +132,54 @@ describe("miniagents inspect", { timeout: 60_000 }, () => {
     })
   })
 
+  describe("a store", () => {
+    // the part that works with stores is the library's, which a bundle in a folder of its own does not find
+    const words = [
+      "--conditions=miniagents-source",
+      "--no-warnings",
+      path.join(import.meta.dirname, "../../src/cli/main.ts")
+    ]
+
+    it("shows its runs", async () => {
+      const db = path.join(folder, "runs.db")
+      const store = Layer.provide(Store.layer(), SqliteClient.layer({ filename: db }))
+      const agent = Agent.make("Kept", (ctx) => ctx.reply("kept"))
+      const program = Effect.andThen(Runs.start(agent, "x", {}, { id: "r-1" }), Stream.runDrain(Runs.read("r-1")))
+      const services = Layer.merge(Layer.provide(DurableRuns.layer(), store), MiniAgents.layer())
+      await Effect.runPromise(Effect.provide(program, services))
+      await inspecting(
+        [db],
+        async (child) => {
+          const served = await page(child)
+          const [about] = await served.json<ReadonlyArray<About>>("/api/runs")
+          assert.deepInclude(about, { id: "run:r-1", title: "Kept r-1", status: "succeeded", unit: "steps" })
+          const { rows } = await served.json<Update>("/api/at?t=1&run=run:r-1")
+          assert.deepInclude(rows[0], { agent: "Kept", sent: 1, replied: 0 })
+        },
+        words
+      )
+    })
+
+    it("that is none is refused in one sentence, and nothing is made", async () => {
+      const empty = path.join(folder, "empty.db")
+      new DatabaseSync(empty).close()
+      for (const [name, sentence] of [
+        ["none.db", "There is no file `none.db`"],
+        ["empty.db", "`empty.db` is no store of runs, or not one that can be read: no such table: miniagents_runs"]
+      ] as const) {
+        const { status, stderr } = spawnSync(process.execPath, [...words, "inspect", name], {
+          cwd: folder,
+          env: Program.environment({}),
+          encoding: "utf8"
+        })
+        assert.deepStrictEqual([status, stderr.trim()], [2, sentence])
+      }
+      assert.isFalse(fs.existsSync(path.join(folder, "none.db")))
+    })
+  })
+
   it.each([
-    ["nothing", [], "Say which program or which recording: miniagents inspect app.ts"],
+    ["nothing", [], "Say which program, recording or store: miniagents inspect app.ts"],
     ["a file that is not there", ["nothing.ndjson"], "The recording `nothing.ndjson`: there is no such file"],
     [
       "a file that is no recording",

@@ -77,7 +77,7 @@ describe("Inspector", () => {
           body: JSON.stringify(body)
         })
       const statusOfPost = async (...given: Parameters<typeof post>) => (await post(...given)).status
-      const paths = ["say", "stop", "answer"].map((name) => `/api/${name}`)
+      const paths = ["say", "stop", "answer", "rerun", "fork"].map((name) => `/api/${name}`)
       for (const path of paths) {
         assert.deepStrictEqual(
           [

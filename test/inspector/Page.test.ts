@@ -4,7 +4,6 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { gzipSync } from "node:zlib"
 import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
-import chromium from "@sparticuz/chromium"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -13,13 +12,14 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
-import { type Browser, chromium as playwright, type Page } from "playwright-core"
+import type { Browser, Page } from "playwright-core"
 import { Agent, MessagePromise, type MiniAgents } from "miniagents"
 import { Inspector } from "miniagents/inspector"
 import { LlmAgent } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
 import * as BuiltPage from "../../scripts/Page.ts"
 import * as RecordFile from "../../src/inspector/record/recordFile.ts"
+import { launch, open as openIn, pane, row, table } from "./Browser.ts"
 import { shown, silent } from "./Shown.ts"
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -28,12 +28,7 @@ let browser: Browser
 let folder: string
 beforeAll(async () => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "miniagents-page-"))
-  await BuiltPage.write()
-  browser = await playwright.launch({
-    args: chromium.args.filter((arg) => arg !== "--single-process"), // with it the first page that closes ends all
-    executablePath: await chromium.executablePath(),
-    headless: true
-  })
+  browser = await launch()
 })
 afterAll(async () => {
   await browser?.close()
@@ -46,14 +41,7 @@ const gate = () => {
   return { passed: Deferred.await(opened), open: () => Deferred.doneUnsafe(opened, Effect.void) }
 }
 
-/** Opens a page, on which nothing may go wrong. */
-const open = async (url: string): Promise<Page> => {
-  const page = await browser.newPage({ viewport: { width: 1360, height: 800 } })
-  page.setDefaultTimeout(15_000)
-  page.on("pageerror", (error) => assert.fail(`the page failed: ${error.stack}`))
-  await page.goto(url)
-  return page
-}
+const open = (url: string): Promise<Page> => openIn(browser, url)
 
 /** Runs a test on the page of a program. */
 const onPage = <E>(
@@ -65,13 +53,6 @@ const onPage = <E>(
     await use(page, url)
     await page.close()
   })
-
-const row = (page: Page, name: string) =>
-  page.getByRole("row").filter({ has: page.locator(".agent", { hasText: name }) })
-const pane = (page: Page) => page.getByRole("complementary")
-
-/** What a person sees of the calls. */
-const table = (page: Page): Promise<ReadonlyArray<string>> => page.locator(".canvas .row .name").allInnerTexts()
 
 const drained = (
   effect: Effect.Effect<{ readonly messages: Effect.Effect<unknown, unknown> }, never, MiniAgents.MiniAgents>

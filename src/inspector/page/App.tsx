@@ -20,7 +20,7 @@ const useDrawing = (store: Store): void => {
   const [, draw] = useReducer((n: number) => n + 1, 0)
   useEffect(() => store.onDraw(() => draw(0)), [store])
   const { live, past, state } = store
-  const goesOn = past === undefined && state === "connected" && live.about?.live === true
+  const goesOn = past === undefined && state === "connected" && live.about?.live === true && !store.inSteps
   useEffect(() => {
     if (!goesOn) return undefined
     const timer = setInterval(() => {

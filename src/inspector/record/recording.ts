@@ -1,5 +1,5 @@
 /** A recording: its events, and the tree of calls that a fold makes of them. */
-import type { End, Event, Failure, Fields, Json, OfferedTool, Usage, Wait } from "../wire.ts"
+import type { End, Event, Failure, Fields, Json, Kept, Moment, OfferedTool, Usage, Wait } from "../wire.ts"
 
 /** A call of the tree. */
 export interface Call {
@@ -11,8 +11,8 @@ export interface Call {
   readonly parameters: Json
   readonly at: number
   readonly children: Array<number>
-  readonly sent: Array<number>
-  readonly replied: Array<number>
+  sent: Array<number>
+  replied: Array<number>
   readonly requests: Array<number>
   started: number | undefined
   returned: { readonly t: number; readonly end: End } | undefined
@@ -21,6 +21,9 @@ export interface Call {
   stuck: boolean
   /** What the run waits for from outside, which this call stands for. */
   asks: ReadonlyArray<Wait>
+  readonly kept: Array<Kept>
+  /** The id of the run that it is. */
+  run: string | undefined
   /** Characters that it said itself. */
   chars: number
   failedBelow: number
@@ -56,12 +59,15 @@ export interface Request {
   usage: Usage | undefined
   reason: string | undefined
   cost: number | undefined
+  response: ReadonlyArray<Moment>
+  reused: boolean
 }
 
 /** Is told what an event has changed. */
 export interface Listener {
   readonly call: (id: number) => void
-  readonly message: (at: number) => void
+  /** `to` is how much of its text stayed as it was, where some was taken back. */
+  readonly message: (at: number, to?: number) => void
 }
 
 /**
@@ -115,6 +121,8 @@ export class Recording {
         return this.addRequest(event)
       case "answered":
         return this.endRequest(event)
+      case "taken":
+        return this.takeBack(event)
       default:
         return this.addToCall(event)
     }
@@ -122,8 +130,15 @@ export class Recording {
 
   private addCall(event: Event & { readonly _tag: "call" }): void {
     const { agent, call: id, description, parameters, parent, path, t: at } = event
-    const lists = { children: [], sent: [], replied: [], requests: [] }
-    const none = { started: undefined, returned: undefined, spoken: undefined, waitsFor: undefined, stuck: false }
+    const lists = { children: [], sent: [], replied: [], requests: [], kept: [] }
+    const none = {
+      started: undefined,
+      returned: undefined,
+      spoken: undefined,
+      waitsFor: undefined,
+      stuck: false,
+      run: undefined
+    }
     const counts = { chars: 0, failedBelow: 0, asks: [] }
     this.calls[id] = { id, parent, path, agent, description, parameters, at, ...lists, ...none, ...counts }
     const above = parent === undefined ? undefined : this.calls[parent]
@@ -152,6 +167,14 @@ export class Recording {
         call.waitsFor = event.on
         call.stuck = event.stuck ?? false
         break
+      case "named":
+        call.run = event.run
+        break
+      case "kept": {
+        const { reused, value, what } = event
+        call.kept.push({ what, value, ...(reused === undefined ? {} : { reused }) })
+        break
+      }
       case "asks":
         for (const { path } of [...call.asks, ...event.waits]) this.changed(this.below(call, path))
         call.asks = event.waits
@@ -222,14 +245,35 @@ export class Recording {
     this.changed(by.id)
   }
 
+  /** A message, or the end of it, was never said. */
+  private takeBack({ at, t, to = 0 }: Event & { readonly _tag: "taken" }): void {
+    const message = this.messages[at]
+    if (message === undefined) return
+    const by = this.calls[message.by ?? -1]
+    if (by !== undefined) by.chars -= message.text.length - to
+    message.text = message.text.slice(0, to)
+    if (to === 0) {
+      message.ended = t
+      for (const where of ["sent", "replied"] as const) {
+        for (const id of message[where === "sent" ? "readBy" : "repliedBy"]) {
+          const call = this.calls[id]
+          if (call !== undefined) call[where] = call[where].filter((other) => other !== at)
+          this.changed(id)
+        }
+      }
+    }
+    if (by !== undefined) this.changed(by.id)
+    for (const { message: tell } of this.listeners) tell(at, to)
+  }
+
   private addRequest(event: Event & { readonly _tag: "asked" }): void {
     const { call, format, keeps, model, request: id, step, t: at, tools } = event
     const asks = this.calls[call]
     if (asks === undefined) return
     const before = this.requests[asks.requests.at(-1) ?? -1]?.prompt.slice(0, keeps) ?? []
     const prompt = [...before, ...event.prompt]
-    const unknown = { answered: undefined, usage: undefined, reason: undefined, cost: undefined }
-    this.requests[id] = { id, call, at, step, format, tools, prompt, model, ...unknown }
+    const unknown = { answered: undefined, usage: undefined, reason: undefined, cost: undefined, reused: false }
+    this.requests[id] = { id, call, at, step, format, tools, prompt, model, response: [], ...unknown }
     asks.requests.push(id)
     this.changed(call)
   }
@@ -242,6 +286,8 @@ export class Recording {
     request.usage = event.usage
     request.reason = event.reason
     request.cost = event.cost
+    request.response = event.response ?? []
+    request.reused = event.reused === true
     this.changed(request.call)
   }
 
@@ -250,7 +296,9 @@ export class Recording {
   }
 }
 
-type CallEvent = Event & { readonly _tag: "started" | "returned" | "spoken" | "sent" | "replied" | "waits" | "asks" }
+type CallEvent = Event & {
+  readonly _tag: "started" | "returned" | "spoken" | "sent" | "replied" | "waits" | "asks" | "kept" | "named"
+}
 type MessageEvent = Event & { readonly _tag: "open" | "text" | "message" | "broken" }
 
 const emptyMessage = (at: number, opened: number): Message => ({

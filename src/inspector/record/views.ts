@@ -89,7 +89,9 @@ export const detail = (recording: Recording.Recording, call: Recording.Call): De
     repliedBefore: Math.max(0, replied.length - mostMessages),
     asked: call.requests.map((request) => asked(recording.requests[request]!)),
     waits: waitsOf(recording, call),
+    kept: call.kept,
     ...(description === undefined ? {} : { description }),
+    ...(call.run === undefined ? {} : { run: call.run }),
     ...(returned === undefined ? {} : { returned: returned.end }),
     ...(spoken === undefined ? {} : { spoken: spoken.end })
   }
@@ -103,7 +105,7 @@ const waitsOf = (recording: Recording.Recording, call: Recording.Call): Readonly
 }
 
 const asked = (request: Recording.Request): Asked => {
-  const { answered, at, cost, format, id, model, prompt, reason, step, tools, usage } = request
+  const { answered, at, cost, format, id, model, prompt, reason, response, reused, step, tools, usage } = request
   return {
     request: id,
     step,
@@ -115,6 +117,8 @@ const asked = (request: Recording.Request): Asked => {
     ...(answered === undefined ? {} : { answered: answered.t, end: answered.end }),
     ...(usage === undefined ? {} : { usage }),
     ...(reason === undefined ? {} : { reason }),
+    ...(response.length === 0 ? {} : { response }),
+    ...(reused ? { reused } : {}),
     ...(cost === undefined ? {} : { cost })
   }
 }

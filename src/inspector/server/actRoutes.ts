@@ -24,6 +24,12 @@ const ToSay = Schema.Struct({
   parameters: Schema.Json
 })
 const ToAnswer = Schema.Struct({ call: Schema.Int, name: Schema.String, value: Schema.Json })
+const ToRerun = Schema.Struct({
+  call: Schema.Int,
+  texts: Schema.Array(Schema.Struct({ at: Schema.Int, text: Schema.String })),
+  parameters: Schema.optionalKey(Schema.Json)
+})
+const ToFork = Schema.Struct({ at: Schema.Int, as: Schema.NonEmptyString })
 const ToStop = Schema.Struct({ call: Schema.Int })
 
 /** Reads what is to be done, does it, and says what came of it. */
@@ -58,6 +64,16 @@ export const posts: Readonly<Record<`/api/${string}`, Handle>> = {
     ToAnswer,
     ({ acts }) => acts?.answer,
     () => empty
+  ),
+  "/api/rerun": act(
+    ToRerun,
+    ({ acts }) => acts?.rerun,
+    (run) => json({ run })
+  ),
+  "/api/fork": act(
+    ToFork,
+    ({ acts }) => acts?.fork,
+    (run) => json({ run })
   ),
   "/api/stop": act(
     ToStop,

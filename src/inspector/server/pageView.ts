@@ -35,7 +35,9 @@ export class PageView {
         this.calls.add(id)
         onChange()
       },
-      message: (at) => {
+      message: (at, to) => {
+        const told = this.told.get(at)
+        if (told !== undefined && to !== undefined && to < told) this.told.set(at, to)
         if (this.told.has(at)) this.messages.add(at)
         onChange()
       }

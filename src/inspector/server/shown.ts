@@ -1,7 +1,7 @@
 /** What a page can look at, and what can be done with it. */
 import * as Effect from "effect/Effect"
 import type { Recording } from "../record/recording.ts"
-import type { About, Act, Callable, Chat, ToAnswer, ToSay } from "../wire.ts"
+import type { About, Act, Callable, Chat, ToAnswer, ToFork, ToRerun, ToSay } from "../wire.ts"
 
 /** Something that can be looked at. */
 export interface Shown {
@@ -22,6 +22,8 @@ export interface Acts {
     readonly say: (said: ToSay) => Effect.Effect<number, string>
   }
   readonly answer?: (answer: ToAnswer) => Effect.Effect<void, string>
+  readonly rerun?: (again: ToRerun) => Effect.Effect<string, string>
+  readonly fork?: (fork: ToFork) => Effect.Effect<string, string>
   readonly stop?: (call: number) => Effect.Effect<void, string>
 }
 
@@ -34,6 +36,17 @@ export interface Shelf {
 
 /** What a page is told of it. */
 export const aboutOf = ({ about, acts = {} }: Shown): About => ({ ...about(), can: Object.keys(acts) as Array<Act> })
+
+/** What is on both. */
+export const joined = (first: Shelf, second: Shelf): Shelf => ({
+  list: Effect.zipWith(first.list, second.list, (some, more) => [...some, ...more]),
+  find: (id) =>
+    Effect.filterOrElse(
+      first.find(id),
+      (found) => found !== undefined,
+      () => second.find(id)
+    )
+})
 
 /** These, and no others. */
 export const fixed = (shown: ReadonlyArray<Shown>): Shelf => ({

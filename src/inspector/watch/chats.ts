@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Place } from "../../internal/place.ts"
 import * as Message from "../../Message.ts"
@@ -76,7 +76,7 @@ export class Chats {
       if (turns.some(({ answer }) => answer.pollUnsafe() === undefined)) {
         return yield* Effect.fail(`\`${name}\` has not ended what it says: wait for it, or stop it`)
       }
-      const { agent, context } = yield* Effect.provideService(this.program.find(name), Scope.Scope, this.scope)
+      const { agent, context } = yield* this.program.find(name)
       const parameters = yield* callRequest.parameters(agent.parameters, undefined, json)
       const sent = Message.user(text)
       const said = turns.flatMap(({ answer, sent }) => [sent, ...whole(answer)])

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import * as Agent from "../../Agent.ts"
 import * as MiniAgents from "../../MiniAgents.ts"
 import type { AnyAgent, Exported } from "./program.ts"
@@ -12,20 +13,20 @@ type Module = Readonly<Record<string, unknown>>
  * What a module exports, which is loaded already or about to be: agents under any names, and as `layer` what they
  * require. What can be chosen by the environment is their model.
  */
-export const of = (load: () => Promise<Module>): Exported => {
-  let loaded: Module | undefined = undefined
-  let loading: Promise<unknown> | undefined
-  // a program that never comes to the end of its module exports nothing until then
-  const look = Effect.sync((): Module => {
-    loading ??= load().then(
-      (module) => (loaded = module),
-      () => {}
-    )
-    return loaded ?? {}
-  })
-  return {
-    agents: Effect.map(look, agentsIn),
-    context: Effect.gen(function* () {
+export const of = (load: () => Promise<Module>): Effect.Effect<Exported, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    let loaded: Module | undefined = undefined
+    let loading: Promise<unknown> | undefined
+    // a program that never comes to the end of its module exports nothing until then
+    const look = Effect.sync((): Module => {
+      loading ??= load().then(
+        (module) => (loaded = module),
+        () => {}
+      )
+      return loaded ?? {}
+    })
+    const context = Effect.gen(function* () {
       const { layer } = yield* look
       const given = Layer.isLayer(layer) ? (layer as unknown as Layer.Layer<never, unknown>) : Layer.empty
       const { choose, layer: modelOf } = yield* Effect.promise(() => import("../../models/ModelChoice.ts"))
@@ -34,8 +35,11 @@ export const of = (load: () => Promise<Module>): Exported => {
       const all = Layer.provideMerge(Layer.provideMerge(given, models), MiniAgents.layer())
       return yield* Effect.mapError(Layer.build(all), (error) => `The \`layer\` of the file failed: ${String(error)}`)
     })
-  }
-}
+    return {
+      agents: Effect.map(look, agentsIn),
+      context: yield* Effect.cached(Effect.provideService(context, Scope.Scope, scope))
+    }
+  })
 
 /** The agents among what a module exports. */
 export const agentsIn = (module: Module): ReadonlyArray<AnyAgent> =>

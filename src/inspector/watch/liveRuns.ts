@@ -4,8 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Runs from "../../runs/Runs.ts"
+import type { Recording } from "../record/recording.ts"
+import * as Library from "../stored/library.ts"
+import { SeenStores } from "../stored/seenStores.ts"
+import type { Program } from "./program.ts"
 import type { Recorder } from "./recorder.ts"
-import type { Event, Json, Wait } from "../wire.ts"
+import type { Event, Json, ToRerun, Wait } from "../wire.ts"
 
 /** What has started the current run, where that is not the program's own. */
 export const CurrentRuns = Context.Reference<Runs.Service | undefined>("miniagents/inspector/CurrentRuns", {
@@ -24,23 +28,28 @@ const most = 16
 export class LiveRuns {
   private readonly now: () => number
   private readonly tell: (event: Event) => void
+  /** The stores that are seen with the runs. */
+  readonly stores: SeenStores
   private readonly byCall = new Map<number, LiveRun>()
   /** Those that go on, the one that is to be looked after next first. */
   private readonly open = new Map<number, string>()
 
-  constructor(now: () => number, tell: (event: Event) => void) {
+  constructor(program: Program, now: () => number, tell: (event: Event) => void) {
+    this.stores = new SeenStores(program)
     this.now = now
     this.tell = tell
   }
 
   /** To be told of each outermost call, with the context of who makes it. */
   see(call: number, context: Context.Context<never>): void {
+    this.stores.see(context)
     const run = Context.get(context, Runs.CurrentRun)
     if (run === undefined) return
     const runs = Context.get(context, CurrentRuns) ?? Option.getOrUndefined(Context.getOption(context, Runs.Runs))
     if (runs === undefined) return
     this.byCall.set(call, { id: run.id, runs })
     this.open.set(call, "[]")
+    this.tell({ _tag: "named", t: this.now(), call, run: run.id })
   }
 
   leave(call: number): void {
@@ -85,6 +94,14 @@ export const stop = (recorder: Pick<Recorder, "stop" | "runs">, call: number): E
   const run = recorder.runs.get(call)
   if (run !== undefined) return Effect.mapError(run.runs.interrupt(run.id), ({ message }) => message)
   return recorder.stop(call) ? Effect.void : Effect.fail("The call has ended already")
+}
+
+/** Begins the run that a call is again, with other words, and gives the id of the new one. Fails with a sentence. */
+export const rerun = (runs: LiveRuns, recording: Recording, again: ToRerun): Effect.Effect<string, string> => {
+  const run = runs.get(again.call)
+  const kept = run === undefined ? undefined : runs.stores.keptBy(run.runs)
+  if (run === undefined || kept === undefined) return Effect.fail("Only a durable run can be run again")
+  return Library.rerun(kept, run.id, recording, again)
 }
 
 const waitOf = ({ asks, name, path }: Runs.Wait): Wait => ({

@@ -2,7 +2,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import * as Tool from "effect/ai/Tool"
 import * as Agent from "../../Agent.ts"
@@ -30,14 +29,13 @@ export interface Known {
 /** What the file of a program exports, and the services that its agents are given where the program does not run them. */
 export interface Exported {
   readonly agents: Effect.Effect<ReadonlyArray<AnyAgent>>
-  readonly context: Effect.Effect<Context.Context<MiniAgents.MiniAgents>, string, Scope.Scope>
+  readonly context: Effect.Effect<Context.Context<MiniAgents.MiniAgents>, string>
 }
 
 /** The agents of a program, each by its name as it was called last. */
 export class Program {
   private readonly seen = new Map<string, Known>()
   private readonly exported: Exported | undefined
-  private given: Effect.Effect<Context.Context<MiniAgents.MiniAgents>, string> | undefined = undefined
 
   constructor(exported?: Exported) {
     this.exported = exported
@@ -55,7 +53,7 @@ export class Program {
   }
 
   /** The agent of a name; fails with a sentence where it cannot be called. */
-  find(name: string): Effect.Effect<Known, string, Scope.Scope> {
+  find(name: string): Effect.Effect<Known, string> {
     return Effect.gen({ self: this }, function* () {
       const known = this.seen.get(name)
       if (known !== undefined && !isClosed(known)) return { ...known, context: outside(known.context) }
@@ -65,8 +63,7 @@ export class Program {
           known === undefined ? `There is no agent \`${name}\`` : `The runtime in which \`${name}\` ran has closed`
         )
       }
-      this.given ??= yield* Effect.cached(Effect.provideService(this.exported.context, Scope.Scope, yield* Scope.Scope))
-      return { agent, context: yield* this.given }
+      return { agent, context: yield* this.exported.context }
     })
   }
 

@@ -71,7 +71,7 @@ export class Recorder implements Observer.Observer {
 
   constructor(title: string, clock: Clock.Clock, tell: (event: Event) => void, program = new Program()) {
     this.program = program
-    this.runs = new LiveRuns(() => this.now, tell)
+    this.runs = new LiveRuns(program, () => this.now, tell)
     this.clock = clock
     this.tell = tell
     this.startedAt = clock.currentTimeMillisUnsafe()

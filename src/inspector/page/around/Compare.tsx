@@ -9,19 +9,26 @@ import type { Store } from "../state/store.ts"
 export const Runs = ({ store }: { readonly store: Store }) => {
   const [runs, setRuns] = useState<ReadonlyArray<About>>([])
   const isConnected = store.state === "connected"
+  const { run } = store.route
   useEffect(() => {
-    if (isConnected) ask<ReadonlyArray<About>>("/api/runs").then(setRuns, () => {})
-  }, [isConnected])
+    if (!isConnected) return undefined
+    const look = () => void ask<ReadonlyArray<About>>("/api/runs").then(setRuns, () => {})
+    look()
+    const timer = setInterval(look, often)
+    return () => clearInterval(timer)
+  }, [isConnected, run])
   if (runs.length < 2) return null
   return (
     <>
       <select
         aria-label="Run"
-        value={store.route.run ?? runs[0]!.id}
+        value={run ?? runs[0]!.id}
         onChange={(event) => store.showRun(event.currentTarget.value)}
       >
-        {runs.map(({ id }) => (
-          <option key={id}>{id}</option>
+        {runs.map((about) => (
+          <option key={about.id} value={about.id}>
+            {nameOf(about)}
+          </option>
         ))}
       </select>
       <button
@@ -33,6 +40,12 @@ export const Runs = ({ store }: { readonly store: Store }) => {
     </>
   )
 }
+
+/** How often is looked which runs there are, in milliseconds. */
+const often = 3000
+
+const nameOf = ({ id, live, status, title }: About): string =>
+  status === undefined ? (live ? `${title}, live` : id) : `${title} · ${status}`
 
 export const Compare = ({ store }: { readonly store: Store }) => {
   const [runs, setRuns] = useState<ReadonlyArray<About>>([])
@@ -58,7 +71,15 @@ export const Compare = ({ store }: { readonly store: Store }) => {
           value={against ?? ""}
           onChange={(event) => setOther(event.currentTarget.value)}
         >
-          {runs.flatMap(({ id }) => (id === run ? [] : [<option key={id}>{id}</option>]))}
+          {runs.flatMap((about) =>
+            about.id === run
+              ? []
+              : [
+                  <option key={about.id} value={about.id}>
+                    {nameOf(about)}
+                  </option>
+                ]
+          )}
         </select>
         <label>
           <input type="checkbox" checked={only} onChange={(event) => setOnly(event.currentTarget.checked)} />{" "}

@@ -1,8 +1,9 @@
 /** One call: what it was sent, what it said, what it asked models, what it cost, what went wrong. */
 import { useState } from "preact/hooks"
 import type { Detail, Row } from "../../wire.ts"
+import { Again } from "./Again.tsx"
 import { Conversation } from "./Conversation.tsx"
-import { count, money, time } from "../state/format.ts"
+import { count, money } from "../state/format.ts"
 import { endOf, isOpen, models, totals, totalsBy } from "../state/model.ts"
 import { AgentTotals, ModelTotals } from "../around/Overview.tsx"
 import { Requests } from "./Requests.tsx"
@@ -14,6 +15,7 @@ const tabs = ["Conversation", "Requests", "Details"] as const
 
 export const CallPane = ({ id, store }: { readonly store: Store; readonly id: number }) => {
   const [tab, setTab] = useState<(typeof tabs)[number]>("Conversation")
+  const [again, setAgain] = useState<number | undefined>(undefined)
   const { model } = store
   const row = model.rows.get(id)
   if (row === undefined) return <p class="empty">This call has not been made yet.</p>
@@ -21,22 +23,28 @@ export const CallPane = ({ id, store }: { readonly store: Store; readonly id: nu
   const detail = focus?.detail
   return (
     <div class="pane call">
-      <Title row={row} store={store} />
+      <Title
+        row={row}
+        store={store}
+        {...(detail?.run === undefined ? {} : { onAgain: () => setAgain(again === id ? undefined : id) })}
+      />
       <div class="tabs" role="tablist" aria-label="Of the call">
         {tabs.map((name) => (
           <button key={name} role="tab" aria-selected={tab === name} onClick={() => setTab(name)}>
             {name}
-            {name === "Requests" && detail !== undefined && detail.asked.length > 0 ? ` (${detail.asked.length})` : ""}
+            {name === "Requests" ? counted(detail) : ""}
           </button>
         ))}
       </div>
       <div class="content" role="tabpanel" aria-label={tab}>
         {focus === undefined || detail === undefined ? (
           <p class="empty">Loading…</p>
+        ) : again === id ? (
+          <Again detail={detail} messages={focus.messages} store={store} onClose={() => setAgain(undefined)} />
         ) : tab === "Conversation" ? (
           <Conversation detail={detail} messages={focus.messages} row={row} store={store} />
         ) : tab === "Requests" ? (
-          <Requests asked={detail.asked} now={store.now} />
+          <Requests detail={detail} store={store} />
         ) : (
           <Details detail={detail} row={row} store={store} />
         )}
@@ -45,7 +53,18 @@ export const CallPane = ({ id, store }: { readonly store: Store; readonly id: nu
   )
 }
 
-const Title = ({ row, store }: { readonly row: Row; readonly store: Store }) => {
+interface TitleProps {
+  readonly row: Row
+  readonly store: Store
+  readonly onAgain?: () => void
+}
+
+const counted = (detail: Detail | undefined): string => {
+  const n = (detail?.asked.length ?? 0) + (detail?.kept.length ?? 0)
+  return n > 0 ? ` (${n})` : ""
+}
+
+const Title = ({ onAgain, row, store }: TitleProps) => {
   const { kind, sign, word } = signOf(row)
   const above = store.model.lineage(row.id).slice(0, -1)
   const end = endOf(row)
@@ -68,11 +87,16 @@ const Title = ({ row, store }: { readonly row: Row; readonly store: Store }) => 
         {row.agent}
       </h2>
       <span class={`pill ${kind}`}>{word}</span>
-      <span class="hint">{time((end ?? store.now) - row.at)}</span>
+      <span class="hint">{store.time((end ?? store.now) - row.at)}</span>
       <span class="grow" />
       {isOpen(row) && store.can("stop") ? (
         <button onClick={() => void store.stop(row.id)} title="Stop the call and all below it">
           Stop
+        </button>
+      ) : null}
+      {onAgain !== undefined && store.can("rerun") ? (
+        <button onClick={onAgain} title="Run it again, with other words or parameters">
+          Run again…
         </button>
       ) : null}
       <button onClick={() => void copyJson(store, row)} title="Copy the call as JSON">
@@ -100,11 +124,12 @@ const Details = ({ detail, row, store }: { readonly detail: Detail; readonly row
   const end = endOf(row)
   const facts: ReadonlyArray<readonly [string, string | undefined]> = [
     ["Path", row.path],
+    ["Run", detail.run],
     ["About", detail.description],
-    ["Called at", time(row.at)],
-    ["Waited to start", row.started === undefined ? undefined : time(row.started - row.at)],
-    ["Body ran", row.started === undefined ? undefined : time((row.returned ?? end ?? store.now) - row.started)],
-    ["Spoke on for", row.returned === undefined ? undefined : time((row.spoken ?? store.now) - row.returned)],
+    ["Called at", store.time(row.at)],
+    ["Waited to start", row.started === undefined ? undefined : store.time(row.started - row.at)],
+    ["Body ran", row.started === undefined ? undefined : store.time((row.returned ?? end ?? store.now) - row.started)],
+    ["Spoke on for", row.returned === undefined ? undefined : store.time((row.spoken ?? store.now) - row.returned)],
     ["Messages sent to it", count(row.sent)],
     ["Messages replied", count(row.replied)],
     ["Characters said itself", count(row.chars)],

@@ -1,8 +1,9 @@
 /** What a call was sent and what it replied, as a conversation, while it is said. */
 import { useEffect, useRef } from "preact/hooks"
 import type { Detail, Fields, Json, Row, Said } from "../../wire.ts"
-import { count, many, time } from "../state/format.ts"
+import { count, many } from "../state/format.ts"
 import type { Store } from "../state/store.ts"
+import { Fork } from "./Fork.tsx"
 import { Waits } from "./Waits.tsx"
 import { Failed, Images, imagesIn, Value } from "./Values.tsx"
 
@@ -128,7 +129,8 @@ const Message = ({ result, row, said, store }: MessageProps) => {
         ) : null}
         {typeof model === "string" ? <small>{model}</small> : null}
         <span class="grow" />
-        <Made said={said} now={store.now} />
+        <Fork said={said} store={store} />
+        <Made said={said} store={store} />
       </header>
       <Body said={said} tag={tag} result={result} streams={streams} />
       {said.broken === true ? (
@@ -141,13 +143,13 @@ const Message = ({ result, row, said, store }: MessageProps) => {
   )
 }
 
-const Made = ({ now, said }: { readonly said: Said; readonly now: number }) => {
+const Made = ({ said, store }: { readonly said: Said; readonly store: Store }) => {
   const { ended, hashKey, opened } = said
-  const took = (ended ?? now) - opened
+  const took = (ended ?? store.now) - opened
   return (
     <small class="made">
-      {time(opened)}
-      {took > 0 ? ` + ${time(took)}` : ""}
+      {store.time(opened)}
+      {took > 0 ? ` + ${store.time(took)}` : ""}
       {hashKey === undefined ? null : (
         <button
           class="hash"

@@ -1,7 +1,8 @@
 /** The state of the page, and what changes it. */
-import type { Act, Found, Json, ToAnswer, Update } from "../../wire.ts"
+import type { Act, Found, Json, ToAnswer, ToFork, ToRerun, Update } from "../../wire.ts"
 import { Chat, messageOf } from "./chat.ts"
-import { ask, Connection, type State, tell } from "./connection.ts"
+import { ask, Connection, type State, tell, tellFor } from "./connection.ts"
+import { time } from "./format.ts"
 import { Model } from "./model.ts"
 import { type Filter, keyOf, type Line, lines } from "../table/order.ts"
 import * as Route from "./route.ts"
@@ -80,8 +81,18 @@ export class Store {
   /** The last time there is; that of a live run goes on between two updates. */
   get end(): number {
     const { live, state } = this
-    const goesOn = live.about?.live === true && state === "connected"
+    const goesOn = live.about?.live === true && !this.inSteps && state === "connected"
     return goesOn ? live.now + performance.now() - live.received : live.now
+  }
+
+  /** Whether its time counts what was kept, one after the other. */
+  get inSteps(): boolean {
+    return this.live.about?.unit === "steps"
+  }
+
+  /** A time or a duration of what is shown, as a person reads it. */
+  time(t: number): string {
+    return this.inSteps ? `${Math.round(t)}` : time(t)
   }
 
   get filter(): Filter {
@@ -171,6 +182,17 @@ export class Store {
     return this.act("/api/answer", answer)
   }
 
+  /** Begins a run or a conversation that goes on from this one, and shows it; gives why it could not. */
+  async begin(path: "/api/rerun" | "/api/fork", body: ToRerun | ToFork): Promise<string | undefined> {
+    try {
+      const { run } = await tellFor<{ readonly run: string }>(path, body, this.route.run)
+      this.showRun(run)
+      return undefined
+    } catch (error) {
+      return messageOf(error)
+    }
+  }
+
   async stop(call: number): Promise<void> {
     this.problem = (await this.act("/api/stop", { call })) ?? ""
     this.draw()
@@ -225,7 +247,8 @@ export class Store {
     const step = (): void => {
       if (this.speed !== speed || speed === 0) return
       const now = performance.now()
-      const t = (this.route.t ?? 0) + (now - last) * speed
+      // ten steps a second
+      const t = (this.route.t ?? 0) + (now - last) * speed * (this.inSteps ? 0.01 : 1)
       last = now
       if (t >= this.end) return this.seek(undefined)
       this.seek(t)

@@ -1,5 +1,5 @@
 /** The line of time below the table: any moment of the run, played at any speed. */
-import { time } from "../state/format.ts"
+
 import type { Store } from "../state/store.ts"
 
 const speeds = [0.25, 1, 4, 16]
@@ -26,14 +26,14 @@ export const Scrubber = ({ store }: { readonly store: Store }) => {
         step={1}
         value={Math.round(t)}
         aria-label="Moment"
-        aria-valuetext={time(t)}
+        aria-valuetext={store.time(t)}
         onInput={(event) => {
           store.play(0)
           store.seek(Number(event.currentTarget.value))
         }}
       />
       <output>
-        {time(t)} <small>of {time(store.end)}</small>
+        {store.time(t)} <small>of {store.time(store.end)}</small>
       </output>
       <select
         aria-label="Speed"

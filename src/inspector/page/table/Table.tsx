@@ -1,7 +1,7 @@
 /** The tree of calls and their time line: one table, of which only the rows in sight are made. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks"
 import type { Row } from "../../wire.ts"
-import { count, money, ticks, time } from "../state/format.ts"
+import { count, money, ticks } from "../state/format.ts"
 import { endOf, isOpen, type Model, totals } from "../state/model.ts"
 import type { Line } from "./order.ts"
 import type { Span, Store } from "../state/store.ts"
@@ -161,7 +161,7 @@ const Axis = ({ span, store }: { readonly span: Span; readonly store: Store }) =
       >
         {ticks(span.from, span.to, 6).map((tick) => (
           <span key={tick} style={{ left: `${((tick - span.from) / length) * 100}%` }}>
-            {time(tick)}
+            {store.time(tick)}
           </span>
         ))}
       </div>
@@ -201,7 +201,7 @@ const TableRow = ({ index, line, span, store }: RowProps) => {
       <Numbers rows={rows} />
       <div class="bars" role="gridcell">
         {line.is === "call"
-          ? rows.map((row) => <Bar key={row.id} row={row} now={store.now} span={span} model={store.model} />)
+          ? rows.map((row) => <Bar key={row.id} row={row} now={store.now} span={span} store={store} />)
           : rows.slice(0, 60).map((row) => <Mark key={row.id} row={row} now={store.now} span={span} />)}
       </div>
     </div>
@@ -295,13 +295,13 @@ const between = (from: number, to: number, span: Span) => {
   return { left: `${left}%`, width: `max(2px, ${Math.min(percent(to, span), 100) - left}%)` }
 }
 
-const Bar = ({ model, now, row, span }: BarProps & { readonly model: Model }) => {
+const Bar = ({ now, row, span, store }: BarProps & { readonly store: Store }) => {
   const end = endOf(row) ?? now
   if (end < span.from || row.at > span.to) return null
   const body = row.returned ?? now
   const { kind } = signOf(row)
-  const awaited = model.rows.get(row.waitsFor ?? -1)
-  const label = awaited === undefined ? time(end - row.at) : `waits for ${awaited.agent}`
+  const awaited = store.model.rows.get(row.waitsFor ?? -1)
+  const label = awaited === undefined ? store.time(end - row.at) : `waits for ${awaited.agent}`
   return (
     <>
       <i class={`bar speech ${kind}`} style={between(row.at, end, span)} />
