@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -18,6 +19,7 @@ import type * as Tool from "effect/ai/Tool"
 import { CurrentBegin } from "../internal/decided.ts"
 import * as Exchange from "../llm/model/exchange.ts"
 import * as ModelWrapper from "../llm/model/modelWrapper.ts"
+import * as PickUp from "../llm/provider/pickUp.ts"
 import type { Asked } from "./journal.ts"
 import { asking, CurrentRun, type DurableRun } from "./run.ts"
 
@@ -200,9 +202,13 @@ const play = <A>(
       const answer = yield* run.answered(asked)
       if (answer !== undefined) return replay(answer.value as unknown as Kept, codec)
       yield* yield* CurrentBegin
-      const before = run.partial === "continue" ? saidOf(unpacked(asked.pieces)) : undefined
+      const id = asked.pieces.map(goingOnIn).findLast((id) => id !== undefined)
+      const before = run.partial === "continue" && id === undefined ? saidOf(unpacked(asked.pieces)) : undefined
       const clock = yield* Clock.Clock
-      return new Recording(run, asked, codec, clock, before).record(live(before?.text ?? ""))
+      const answered = live(before?.text ?? "")
+      // a response that goes on at its provider is there, and paid for
+      const picked = id === undefined ? answered : Stream.provideService(answered, PickUp.CurrentPickUp, id)
+      return new Recording(run, asked, codec, clock, before).record(picked)
     })
   )
 
@@ -227,6 +233,14 @@ const saidOf = (parts: ReadonlyArray<Schema.Json>): Before | undefined => {
   const text = said.map(({ delta, type }) => (type === "text-delta" ? delta : "")).join("")
   const last = said.findLast(({ type }) => type.startsWith("text-"))
   return text === "" || last?.type === "text-end" ? undefined : { parts, text, id: last!.id! }
+}
+
+/** The id of a response that goes on at its provider without anybody who listens, where a part says so. */
+const goingOnIn = (part: Schema.Json): string | undefined => {
+  if (!Predicate.hasProperty(part, "type") || part.type !== "response-metadata") return undefined
+  const { id, metadata } = part as { readonly id?: string; readonly metadata?: Schema.JsonObject }
+  const goesOn = Object.values(metadata ?? {}).some((said) => Predicate.hasProperty(said, "goesOn"))
+  return goesOn ? id : undefined
 }
 
 /** A response as it comes. Invariant: its end is kept before anyone sees it. */
@@ -281,16 +295,19 @@ class Recording<A> {
 
   private take(chunk: Chunk<A>): ReadonlyArray<A> {
     const given: Array<A> = []
+    let isNews = false
     for (const part of chunk) {
       const json = this.goingOn(this.codec.encode(part) as Schema.JsonObject)
       if (json === undefined) continue
       this.hasFinished ||= json.type === "finish"
+      isNews ||= goingOnIn(json) !== undefined
       this.parts.push(json)
       this.unwritten.push(json)
       given.push(this.before === undefined ? part : this.codec.decode(json))
     }
     const now = this.clock.currentTimeMillisUnsafe()
-    if (!this.hasFinished && now - this.wrote >= EVERY && this.unwritten.length > 0) {
+    // by its id a response can be picked up from the start
+    if (!this.hasFinished && (isNews || now - this.wrote >= EVERY) && this.unwritten.length > 0) {
       this.wrote = now
       this.run.append("tokens", { ...this.asked.question, pieces: packed(this.unwritten) })
       this.unwritten = []

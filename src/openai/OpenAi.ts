@@ -25,7 +25,8 @@
  *
  * **Example** (The Responses API)
  *
- * With `background: true` a response goes on where its connection was lost. What the model has thought goes back to it
+ * With `background: true` a response goes on where its connection was lost, and a durable run that was killed picks it up
+ * instead of paying for it again. What the model has thought goes back to it
  * encrypted, and so do the searches that OpenAI runs.
  *
  * ```ts
@@ -389,7 +390,9 @@ const responsesModel = (
     config: Effect.map(current, (current) => ({ model: name, ...config, ...(current as object) })),
     open: (sdk, params, signal) => sdk.responses.create(params, { signal }).asResponse(),
     resume: (sdk, { after, id }, signal) =>
-      sdk.responses.retrieve(id, { stream: true, starting_after: after }, { signal }).asResponse()
+      sdk.responses
+        .retrieve(id, { stream: true, ...(after !== undefined && { starting_after: after }) }, { signal })
+        .asResponse()
   })
 
 const embed = (

@@ -18,6 +18,7 @@ import * as ModelSettings from "../llm/provider/ModelSettings.ts"
 import type { ResponseBuilder } from "../llm/provider/responseBuilder.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 import type * as Wire from "../llm/provider/Wire.ts"
+import * as ServedTools from "./servedTools.ts"
 
 /**
  * The body of a request, in the SDK's own type.
@@ -65,7 +66,8 @@ export const codec: Wire.Codec<Config, Params> = {
       const { content } = known === undefined || incrementalPrompt === undefined ? prompt : incrementalPrompt
       const keep = (part: Prompt.FilePart) => Metadata.ownOf(part.options, origin)["item"] !== undefined
       const messages = Part.filesFromUser(content, { keep })
-      const input = yield* Effect.forEach(messages, (message) => encodeMessage(message, origin))
+      const said = { origin, calls: ServedTools.callsIn(content, origin), results: ServedTools.resultsIn(content) }
+      const input = yield* Effect.forEach(messages, (message) => encodeMessage(message, said))
       const format = yield* Part.format(options, toCodecOpenAI)
       return {
         ...(thinks(config) && { include: ["reasoning.encrypted_content"] }),
@@ -144,9 +146,9 @@ const decodeEvent = (event: Event, response: ResponseBuilder): void => {
 }
 
 const begin = (said: OpenAI.Responses.Response, at: number, response: ResponseBuilder): void => {
-  response.begin({ id: said.id, model: said.model, created: (said.created_at ?? 0) * 1000 })
   // Only such a response goes on when the connection is lost.
   if (said.background === true && said.id) response.cursor = { id: said.id, after: at }
+  response.begin({ id: said.id, model: said.model, created: (said.created_at ?? 0) * 1000 })
 }
 
 const decodeWhole = (said: OpenAI.Responses.Response, response: ResponseBuilder): void => {
@@ -197,8 +199,18 @@ const endItem = (index: number, item: Item, response: ResponseBuilder): void => 
       if (!result) return response.opaque({ item: itemOf(item) })
       return response.file(`image/${output_format ?? "png"}`, result, { item: itemOf({ ...rest, output_format }) })
     }
+    case "computer_call": {
+      // whoever has the computer runs it: a tool of this name
+      const { actions, call_id, pending_safety_checks } = item
+      const call = item.action === undefined ? { actions: Part.json(actions ?? []) } : Part.json(item.action)
+      const checks = pending_safety_checks.length === 0 ? {} : { pending_safety_checks }
+      response.call(index, { id: call_id, name: ServedTools.computer })
+      response.params(index, { ...call, ...checks })
+      response.annotate({ item: itemOf(item) }, index)
+      return response.close(index)
+    }
     default:
-      return response.opaque({ item: itemOf(item) })
+      return response.opaque({ item: itemOf(item) }, ServedTools.of(item, itemOf))
   }
 }
 
@@ -244,8 +256,11 @@ const encodeTools = (
   choice: LanguageModel.ProviderOptions["toolChoice"],
   config: Config
 ): Partial<Params> => {
-  if (tools.length === 0) return {}
-  const encoded = tools.map(({ description, name, schema, strict }) => ({
+  // the model knows the computer without being told, and its tool here is who runs it
+  const hasComputer = config.tools?.some(({ type }) => type.startsWith(ServedTools.computer)) === true
+  const told = hasComputer ? tools.filter(({ name }) => name !== ServedTools.computer) : tools
+  if (told.length === 0) return {}
+  const encoded = told.map(({ description, name, schema, strict }) => ({
     type: "function" as const,
     name,
     parameters: schema,
@@ -261,26 +276,35 @@ const encodeChoice = (choice: LanguageModel.ProviderOptions["toolChoice"]): NonN
   return "tool" in choice ? { type: "function", name: choice.tool } : (choice.mode ?? "auto")
 }
 
+/** What a message of the prompt refers to in others. */
+interface Said {
+  readonly origin: Metadata.Origin
+  /** The items of the calls that this server has made, by their ids. */
+  readonly calls: ReadonlyMap<string, Metadata.Metadata>
+  /** What the tools that it runs itself gave. */
+  readonly results: ReadonlyMap<string, Prompt.ToolResultPart>
+}
+
 const encodeMessage = (
   message: Prompt.Message,
-  origin: Metadata.Origin
+  said: Said
 ): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
   switch (message.role) {
     case "system":
       return Effect.succeed([{ role: "system", content: message.content }])
     case "user":
       return Effect.map(
-        Effect.forEach(message.content, (part) => encodeUserPart(part, origin)),
+        Effect.forEach(message.content, (part) => encodeUserPart(part, said.origin)),
         (content) => [{ role: "user", content }]
       )
     case "assistant":
       return Effect.map(
-        Effect.forEach(message.content, (part) => encodeSaid(part, origin)),
+        Effect.forEach(message.content, (part) => encodeSaid(part, said)),
         (items) => items.flat()
       )
     case "tool":
       return Effect.map(
-        Effect.forEach(message.content, (part) => encodeResult(part, origin)),
+        Effect.forEach(message.content, (part) => encodeResult(part, said)),
         (items) => items.flat()
       )
   }
@@ -312,7 +336,7 @@ const encodeUserPart = (
 
 const encodeSaid = (
   part: Prompt.AssistantMessagePart,
-  origin: Metadata.Origin
+  { origin, results }: Said
 ): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
   const item = Metadata.copyOf(Metadata.ownOf(part.options, origin), "item")
   switch (part.type) {
@@ -322,7 +346,9 @@ const encodeSaid = (
       // only what came from this very server means anything to it
       return Effect.succeed(Object.keys(item).length === 0 ? [] : [item as never])
     case "tool-call": {
-      if (part.providerExecuted) return Effect.succeed([])
+      if (part.providerExecuted)
+        return Effect.succeed(ServedTools.itemsOf(Metadata.ownOf(part.options, origin), results.get(part.id)))
+      if (item["type"] === "computer_call") return Effect.succeed([{ ...item, call_id: part.id } as never])
       const json = JSON.stringify(Parameters.toObject(part.params))
       return Effect.succeed([{ type: "function_call", call_id: part.id, name: part.name, arguments: json, ...item }])
     }
@@ -350,9 +376,11 @@ const saidText = (text: string, item: Metadata.Metadata): Input =>
 
 const encodeResult = (
   part: Prompt.ToolMessagePart,
-  origin: Metadata.Origin
+  { calls, origin }: Said
 ): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
   if (part.type !== "tool-result" || part.providerExecuted) return Effect.succeed([])
+  const call = calls.get(part.id)
+  if (call?.["type"] === "computer_call") return Effect.map(ServedTools.seen(part, call), (item) => [item as never])
   const { id, modelOutput = [] } = part
   const output: Effect.Effect<string | Array<Content>, AiError.AiErrorReason> = modelOutput.some(
     ({ type }) => type === "file"

@@ -55,6 +55,7 @@ Contract.suite({
 const oslo = { call: "weather", with: { city: "Oslo" } }
 const osloJson = '{"city":"Oslo"}'
 const search = { type: "web_search_call", id: "ws_1", action: { type: "search", query: "rain" } }
+const program = { type: "code_interpreter_call", id: "ci_1", code: "1", outputs: [{ type: "logs", logs: "1" }] }
 
 const Habits = Schema.Struct({ streams: Schema.Boolean, pieces: Schema.Boolean, begins: Schema.Boolean })
 
@@ -188,6 +189,7 @@ describe("OpenAi's Responses", () => {
         ...reasoning(0, ["hm"], { encrypted_content: "E" }),
         item("done", 1, search),
         ...message(2, ["Hello"]),
+        item("done", 3, program),
         completed()
       ]
       const server = yield* Loopback.serve(Loopback.stream(said))
@@ -205,7 +207,8 @@ describe("OpenAi's Responses", () => {
           status: "completed",
           id: "msg_2",
           content: [{ type: "output_text", text: "Hello", annotations: [] }]
-        }
+        },
+        program
       ])
       assert.deepStrictEqual(inputs(other)[0]?.slice(1), [{ role: "assistant", content: "Hello" }])
     })

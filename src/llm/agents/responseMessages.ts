@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
+import * as Record from "effect/Record"
 import * as Stream from "effect/Stream"
+import * as Struct from "effect/Struct"
 import * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
 import { jsonOf } from "../../internal/lossless.ts"
@@ -14,6 +16,7 @@ import * as MessageSequence from "../../MessageSequence.ts"
 import type { Filled } from "../../internal/filled.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import { usageOf } from "../model/usage.ts"
+import type { ServedTool } from "../provider/responseBuilder.ts"
 import { Reasoning, ResponsePart, ToolCall, ToolResult } from "./LlmMessage.ts"
 
 /** Who speaks, and where the messages go. */
@@ -119,6 +122,8 @@ export class ResponseMessages {
   private waiting: ((last: boolean) => void) | undefined = undefined
   /** Whether what is known at the end stands in a message. */
   private told = false
+  /** The blocks that were calls of the provider's own tools, and have been said. */
+  private readonly servedIds = new Set<string>()
   private replies: Array<Effect.Effect<void, never, MiniAgents.MiniAgents>> = []
   private readonly speaker: Speaker
 
@@ -215,10 +220,12 @@ export class ResponseMessages {
     switch (part.type) {
       case "text-start":
       case "reasoning-start":
+        if (part.type === "reasoning-start" && this.served(part)) return
         return this.addOptions(this.block(part.type === "text-start" ? "text" : "reasoning", part.id), part.metadata)
       case "text-end":
       case "reasoning-end": {
         const kind = part.type === "text-end" ? "text" : "reasoning"
+        if (this.servedIds.delete(`${kind} ${part.id}`)) return
         const block = this.block(kind, part.id)
         this.addOptions(block, part.metadata)
         block.over = true
@@ -425,6 +432,20 @@ export class ResponseMessages {
     )
   }
 
+  /** Whether it is the work of a tool of the provider's own, which is then a call and its result. */
+  private served({ id: block, metadata }: Response.ReasoningStartPart): boolean {
+    const tool = servedIn(metadata)
+    if (tool === undefined) return false
+    const { id, isFailure, name, params, result } = tool
+    const { known, step } = this
+    const also = { ...known, step, providerExecuted: true }
+    for (const open of this.blocks.values()) if (open.over) this.end(open)
+    this.add(new ToolCall({ id, name, parameters: params, ...also, ...optionsOf(withoutTool(metadata)) }))
+    this.add(new ToolResult({ id, name, result, isFailure, ...also }))
+    this.servedIds.add(`reasoning ${block}`)
+    return true
+  }
+
   private add(message: Message.Message): void {
     this.waiting?.(false)
     this.said.push({ whole: message })
@@ -475,6 +496,20 @@ const saidAtEnd = ({ metadata, reason, usage }: Response.FinishPart) => ({
   usage: usageOf(usage),
   ...(Object.keys(metadata).length === 0 ? {} : { metadata: jsonOf(metadata) as Message.Metadata }) // an object stays one
 })
+
+/** What a builder of responses says of a tool of the provider's own. */
+const servedIn = (metadata: Response.ProviderMetadata): ServedTool | undefined => {
+  for (const said of Object.values(metadata)) {
+    if (Predicate.hasProperty(said, "tool") && isServed(said.tool)) return said.tool
+  }
+  return undefined
+}
+
+const isServed = (value: unknown): value is ServedTool =>
+  Predicate.hasProperty(value, "id") && Predicate.hasProperty(value, "params") && Predicate.hasProperty(value, "result")
+
+const withoutTool = (metadata: Response.ProviderMetadata): Response.ProviderMetadata =>
+  Record.map(metadata, (said) => (Predicate.hasProperty(said, "tool") ? Struct.omit(said, ["tool"]) : said)) as never // it is JSON, less one field
 
 const optionsOf = (options: Response.ProviderMetadata) =>
   Object.keys(options).length === 0 ? {} : { options: jsonOf(options) }

@@ -24,6 +24,7 @@ import * as DirectModel from "./directModel.ts"
 import * as Growth from "./growth.ts"
 import type { Origin } from "./metadata.ts"
 import * as ModelSettings from "./ModelSettings.ts"
+import * as PickUp from "./pickUp.ts"
 import { ResponseBuilder } from "./responseBuilder.ts"
 import { ResponseParts } from "./responseParts.ts"
 import { type Decode, ResponseReader } from "./responseReader.ts"
@@ -67,10 +68,10 @@ interface ModelOptions<Sdk, Config, Params> {
   readonly config: Effect.Effect<Config & { readonly model: string }>
   /** Makes a request, and gives the response whose body nobody has read. */
   readonly open: (sdk: Sdk, params: Params, signal: AbortSignal) => PromiseLike<Connection.Opened>
-  /** Takes up a response that goes on without a connection, behind an event. */
+  /** Takes up a response that goes on without a connection, behind an event, or from its first one. */
   readonly resume?: (
     sdk: Sdk,
-    cursor: NonNullable<ResponseBuilder["cursor"]>,
+    cursor: { readonly id: string; readonly after?: number },
     signal: AbortSignal
   ) => PromiseLike<Connection.Opened>
 }
@@ -109,7 +110,10 @@ export const languageModel = <Sdk, Config, Params>(
       now: () => clock.currentTimeMillisUnsafe()
     })
     const reader = new ResponseReader({ response, decode: codec.decode, failureOf, redact })
-    const incoming = yield* connection.open((sdk, signal) => open(sdk, params, signal))
+    const incoming = yield* PickUp.orElse(
+      resume && ((id) => connection.open((sdk, signal) => resume(sdk, { id }, signal))),
+      connection.open((sdk, signal) => open(sdk, params, signal))
+    )
     const scope = yield* Effect.scope
     const again = () => {
       const { cursor } = response

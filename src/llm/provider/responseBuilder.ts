@@ -59,6 +59,20 @@ export interface Options {
   readonly now: () => number
 }
 
+/**
+ * What a tool of the provider's own was called with, and what it gave.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServedTool {
+  readonly id: string
+  readonly name: string
+  readonly params: Schema.Json
+  readonly result: Schema.Json
+  readonly isFailure: boolean
+}
+
 interface Prose {
   readonly kind: "text" | "reasoning"
   readonly key: string | number
@@ -179,11 +193,23 @@ export class ResponseBuilder {
     this.push({ type: `${kind}-start`, id })
   }
 
-  /** Something for which there is no part, in its place: an empty reasoning that has nothing but its metadata. */
-  opaque(metadata: Metadata): void {
-    this.open("reasoning", "opaque")
-    this.annotate(metadata)
+  /**
+   * Something for which there is no part, in its place: an empty reasoning that has nothing but its metadata. Where it is
+   * the work of a tool of the provider's own, its beginning tells so, with what is to be kept beside the call.
+   */
+  opaque(metadata: Metadata, served?: { readonly tool: ServedTool; readonly kept: Metadata }): void {
     this.closeProse()
+    const id = String(this.started++)
+    merge(this.pending, metadata)
+    const whole = this.pending
+    this.pending = {}
+    this.progress++
+    this.push({
+      type: "reasoning-start",
+      id,
+      ...(served === undefined ? {} : this.metadata({ ...served.kept, tool: { ...served.tool } }))
+    })
+    this.push({ type: "reasoning-end", id, ...this.metadata(whole, true) })
   }
 
   /** A file that the model made: base64, with what has to go back with it. */
@@ -323,6 +349,8 @@ export class ResponseBuilder {
     this.parts.push({
       type: "response-metadata",
       ...(id === undefined ? {} : { id }),
+      // it can be picked up by its id, from another process too
+      ...(this.cursor === undefined ? {} : this.metadata({ goesOn: true })),
       ...(model === undefined ? {} : { modelId: model }),
       ...Option.match(DateTime.make(created ?? this.options.now()), {
         onNone: () => ({}),
