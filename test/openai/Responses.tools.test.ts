@@ -185,8 +185,7 @@ describe("a computer that a model uses", () => {
         replies.map(({ _tag }) => _tag),
         ["ToolCall", "ToolResult", "Assistant"]
       )
-      const [first] = server.received
-      assert.deepStrictEqual((first?.body as { tools: unknown }).tools, config.tools)
+      assert.deepStrictEqual(Loopback.bodyField(server, "tools"), config.tools)
       assert.deepStrictEqual(inputOf(server, 1)?.slice(1), [
         click,
         {

@@ -24,7 +24,7 @@ import * as PromptLength from "../model/promptLength.ts"
 import * as Spans from "../model/Spans.ts"
 import * as ModelSettings from "../provider/ModelSettings.ts"
 import * as ClientTools from "./ClientTools.ts"
-import { Reasoning, ToolCall } from "./LlmMessage.ts"
+import { Reasoning, ToolCall, ToolResult } from "./LlmMessage.ts"
 import * as LlmPrompt from "./LlmPrompt.ts"
 import { ResponseMessages } from "./responseMessages.ts"
 import * as ToolCalls from "./toolCalls.ts"
@@ -159,7 +159,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     for (let step = 1; ; step++) {
       yield* makeRoom(ctx, talk, toolkit)
       const { prompt } = talk
-      if (span !== undefined) yield* span.asks(prompt)
+      if (span !== undefined) yield* span.asks(prompt, Object.values(toolkit?.tools ?? {}))
       const toolChoice = (step === 1 ? choices.firstToolChoice : undefined) ?? choices.toolChoice
       const response = yield* request(ctx, {
         model,
@@ -202,8 +202,9 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
 /** What was said, as the conventions for spans have it. */
 const spokenPart = (message: Message.Message): ReadonlyArray<object> => {
   if (message instanceof ToolCall) {
-    return [{ type: "tool_call", id: message.id, name: message.name, arguments: message.parameters }]
+    return [Spans.callOf(message.id, message.name, message.parameters, message.providerExecuted === true)]
   }
+  if (message instanceof ToolResult) return [Spans.resultOf(message.id, message.name, message.result, true)]
   const content = String(message)
   return content === "" ? [] : [{ type: message instanceof Reasoning ? "reasoning" : "text", content }]
 }

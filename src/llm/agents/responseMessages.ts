@@ -4,10 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Queue from "effect/Queue"
-import * as Record from "effect/Record"
 import * as Stream from "effect/Stream"
-import * as Struct from "effect/Struct"
-import * as AiError from "effect/ai/AiError"
+import type * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
 import { jsonOf } from "../../internal/lossless.ts"
 import * as Message from "../../Message.ts"
@@ -16,8 +14,8 @@ import * as MessageSequence from "../../MessageSequence.ts"
 import type { Filled } from "../../internal/filled.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import { usageOf } from "../model/usage.ts"
-import type { ServedTool } from "../provider/responseBuilder.ts"
 import { Reasoning, ResponsePart, ToolCall, ToolResult } from "./LlmMessage.ts"
+import { failureOf, optionsOf, saidAtEnd, servedIn } from "./responseFields.ts"
 
 /** Who speaks, and where the messages go. */
 export interface Speaker {
@@ -433,16 +431,12 @@ export class ResponseMessages {
   }
 
   /** Whether it is the work of a tool of the provider's own, which is then a call and its result. */
-  private served({ id: block, metadata }: Response.ReasoningStartPart): boolean {
-    const tool = servedIn(metadata)
-    if (tool === undefined) return false
-    const { id, isFailure, name, params, result } = tool
-    const { known, step } = this
-    const also = { ...known, step, providerExecuted: true }
+  private served({ id, metadata }: Response.ReasoningStartPart): boolean {
+    const messages = servedIn(metadata, { ...this.known, step: this.step, providerExecuted: true })
+    if (messages === undefined) return false
     for (const open of this.blocks.values()) if (open.over) this.end(open)
-    this.add(new ToolCall({ id, name, parameters: params, ...also, ...optionsOf(withoutTool(metadata)) }))
-    this.add(new ToolResult({ id, name, result, isFailure, ...also }))
-    this.servedIds.add(`reasoning ${block}`)
+    for (const message of messages) this.add(message)
+    this.servedIds.add(`reasoning ${id}`)
     return true
   }
 
@@ -488,35 +482,4 @@ export class ResponseMessages {
       ...(parts === undefined ? {} : { parts })
     })
   }
-}
-
-/** What is known at the end. What a provider says beside the content is the metadata of the message, under its name. */
-const saidAtEnd = ({ metadata, reason, usage }: Response.FinishPart) => ({
-  finishReason: reason,
-  usage: usageOf(usage),
-  ...(Object.keys(metadata).length === 0 ? {} : { metadata: jsonOf(metadata) as Message.Metadata }) // an object stays one
-})
-
-/** What a builder of responses says of a tool of the provider's own. */
-const servedIn = (metadata: Response.ProviderMetadata): ServedTool | undefined => {
-  for (const said of Object.values(metadata)) {
-    if (Predicate.hasProperty(said, "tool") && isServed(said.tool)) return said.tool
-  }
-  return undefined
-}
-
-const isServed = (value: unknown): value is ServedTool =>
-  Predicate.hasProperty(value, "id") && Predicate.hasProperty(value, "params") && Predicate.hasProperty(value, "result")
-
-const withoutTool = (metadata: Response.ProviderMetadata): Response.ProviderMetadata =>
-  Record.map(metadata, (said) => (Predicate.hasProperty(said, "tool") ? Struct.omit(said, ["tool"]) : said)) as never // it is JSON, less one field
-
-const optionsOf = (options: Response.ProviderMetadata) =>
-  Object.keys(options).length === 0 ? {} : { options: jsonOf(options) }
-
-const failureOf = (error: unknown): AiError.AiError => {
-  if (AiError.isAiError(error)) return error
-  const description = error instanceof Error ? error.message : JSON.stringify(jsonOf(error))
-  const reason = AiError.isAiErrorReason(error) ? error : new AiError.UnknownError({ description })
-  return AiError.make({ module: "LlmAgent", method: "streamText", reason })
 }

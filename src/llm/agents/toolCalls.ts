@@ -128,14 +128,17 @@ const inSpan = (
   })
 
 /** `effect/ai` puts the parameters into the span that it finds: they are content, and so are there on request alone. */
-const discreet = <A, E>(result: Effect.Effect<A, E>, parameters: Schema.Json): Effect.Effect<A, E> =>
+const discreet = <E>(result: Effect.Effect<Given, E>, parameters: Schema.Json): Effect.Effect<Given, E> =>
   Effect.gen(function* () {
     const span = yield* Effect.orDie(Effect.currentSpan) // the one that is around this
-    if (yield* Spans.CurrentContent) span.attribute("gen_ai.tool.call.arguments", JSON.stringify(parameters))
+    const isWanted = yield* Spans.CurrentContent
+    if (isWanted) span.attribute("gen_ai.tool.call.arguments", JSON.stringify(parameters))
     const attribute = (name: string, value: unknown) =>
       name === "tool" || name === "parameters" ? undefined : span.attribute(name, value)
     const quiet = Object.create(span, { attribute: { value: attribute } }) as Tracer.Span // a span is what its fields are
-    return yield* Effect.provideService(result, Tracer.ParentSpan, quiet)
+    const given = yield* Effect.provideService(result, Tracer.ParentSpan, quiet)
+    if (isWanted) span.attribute("gen_ai.tool.call.result", JSON.stringify(given.result))
+    return given
   })
 
 const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<Given, unknown> =>

@@ -17,7 +17,9 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
+import * as Tool from "effect/ai/Tool"
 import { errorTypeOf } from "../../internal/errorType.ts"
+import * as Conversation from "../provider/conversation.ts"
 import * as Budget from "./Budget.ts"
 
 /**
@@ -26,10 +28,7 @@ import * as Budget from "./Budget.ts"
  * @since 0.1.0
  * @category references
  */
-export const CurrentConversation: Context.Reference<string | undefined> = Context.Reference<string | undefined>(
-  "miniagents/llm/Spans/CurrentConversation",
-  { defaultValue: () => undefined }
-)
+export const CurrentConversation: Context.Reference<string | undefined> = Conversation.CurrentConversation
 
 /**
  * Says which conversation the agents that are triggered inside an effect belong to.
@@ -83,7 +82,7 @@ export class AgentSpan {
     this.model = model
   }
 
-  asks(prompt: Prompt.Prompt): Effect.Effect<void> {
+  asks(prompt: Prompt.Prompt, tools: ReadonlyArray<Tool.Any>): Effect.Effect<void> {
     return Effect.map(CurrentContent, (isWanted) => {
       if (!isWanted) return
       const [system, said] = [true, false].map((of) =>
@@ -91,6 +90,7 @@ export class AgentSpan {
       )
       this.json("gen_ai.system_instructions", (system ?? []).flatMap(partsOf))
       this.json("gen_ai.input.messages", (said ?? []).map(messageOf))
+      this.json("gen_ai.tool.definitions", tools.map(definitionOf))
     })
   }
 
@@ -161,13 +161,35 @@ const partOf = (part: Prompt.Part): ReadonlyArray<object> => {
     case "reasoning":
       return [{ type: part.type, content: part.text }]
     case "tool-call":
-      return [{ type: "tool_call", id: part.id, name: part.name, arguments: part.params }]
+      return [callOf(part.id, part.name, part.params, part.providerExecuted)]
     case "tool-result":
-      return [{ type: "tool_call_response", id: part.id, response: part.result ?? null }]
+      return [resultOf(part.id, part.name, part.result ?? null, part.providerExecuted)]
     case "file":
       return [fileOf(part)]
     default:
       return []
+  }
+}
+
+/** A call of a tool, which the provider may have run itself. @internal */
+export const callOf = (id: string, name: string, params: unknown, isServed: boolean): object =>
+  isServed
+    ? { type: "server_tool_call", id, name, server_tool_call: { type: name, arguments: params } }
+    : { type: "tool_call", id, name, arguments: params }
+
+/** @internal */
+export const resultOf = (id: string, name: string, response: unknown, isServed: boolean): object =>
+  isServed
+    ? { type: "server_tool_call_response", id, server_tool_call_response: { type: name, response } }
+    : { type: "tool_call_response", id, response }
+
+const definitionOf = (tool: Tool.Any): object => {
+  const description = Tool.getDescription(tool)
+  return {
+    type: "function",
+    name: tool.name,
+    ...(description === undefined ? {} : { description }),
+    ...(Tool.isProviderDefined(tool) ? {} : { parameters: Tool.getJsonSchema(tool) })
   }
 }
 

@@ -20,6 +20,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Connection from "./Connection.ts"
+import { CurrentConversation } from "./conversation.ts"
 import * as DirectModel from "./directModel.ts"
 import * as Growth from "./growth.ts"
 import type { Origin } from "./metadata.ts"
@@ -93,22 +94,8 @@ export const languageModel = <Sdk, Config, Params>(
     const settled = yield* codec.settle(config as Config, yield* ModelSettings.CurrentSettings, connection.url)
     const encoded = yield* codec.encode(request, { ...settled, model }, origin)
     const params = profile.adapt === undefined ? encoded : profile.adapt(encoded)
-    Telemetry.addGenAIAnnotations(request.span, {
-      provider: { name: profile.name },
-      operation: { name: "chat" },
-      request: codec.describe(params)
-    })
-    const clock = yield* Clock.Clock
-    const response = new ResponseBuilder({
-      ...origin,
-      tools: request.tools,
-      transformer: codec.transformer,
-      isDeferred: request.toolCallValidation === "deferred",
-      isStructured: request.responseFormat.type === "json",
-      ids: idsOf(request.prompt),
-      makeId: yield* makeIds,
-      now: () => clock.currentTimeMillisUnsafe()
-    })
+    yield* describe(request, connection, codec.describe(params))
+    const response = yield* builderOf(request, origin, codec.transformer)
     const reader = new ResponseReader({ response, decode: codec.decode, failureOf, redact })
     const incoming = yield* PickUp.orElse(
       resume && ((id) => connection.open((sdk, signal) => resume(sdk, { id }, signal))),
@@ -128,6 +115,7 @@ export const languageModel = <Sdk, Config, Params>(
   })
   const parts = (method: string) => {
     return (request: LanguageModel.ProviderOptions) => {
+      if (method === "streamText") request.span.attribute("gen_ai.request.stream", true)
       const failed = (given: AiError.AiErrorReason) => {
         const reason = Part.refusalOf(given, request.prompt)
         request.span.attribute("error.type", reason._tag)
@@ -196,6 +184,42 @@ const extend = (
     metadata: { ...block.metadata, ...(part.metadata as object | undefined) }
   }
 }
+
+/** The builder of the response to a request. */
+const builderOf = (
+  { prompt, responseFormat, toolCallValidation, tools }: LanguageModel.ProviderOptions,
+  origin: Origin,
+  transformer: LanguageModel.CodecTransformer
+): Effect.Effect<ResponseBuilder> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    return new ResponseBuilder({
+      ...origin,
+      tools,
+      transformer,
+      isDeferred: toolCallValidation === "deferred",
+      isStructured: responseFormat.type === "json",
+      ids: idsOf(prompt),
+      makeId: yield* makeIds,
+      now: () => clock.currentTimeMillisUnsafe()
+    })
+  })
+
+/** What is known of a request before it is made. */
+const describe = (
+  { responseFormat, span }: LanguageModel.ProviderOptions,
+  { profile, url }: { readonly profile: { readonly name: string }; readonly url: string },
+  request: Telemetry.RequestAttributes
+): Effect.Effect<void> =>
+  Effect.map(CurrentConversation, (conversation) => {
+    Telemetry.addGenAIAnnotations(span, { provider: { name: profile.name }, operation: { name: "chat" }, request })
+    if (responseFormat.type === "json") span.attribute("gen_ai.output.type", "json")
+    if (conversation !== undefined) span.attribute("gen_ai.conversation.id", conversation)
+    if (!URL.canParse(url)) return
+    const { hostname, port, protocol } = new URL(url)
+    span.attribute("server.address", hostname)
+    span.attribute("server.port", port === "" ? (protocol === "http:" ? 80 : 443) : Number(port))
+  })
 
 const annotate = ({ span }: LanguageModel.ProviderOptions, part: Response.StreamPartEncoded): void => {
   if (part.type === "response-metadata") {

@@ -1,0 +1,49 @@
+/** What the parts of a response tell beside their content, as fields of messages. */
+import * as Predicate from "effect/Predicate"
+import * as Record from "effect/Record"
+import * as Struct from "effect/Struct"
+import * as AiError from "effect/ai/AiError"
+import type * as Response from "effect/ai/Response"
+import { jsonOf } from "../../internal/lossless.ts"
+import type * as Message from "../../Message.ts"
+import { usageOf } from "../model/usage.ts"
+import type { ServedTool } from "../provider/responseBuilder.ts"
+import { ToolCall, ToolResult } from "./LlmMessage.ts"
+
+/** What is known at the end. What a provider says beside the content is the metadata of the message, under its name. */
+export const saidAtEnd = ({ metadata, reason, usage }: Response.FinishPart) => ({
+  finishReason: reason,
+  usage: usageOf(usage),
+  ...(Object.keys(metadata).length === 0 ? {} : { metadata: jsonOf(metadata) as Message.Metadata }) // an object stays one
+})
+
+/** What a tool of the provider's own was called with and gave, where a builder of responses says so. */
+export const servedIn = (
+  metadata: Response.ProviderMetadata,
+  also: { readonly agent: string; readonly model?: string; readonly step: number; readonly providerExecuted: boolean }
+): readonly [ToolCall, ToolResult] | undefined => {
+  const tool = Object.values(metadata).flatMap((said) =>
+    Predicate.hasProperty(said, "tool") && isServed(said.tool) ? [said.tool] : []
+  )[0]
+  if (tool === undefined) return undefined
+  const { id, isFailure, name, params, result } = tool
+  const call = new ToolCall({ id, name, parameters: params, ...also, ...optionsOf(withoutTool(metadata)) })
+  return [call, new ToolResult({ id, name, result, isFailure, ...also })]
+}
+
+const isServed = (value: unknown): value is ServedTool =>
+  Predicate.hasProperty(value, "id") && Predicate.hasProperty(value, "params") && Predicate.hasProperty(value, "result")
+
+const withoutTool = (metadata: Response.ProviderMetadata): Response.ProviderMetadata =>
+  Record.map(metadata, (said) => (Predicate.hasProperty(said, "tool") ? Struct.omit(said, ["tool"]) : said)) as never // it is JSON, less one field
+
+export const optionsOf = (options: Response.ProviderMetadata) =>
+  Object.keys(options).length === 0 ? {} : { options: jsonOf(options) }
+
+/** The failure that a part tells of. */
+export const failureOf = (error: unknown): AiError.AiError => {
+  if (AiError.isAiError(error)) return error
+  const description = error instanceof Error ? error.message : JSON.stringify(jsonOf(error))
+  const reason = AiError.isAiErrorReason(error) ? error : new AiError.UnknownError({ description })
+  return AiError.make({ module: "LlmAgent", method: "streamText", reason })
+}
