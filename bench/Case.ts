@@ -3,6 +3,8 @@
 /** What a run took and noticed. Without `ms` the harness takes the time of the whole run. */
 export interface Outcome {
   readonly ms?: number
+  /** Megabytes that a process of its own held at most, where the work was done in one. */
+  readonly peak?: number
   readonly facts?: Readonly<Record<string, number>>
 }
 

@@ -15,4 +15,4 @@ const start = performance.now()
 const outcome = await run(Number(size))
 const ms = outcome?.ms ?? performance.now() - start
 guard?.check()
-process.send!({ ms, peak: Memory.peak(), facts: outcome?.facts ?? {} }, () => process.exit(0))
+process.send!({ ms, peak: outcome?.peak ?? Memory.peak(), facts: outcome?.facts ?? {} }, () => process.exit(0))

@@ -1,5 +1,6 @@
 /** The peers and the packages whose versions count. */
 import type { Client, Protocol } from "../Case.ts"
+import type { Load } from "../Requests.ts"
 import type { Contestant } from "../Scenario.ts"
 
 interface Peer {
@@ -37,7 +38,15 @@ export const contestants = (id: "S1" | "S2" | "S3", floor: string): ReadonlyArra
 export const original = (floor: string): Contestant => ({
   name: "Python original",
   kind: "peer",
-  load: async () => (await import("./Original.ts")).calls,
+  load: async () => (await import("./Python.ts")).calls,
+  floor
+})
+
+/** pydantic-ai, for S13 on Chat Completions. */
+export const pydanticAi = (load: Load, floor: string): Contestant => ({
+  name: "pydantic-ai (Python)",
+  kind: "peer",
+  load: async () => (await import("./Python.ts")).requests(load),
   floor
 })
 

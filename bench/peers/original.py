@@ -1,5 +1,6 @@
-"""S1 for the Python original: so many calls of an agent that replies with one token. Prints the milliseconds."""
+"""S1 for the Python original: so many calls of an agent that replies with one token. Prints the milliseconds as JSON."""
 
+import json
 import sys
 import time
 
@@ -23,7 +24,7 @@ async def main() -> None:
     await calls(min(count, 100))
     start = time.perf_counter()
     await calls(count)
-    print(1000 * (time.perf_counter() - start))
+    print(json.dumps({"ms": 1000 * (time.perf_counter() - start)}))
 
 
 MiniAgents().run(main())

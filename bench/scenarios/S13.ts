@@ -55,10 +55,10 @@ const scenario = (setup: Setup): Scenario => {
       make(agent, "miniagents", async () => (await library()).agent)
     ],
     // at a fifth of the size, as they take so long
-    peers: Peers.clients(setup.protocol).map(({ client, name }) => ({
-      ...make(name, "peer", client),
-      size: Math.ceil(size / 5)
-    })),
+    peers: [
+      ...Peers.clients(setup.protocol).map(({ client, name }) => make(name, "peer", client)),
+      ...(setup.protocol === "openai" ? [Peers.pydanticAi(setup, sdk)] : [])
+    ].map((peer) => ({ ...peer, size: Math.ceil(size / 5) })),
     targets: targets(setup)
   }
 }
