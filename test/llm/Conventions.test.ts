@@ -1,6 +1,7 @@
 /** All spans of agents, tools and models are as the conventions of OpenTelemetry have them, with content and without. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Schema, Tracer } from "effect"
+import { Effect, Exit, Layer, Schema } from "effect"
+import type { Tracer } from "effect"
 import type { LanguageModel } from "effect/ai"
 import { Tool, Toolkit } from "effect/ai"
 import { Message, MiniAgents } from "miniagents"
@@ -13,6 +14,7 @@ import * as OpenAiWire from "../openai/OpenAi.wire.ts"
 import * as ResponsesWire from "../openai/Responses.wire.ts"
 import * as Conventions from "./Conventions.ts"
 import * as Loopback from "./Loopback.ts"
+import * as Traced from "./Traced.ts"
 import type { Said } from "./Wire.contract.ts"
 
 interface Row {
@@ -70,14 +72,7 @@ const spansOf = ({ model, say }: Row, add: Effect.Effect<number, string>, isWant
         )
       )(response, request, count)
     )
-    const spans: Array<Tracer.NativeSpan> = []
-    const tracer = Tracer.make({
-      span: (options) => {
-        const span = new Tracer.NativeSpan(options)
-        spans.push(span)
-        return span
-      }
-    })
+    const { spans, tracer } = Traced.make()
     const adder = LlmAgent.make("Adder", {
       description: "Adds",
       toolkit: kit,

@@ -227,6 +227,17 @@ describe("examples with models", { timeout: 60_000 }, () => {
     })
   )
 
+  it.effect("models/objects shows what a model writes before all of it is there", () =>
+    Effect.gen(function* () {
+      const json = JSON.stringify({ title: "Soup", steps: ["Rinse.", "Cook."], minutes: 25 })
+      const server = yield* Loopback.serve(
+        Loopback.stream(OpenAiWire.whole({ text: json.split(/(?<=[,{])/), usage: [9, 12] }))
+      )
+      const printed = yield* run("models/objects", { folder: yield* folder, environment: openAiAt(server) })
+      assert.strictEqual(printed, "Soup\n1. Rinse.\n2. Cook.\n(25 minutes)\n")
+    })
+  )
+
   it.effect.each([
     ["models/caching", "Set ANTHROPIC_API_KEY to run this example.\n"],
     ["models/openai", "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own, to run this example.\n"],

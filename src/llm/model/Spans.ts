@@ -12,7 +12,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Tracer from "effect/Tracer"
+import * as Tracer from "effect/Tracer"
 import * as Base64 from "effect/encoding/Base64"
 import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
@@ -131,8 +131,9 @@ export class AgentSpan {
 
 /** The span of the call that runs, with what is known of it; nothing, where there is none. @internal */
 export const ofAgent: Effect.Effect<AgentSpan | undefined> = Effect.gen(function* () {
-  const span = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
-  if (span === undefined || !span.name.startsWith("invoke_agent ")) return undefined
+  // looked up without the error that there is none, which takes longer than all else that an agent does about spans
+  const span = Option.getOrUndefined(yield* Effect.serviceOption(Tracer.ParentSpan))
+  if (span?._tag !== "Span" || !span.name.startsWith("invoke_agent ")) return undefined
   const provider = Option.getOrUndefined(yield* Effect.serviceOption(Model.ProviderName))
   const model = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
   const known = {
