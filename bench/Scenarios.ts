@@ -15,6 +15,7 @@ import { S12 } from "./scenarios/S12.ts"
 import { S13 } from "./scenarios/S13.ts"
 import { S14 } from "./scenarios/S14.ts"
 import { S15 } from "./scenarios/S15.ts"
+import { S16 } from "./scenarios/S16.ts"
 import { S17 } from "./scenarios/S17.ts"
 
 export const all: ReadonlyArray<Scenario> = [
@@ -33,6 +34,7 @@ export const all: ReadonlyArray<Scenario> = [
   ...S13,
   S14,
   S15,
+  ...S16,
   ...S17
 ]
 
