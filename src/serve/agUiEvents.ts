@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type * as Transcript from "../Transcript.ts"
 import * as approvals from "../runs/approvals.ts"
 import * as callScopes from "./callScopes.ts"
+import * as files from "./files.ts"
 import type { Fold } from "./untilAsked.ts"
 import * as usageSum from "./usageSum.ts"
 
@@ -163,7 +164,9 @@ export class AgUiEvents implements Fold<AgUiEvent> {
       case "ResponsePart":
         return this.part(current, message.part)
       default: {
-        if (current.kind !== "other" && message._tag !== "Failure") return
+        if (message._tag === "File" || (current.kind !== "other" && message._tag !== "Failure")) {
+          return this.files(current, message)
+        }
         const { _tag: tag, metadata: _, ...fields } = message
         this.activity(this.idOf(current.at, "a"), String(tag), tag === "Data" ? fields.data : fields, current)
       }
@@ -227,6 +230,16 @@ export class AgUiEvents implements Fold<AgUiEvent> {
       responseSchema: answerSchema,
       ...(outer === undefined ? {} : { subagentRunId: outer.subagentRunId })
     }
+  }
+
+  /** The files in what is said, which a message of an agent has no place for. */
+  private files(current: Current, message: Fields): void {
+    files.inside(message).forEach((file, i) => {
+      const { fileName, mediaType } = file
+      const content = { mediaType, url: files.hrefOf(file), ...(fileName === undefined ? {} : { fileName }) }
+      const id = this.idOf(current.at, "a")
+      this.activity(i === 0 ? id : `${id}-${i}`, "file", content, current)
+    })
   }
 
   private activity(messageId: string, activityType: string, json: Schema.Json, current: Current): void {

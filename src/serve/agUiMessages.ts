@@ -8,6 +8,7 @@ import { ToolCall, ToolResult } from "../llm/agents/LlmMessage.ts"
 import * as Message from "../Message.ts"
 import type * as callRequest from "./callRequest.ts"
 import type { Answer } from "./conversationRuns.ts"
+import * as files from "./files.ts"
 
 type Fields = { readonly [field: string]: Schema.Json | undefined }
 
@@ -40,7 +41,7 @@ const of = (
     if (subagentRunId !== undefined && role !== "user") return []
     switch (role) {
       case "user":
-        return [Message.user(yield* textOf(content))]
+        return [Message.user(Array.isArray(content) ? yield* partsOf(content) : yield* textOf(content))]
       case "system":
       case "developer":
         if (!accepts.some(({ identifier }) => identifier === "System")) {
@@ -90,12 +91,24 @@ const textOf = (content: Schema.Json | undefined): Effect.Effect<string, string>
   const texts: Array<string> = []
   for (const part of content as ReadonlyArray<Schema.Json>) {
     if (!isFields(part) || part.type !== "text" || typeof part.text !== "string") {
-      return Effect.fail("only parts of the type `text` are accepted here")
+      return Effect.fail("a part is a `text`, or from a user an `image`, `audio`, `video` or `document`")
     }
     texts.push(part.text)
   }
   return Effect.succeed(texts.join(""))
 }
+
+/** What a person said: texts, and files of these types. */
+const partsOf = (content: ReadonlyArray<Schema.Json>): Effect.Effect<ReadonlyArray<string | Message.File>, string> =>
+  Effect.forEach(content, (part): Effect.Effect<string | Message.File, string> => {
+    if (!isFields(part) || !fileTypes.has(String(part.type)) || !isFields(part.source)) return textOf([part])
+    const { mimeType, type, value } = part.source
+    const source =
+      type === "data" ? `data:${String(mimeType)};base64,${String(value)}` : type === "url" ? value : undefined
+    return files.of(source, { mediaType: mimeType ?? (part.type === "document" ? undefined : part.type) })
+  })
+
+const fileTypes: ReadonlySet<string> = new Set(["image", "audio", "video", "document"])
 
 /** The tools of a page. */
 export const tools = (json: Schema.Json | undefined): Effect.Effect<ReadonlyArray<ClientTool>, string> => {
@@ -150,7 +163,7 @@ export const restored = (
   let found = false
   const messages = (Array.isArray(json) ? (json as ReadonlyArray<Schema.JsonObject>) : []).flatMap((message) => {
     const id = String(message.id)
-    if (!id.startsWith(prefix) || Number(id.slice(prefix.length + 1)) <= at) return [message]
+    if (!id.startsWith(prefix) || Number.parseInt(id.slice(prefix.length + 1), 10) <= at) return [message]
     found = true
     if (message.role === "tool") return []
     const { content, toolCalls, ...rest } = message

@@ -2,6 +2,7 @@
 import type * as Schema from "effect/Schema"
 import * as Message from "../Message.ts"
 import type * as Transcript from "../Transcript.ts"
+import * as files from "./files.ts"
 
 /** A message that is shown: what is said, what the agent that was asked thinks, or a call for who asked to make. */
 export interface Item {
@@ -114,7 +115,7 @@ export class Answer {
     if (current === undefined) return this.aside(at, message)
     // a model's last word stands in the last message of its last response
     if (typeof finishReason === "string") this.finished.push({ at, reason: finishReason })
-    current.files = filesOf(message)
+    current.files = files.inside(message)
     if (current.text === "" && message.content === undefined && message._tag !== "File") {
       current.data = message._tag === "Data" ? (message.data as Schema.JsonObject) : message
       return [...this.say(textOf(message)), ...this.close("whole")]
@@ -191,11 +192,6 @@ const takeBack = (all: Array<{ readonly at: number }>, from: number): void => {
 }
 
 const empty = { tag: "", text: "", status: "open", call: undefined, files: [], data: undefined } as const
-
-const filesOf = (message: Schema.JsonObject): ReadonlyArray<Schema.JsonObject> => {
-  const parts = message._tag === "File" ? [message] : Array.isArray(message.parts) ? message.parts : []
-  return (parts as ReadonlyArray<Schema.JsonObject>).filter((part) => part._tag === "File")
-}
 
 const interrupted: Transcript.Failure = { error: "Interrupted", reason: "it was interrupted", trace: [] }
 

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type * as Transcript from "../Transcript.ts"
 import * as approvals from "../runs/approvals.ts"
 import * as callScopes from "./callScopes.ts"
+import * as files from "./files.ts"
 import type { Fold } from "./untilAsked.ts"
 import * as usageSum from "./usageSum.ts"
 
@@ -132,8 +133,11 @@ export class UiChunks implements Fold<Chunk> {
         return this.result(current, message)
       case "ResponsePart":
         return this.part(current, message.part)
+      case "File":
+        return this.files(current, message)
       default:
         if (current.kind === "other" || message._tag === "Failure") this.data(current, message)
+        else this.files(current, message)
     }
   }
 
@@ -184,6 +188,17 @@ export class UiChunks implements Fold<Chunk> {
       if (shown === undefined) return
       this.enter(current)
       this.say({ ...shown, ...this.saidBy(current) })
+    }
+  }
+
+  /** The files in what is said. */
+  private files(current: Current, message: Fields): void {
+    for (const file of files.inside(message)) {
+      this.enter(current)
+      const { fileName, mediaType } = file
+      const aside = current.known.aside === true ? { aside: true } : {}
+      const said = this.saidBy(current, { ...aside, ...(fileName === undefined ? {} : { fileName }) })
+      this.say({ type: "file", url: files.hrefOf(file), mediaType, ...said })
     }
   }
 
@@ -268,7 +283,7 @@ export class UiChunks implements Fold<Chunk> {
     for (const event of staying) this.one(event)
   }
 
-  private saidBy({ known, kind, origin }: Current): { readonly providerMetadata?: unknown } {
+  private saidBy({ known, kind, origin }: Current, more: object = {}): { readonly providerMetadata?: unknown } {
     const call = callScopes.around(this.state.open, { known, origin })?.uid
     const agent = known.agent ?? origin?.agent
     const shown = kind === "reasoning" && known._tag !== "Reasoning"
@@ -276,7 +291,8 @@ export class UiChunks implements Fold<Chunk> {
       ...(agent === undefined ? {} : { agent }),
       ...(origin === undefined ? {} : { path: origin.path }),
       ...(call === undefined ? {} : { call }),
-      ...(shown ? { aside: true } : {})
+      ...(shown ? { aside: true } : {}),
+      ...more
     }
     return Object.keys(miniagents).length === 0 ? {} : { providerMetadata: { miniagents } }
   }

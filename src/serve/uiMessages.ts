@@ -6,6 +6,7 @@ import { ToolCall, ToolResult, Reasoning } from "../llm/agents/LlmMessage.ts"
 import * as Message from "../Message.ts"
 import * as callRequest from "./callRequest.ts"
 import type { Answer } from "./conversationRuns.ts"
+import * as files from "./files.ts"
 
 type Fields = { readonly [field: string]: Schema.Json | undefined }
 
@@ -45,40 +46,70 @@ const of = (
   const parts = (message.parts as ReadonlyArray<Schema.Json>).flatMap((part): ReadonlyArray<Fields> =>
     isFields(part) ? [part] : []
   )
-  if (message.role === "assistant") return Effect.succeed(fromAssistant(parts))
+  if (message.role === "assistant") {
+    return Effect.mapError(fromAssistant(parts), (problem) => `\`${place}\`: in its parts, ${problem}`)
+  }
   if (message.role !== "user" && message.role !== "system") {
     return Effect.fail(`\`${place}.role\` must be \`user\`, \`assistant\` or \`system\``)
   }
   const tag = message.role === "user" ? "User" : "System"
-  const items: Array<Schema.Json> = []
-  for (const part of parts) {
-    const { data, text, type } = part
-    if (type === "text") items.push({ _tag: tag, content: text ?? null })
-    else if (typeof type === "string" && type.startsWith("data-")) items.push(fromData(type.slice(5), data ?? null))
-    else return Effect.fail(`\`${place}\`: a part of the type \`${String(type)}\` is not accepted here`)
-  }
-  return Effect.mapError(callRequest.messages(items, accepts), (problem) => `\`${place}\`: in its parts, ${problem}`)
+  return Effect.gen(function* () {
+    const items: Array<Schema.Json> = []
+    let said: Array<string | Message.File> = []
+    const flush = () => {
+      // texts with files are one message, as they were sent
+      if (said.some((part) => typeof part !== "string")) items.push(Message.toJson(Message.user(said)))
+      else for (const text of said) items.push({ _tag: tag, content: String(text) })
+      said = []
+    }
+    for (const part of parts) {
+      const { data, filename: fileName, mediaType, text, type, url } = part
+      if (type === "text") said.push(yield* textOf(text, place))
+      else if (type === "file" && tag === "User") {
+        said.push(
+          yield* Effect.mapError(files.of(url, { mediaType, fileName }), (problem) => `\`${place}\`: ${problem}`)
+        )
+      } else if (typeof type === "string" && type.startsWith("data-")) {
+        flush()
+        items.push(fromData(type.slice(5), data ?? null))
+      } else return yield* Effect.fail(`\`${place}\`: a part of the type \`${String(type)}\` is not accepted here`)
+    }
+    flush()
+    return yield* Effect.mapError(
+      callRequest.messages(items, accepts),
+      (problem) => `\`${place}\`: in its parts, ${problem}`
+    )
+  })
 }
+
+const textOf = (text: Schema.Json | undefined, place: string): Effect.Effect<string, string> =>
+  typeof text === "string"
+    ? Effect.succeed(text)
+    : Effect.fail(`\`${place}\`: in its parts, \`content\` got \`${JSON.stringify(text)}\``)
 
 const fromData = (tag: string, data: Schema.Json): Schema.Json =>
   tag === "Data" ? { _tag: tag, data } : { ...(isFields(data) ? (data as Schema.JsonObject) : { data }), _tag: tag }
 
 /** What was said before: of the replies, what they said themselves, and the calls with their results. */
-const fromAssistant = (parts: ReadonlyArray<Fields>): ReadonlyArray<Message.Message> => {
+const fromAssistant = (parts: ReadonlyArray<Fields>): Effect.Effect<ReadonlyArray<Message.Message>, string> => {
   let step = 0
-  return parts.flatMap((part): ReadonlyArray<Message.Message> => {
+  const made = Effect.forEach(parts, (part): Effect.Effect<ReadonlyArray<Message.Message>, string> => {
     if (part.type === "step-start") step++
     const known = isFields(part.providerMetadata ?? part.callProviderMetadata)
       ? ((part.providerMetadata ?? part.callProviderMetadata) as Fields).miniagents
       : undefined
-    const { agent, aside, call } = isFields(known) ? known : ({} as Fields)
+    const { agent, aside, call, fileName } = isFields(known) ? known : ({} as Fields)
     // what was said inside of a call, or was shown only, is no part of the conversation
-    if (call !== undefined || aside === true) return []
+    if (call !== undefined || aside === true) return Effect.succeed([])
     const said = { ...(typeof agent === "string" ? { agent } : {}), ...(step > 0 ? { step } : {}) }
-    if (part.type === "text") return [new Message.Assistant({ content: String(part.text ?? ""), ...said })]
-    if (part.type === "reasoning") return [new Reasoning({ content: String(part.text ?? ""), ...said })]
-    return isTool(part) ? fromTool(part, said) : []
+    const content = String(part.text ?? "")
+    if (part.type === "text") return Effect.succeed([new Message.Assistant({ content, ...said })])
+    if (part.type === "reasoning") return Effect.succeed([new Reasoning({ content, ...said })])
+    if (part.type !== "file") return Effect.succeed(isTool(part) ? fromTool(part, said) : [])
+    const file = files.of(part.url, { mediaType: part.mediaType, fileName: part.filename ?? fileName })
+    return Effect.map(file, (file) => [new Message.Assistant({ content: "", parts: [file], ...said })])
   })
+  return Effect.map(made, (all) => all.flat())
 }
 
 const fromTool = (part: Fields, said: object): ReadonlyArray<Message.Message> => {

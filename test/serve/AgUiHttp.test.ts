@@ -121,6 +121,55 @@ describe("AgUi over HTTP", () => {
     })
   )
 
+  it.live("a file that a page sends is a part of what was said, and comes back to the page as an activity", () =>
+    Effect.gen(function* () {
+      const got: Array<ReadonlyArray<Message.Message>> = []
+      const mirror = Agent.make(
+        "Mirror",
+        Effect.fnUntraced(function* (ctx) {
+          const messages = yield* ctx.messages.messages
+          got.push(messages)
+          yield* ctx.reply([
+            "Look:",
+            messages.at(-1)!,
+            Message.file("https://example.org/a.pdf", { fileName: "a.pdf" })
+          ])
+        })
+      )
+      const { url } = yield* serve(AgUi.layer("/mirror", mirror))
+      const agent = clientOf(`${url}/mirror`)
+      agent.setMessages([
+        {
+          id: "u1",
+          role: "user",
+          content: [
+            { type: "text", text: "What is this?" },
+            { type: "image", source: { type: "data", mimeType: "image/png", value: "aGk=" } },
+            { type: "audio", source: { type: "url", value: "https://example.org/a.mp3" } }
+          ]
+        }
+      ])
+      assert.isUndefined((yield* run(agent)).error)
+      const sent = [
+        Message.image("data:image/png;base64,aGk="),
+        Message.file("https://example.org/a.mp3", { mediaType: "audio/*" })
+      ]
+      assert.deepStrictEqual(got[0].map(String), [String(Message.user(["What is this?", ...sent]))])
+      const shown = agent.messages.flatMap((message) => (message.role === "activity" ? [message.content] : []))
+      assert.deepStrictEqual(shown, [
+        { mediaType: "image/png", url: "data:image/png;base64,aGk=" },
+        { mediaType: "audio/*", url: "https://example.org/a.mp3" },
+        { mediaType: "application/pdf", url: "https://example.org/a.pdf", fileName: "a.pdf" }
+      ])
+      agent.addMessage({
+        id: "u3",
+        role: "user",
+        content: [{ type: "document", source: { type: "file", value: "file-1" } }]
+      })
+      assert.include((yield* run(agent)).error, "by its `https` address")
+    })
+  )
+
   for (const approved of [true, false]) {
     it.live(
       `a call that needs approval interrupts the run, which goes on when it was ${approved ? "given" : "denied"}`,

@@ -149,6 +149,42 @@ describe("AiSdk over HTTP", () => {
     })
   )
 
+  it.live("a file that a page sends is a part of what was said, comes back to the page, and from there again", () =>
+    Effect.gen(function* () {
+      const got: Array<ReadonlyArray<Message.Message>> = []
+      const mirror = Agent.make(
+        "Mirror",
+        Effect.fnUntraced(function* (ctx) {
+          const messages = yield* ctx.messages.messages
+          got.push(messages)
+          yield* ctx.reply(["Look:", messages.at(-1)!, Message.file("https://example.org/a.pdf")])
+        })
+      )
+      const { url } = yield* serve(AiSdk.layer("/mirror", mirror))
+      const chat = new Chat(`${url}/mirror`)
+      const image = {
+        type: "file",
+        mediaType: "image/png",
+        filename: "a.png",
+        url: "data:image/png;base64,aGk="
+      } as const
+      yield* from(() => chat.sendMessage({ text: "What is this?", files: [image] }))
+      assert.strictEqual(chat.status, "ready", chat.error?.message)
+      const file = Message.image(image.url, { fileName: "a.png" })
+      assert.deepStrictEqual(got[0], [Message.user([file, "What is this?"])])
+      const { parts } = chat.messages[1]
+      const shown = parts.flatMap((part) => (part.type === "file" ? [`${part.mediaType} ${part.url}`] : []))
+      assert.deepStrictEqual(shown, [`image/png ${image.url}`, "application/pdf https://example.org/a.pdf"])
+      yield* from(() => chat.sendMessage({ text: "And now?" }))
+      assert.strictEqual(chat.status, "ready", chat.error?.message)
+      const files = got[1].flatMap(Message.nested).filter((inside) => inside instanceof Message.File)
+      assert.deepStrictEqual(files, [file, file, Message.file("https://example.org/a.pdf")])
+      const refused = new Chat(`${url}/mirror`)
+      yield* from(() => refused.sendMessage({ text: "x", files: [{ ...image, url: "file:///etc/passwd" }] }))
+      assert.include(refused.error?.message, "by its `https` address")
+    })
+  )
+
   for (const approved of [true, false]) {
     it.live(`a chat that asks for approval goes on when it was ${approved ? "given" : "denied"}`, () =>
       Effect.gen(function* () {
