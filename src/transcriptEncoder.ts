@@ -68,7 +68,7 @@ interface Current {
   more: boolean
   /** Half of a surrogate pair, whose other half is to come. */
   half: string
-  /** All that was said of its text, if it was not there as a whole. */
+  /** All that was said of its text, unless its log has it: a copy for each reader would be as long as the text. */
   readonly said: Array<string>
   to: number
   readonly had: number
@@ -193,7 +193,7 @@ class Encoder {
   private say(current: Current, text: string): void {
     const start = current.to
     current.to += text.length
-    current.said.push(text)
+    if (!(current.promise instanceof Log)) current.said.push(text)
     if (current.to <= current.had) return
     const said = start < current.had ? text.slice(current.had - start) : text
     this.size += said.length
@@ -263,7 +263,7 @@ class Encoder {
 
   /** The failure as a message; of a defect it says no more than may leave the process. */
   private recover(current: Current, cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    const content = current.said.join("") + current.half
+    const content = current.promise instanceof Log ? saidOf(current).join("") : current.said.join("") + current.half
     if (Cause.hasFails(cause)) return this.sayFailure(current, Message.fromCause(cause, { content }))
     return Effect.flatMap(this.failures.leave(cause), ({ error, id = "", reason, trace }) =>
       this.sayFailure(current, new Message.Failure({ content, error, reason: `${reason} (${id})`, trace }))
@@ -315,17 +315,19 @@ const takeText = (current: Current): string => {
   return text.slice(0, -1)
 }
 
+/** The text that was said, in pieces. */
+const saidOf = ({ promise, said }: Current): ReadonlyArray<string> =>
+  promise instanceof Log ? (promise.items as ReadonlyArray<string>) : said // a promise's log holds tokens
+
 /** The message as JSON, without a content that is the text that was said. */
-const jsonOf = (
-  message: Message.Message,
-  { said, to, tokens }: Current
-): { readonly [key: string]: Message.Metadata[string] } => {
+const jsonOf = (message: Message.Message, current: Current): { readonly [key: string]: Message.Metadata[string] } => {
+  const { to, tokens } = current
   const json = Message.toJson(message)
   if (to === 0 || typeof json.content !== "string" || json.content.length !== to) return json
   const { content: _, ...rest } = json
   if (tokens[0] === json.content) return rest
   let offset = 0
-  for (const text of said) {
+  for (const text of saidOf(current)) {
     if (!json.content.startsWith(text, offset)) return json
     offset += text.length
   }

@@ -492,7 +492,11 @@ class Server<P, E, R> {
       Stream.catchCause((cause) => Stream.fromEffect(Effect.map(errorOf(cause), fail))),
       Stream.map((json) => `data: ${JSON.stringify(json)}\n\n`)
     )
-    const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeat: this.guard.heartbeat })
+    const body = eventBody.make(frames, {
+      hello: ": miniagents\n\n",
+      alive: ":\n\n",
+      heartbeats: this.guard.heartbeats
+    })
     return HttpServerResponse.stream(body, { contentType: "text/event-stream", headers: eventBody.headers })
   }
 

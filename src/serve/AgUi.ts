@@ -25,6 +25,7 @@ import * as callRequest from "./callRequest.ts"
 import * as conversationRuns from "./conversationRuns.ts"
 import * as Guard from "./Guard.ts"
 import * as server from "./server.ts"
+import * as told from "./told.ts"
 import * as untilAsked from "./untilAsked.ts"
 
 /**
@@ -139,8 +140,10 @@ export const encode = <E, R>(
 ): Stream.Stream<AgUiEvent, E, R> =>
   Stream.suspend(() => {
     const fold = new AgUiEvents({ ...names, prefix: prefixOf(names.runId) })
-    const made = Stream.mapArray(events, (some) => [some.flatMap((event) => fold.take(event))])
-    return Stream.concat(Stream.succeed(started(names)), Stream.flattenIterable(made))
+    return Stream.concat(
+      Stream.succeed(started(names)),
+      told.by(events, (event) => fold.take(event))
+    )
   })
 
 interface Input {
@@ -244,17 +247,17 @@ class Threads<P, E, R> {
           goOn: () => [...restore(fold.at), ...fold.goOn()]
         }
         const first = [started(input), ...(answered.size === 0 ? restore(-1) : [])]
-        return Stream.concat(Stream.succeed(first), untilAsked.read(read, going, { runs, id, answered }))
+        return Stream.concat(Stream.succeed(say(first)), untilAsked.read(read, going, { runs, id, answered }, say))
       })
-      return server.events(
-        Stream.map(frames, (some) => some.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")),
-        this.guard
-      )
+      return server.events(frames, this.guard)
     })
   }
 }
 
 const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.User]
+
+const say = (events: ReadonlyArray<AgUiEvent>): string =>
+  events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("")
 
 const threadOf = Effect.map(HttpRouter.params, ({ thread = "" }) => thread)
 

@@ -21,6 +21,7 @@ import * as callRequest from "./callRequest.ts"
 import * as conversationRuns from "./conversationRuns.ts"
 import * as Guard from "./Guard.ts"
 import * as server from "./server.ts"
+import * as told from "./told.ts"
 import { UiChunks } from "./uiChunks.ts"
 import * as uiMessages from "./uiMessages.ts"
 import * as untilAsked from "./untilAsked.ts"
@@ -132,9 +133,11 @@ export const encode = <E, R>(
 ): Stream.Stream<Chunk, E, R> =>
   Stream.suspend(() => {
     const chunks = new UiChunks()
-    const made = Stream.mapArray(events, (some) => [some.flatMap((event) => chunks.take(event))])
     const start: Chunk = { type: "start", messageId: options.messageId }
-    return Stream.concat(Stream.succeed(start), Stream.flattenIterable(made))
+    return Stream.concat(
+      Stream.succeed(start),
+      told.by(events, (event) => chunks.take(event))
+    )
   })
 
 class Chats<P, E, R> {
@@ -213,10 +216,10 @@ class Chats<P, E, R> {
       const runs = yield* Runs.Runs
       const read = yield* conversationRuns.read(id, this.options)
       const start: Chunk = { type: "start", messageId: id.slice(-uuidLength) }
-      const told = Stream.suspend(() => untilAsked.read(read, new UiChunks(), { runs, id, answered }))
-      const frames = Stream.succeed<ReadonlyArray<Chunk>>([start]).pipe(
-        Stream.concat(told),
-        Stream.map((chunks) => chunks.map(frame).join("")),
+      const say = (chunks: ReadonlyArray<Chunk>) => chunks.map(frame).join("")
+      const shown = Stream.suspend(() => untilAsked.read(read, new UiChunks(), { runs, id, answered }, say))
+      const frames = Stream.succeed(frame(start)).pipe(
+        Stream.concat(shown),
         Stream.concat(Stream.succeed("data: [DONE]\n\n"))
       )
       return server.events(frames, this.guard, { "x-vercel-ai-ui-message-stream": "v1" })

@@ -10,11 +10,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { sameSecret } from "../internal/sameSecret.ts"
+import * as deadlines from "./deadlines.ts"
+import type { Heartbeats } from "./eventBody.ts"
 import { refusal } from "./refusal.ts"
 
 /**
@@ -85,6 +88,8 @@ export interface Service {
   readonly install: (router: HttpRouter.HttpRouter, spoken?: Spoken) => Effect.Effect<void>
   readonly bodyTimeout: Duration.Duration
   readonly heartbeat: Duration.Duration
+  /** Calls the responses that have nothing to say when a heartbeat has passed. */
+  readonly heartbeats: Heartbeats
   readonly maxRunTime: Duration.Duration | undefined
 }
 
@@ -129,11 +134,12 @@ export interface Spoken {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options = {}): Layer.Layer<Guard> => Layer.succeed(Guard, make(options))
+export const layer = (options: Options = {}): Layer.Layer<Guard> => Layer.effect(Guard, make(options))
 
 type Handler = Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
 
-const make = (options: Options): Service => {
+const make = (options: Options): Effect.Effect<Service, never, Scope.Scope> => {
+  const heartbeat = Duration.fromInputUnsafe(options.heartbeat ?? "15 seconds")
   const { hosts, maxBody, maxRunTime, open = [], origins = [], token } = options
   const size = maxBody === undefined ? ByteSize.mebibytes(1) : ByteSize.fromInputUnsafe(maxBody)
   const spoken: Array<Spoken> = []
@@ -167,16 +173,18 @@ const make = (options: Options): Service => {
       const guarded = Effect.provideService(app, HttpIncomingMessage.MaxBodySize, size)
       return foreign ? Effect.map(guarded, withHeaders(cors)) : guarded
     })
-  return {
+  const beat = (wake: () => void) => Effect.sync(wake)
+  return Effect.map(deadlines.make(heartbeat, beat), (heartbeats) => ({
     install: (router, where) => {
       if (where !== undefined) spoken.push(where)
       spoken.sort((one, other) => other.path.length - one.path.length) // the innermost path is asked first
       return router.addGlobalMiddleware(middleware as never) as Effect.Effect<void> // it adds no errors
     },
     bodyTimeout: Duration.fromInputUnsafe(options.bodyTimeout ?? "10 seconds"),
-    heartbeat: Duration.fromInputUnsafe(options.heartbeat ?? "15 seconds"),
+    heartbeat,
+    heartbeats,
     maxRunTime: maxRunTime === undefined ? undefined : Duration.fromInputUnsafe(maxRunTime)
-  }
+  }))
 }
 
 const loopback = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i

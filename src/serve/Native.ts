@@ -240,7 +240,7 @@ class Server<P, E, R> {
       {
         hello: lines ? "\n" : ": miniagents\nretry: 250\n\n", // an `EventSource` comes back soon
         alive: lines ? "\n" : ":\n\n",
-        heartbeat: this.guard.heartbeat
+        heartbeats: this.guard.heartbeats
       }
     )
     const contentType = lines ? "application/x-ndjson" : "text/event-stream"

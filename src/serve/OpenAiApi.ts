@@ -31,6 +31,7 @@ import * as openAiRequest from "./openAiRequest.ts"
 import * as openAiResponse from "./openAiResponse.ts"
 import type { Refuse } from "./refusal.ts"
 import * as server from "./server.ts"
+import * as told from "./told.ts"
 
 /**
  * What a client may set, and where the API is.
@@ -184,7 +185,7 @@ export const toChunks = <E, R>(
 ): Stream.Stream<Schema.Json, E, R> =>
   Stream.suspend(() => {
     const chunks = new openAiChat.Chunks(head, options.usage === true)
-    const later = Stream.flatMap(events, (event) => Stream.fromIterable(chunks.take(event)))
+    const later = told.by(events, (event) => chunks.take(event))
     return Stream.concat(Stream.make(chunks.first), later)
   })
 
@@ -201,7 +202,7 @@ export const toResponseEvents = <E, R>(
 ): Stream.Stream<ResponseEvent, E, R> =>
   Stream.suspend(() => {
     const made = new openAiResponse.Events(head, options.after)
-    const later = Stream.flatMap(events, (event) => Stream.fromIterable(made.take(event)))
+    const later = told.by(events, (event) => made.take(event))
     return Stream.concat(Stream.fromIterable(made.first), later)
   })
 

@@ -3,30 +3,34 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
+import * as deadlines from "./deadlines.ts"
 
 /** A context whose runs take at most so long; the same one where there is no limit. */
 export const limit = <R>(
   context: Context.Context<Runs.Runs | R>,
   most: Duration.Duration | undefined
-): Effect.Effect<Context.Context<Runs.Runs | R>, never, Scope.Scope> =>
-  most === undefined
-    ? Effect.succeed(context)
-    : Effect.map(Effect.scope, (scope) =>
-        Context.add(context, Runs.Runs, new LimitedRuns(Context.get(context, Runs.Runs), most, scope))
-      )
+): Effect.Effect<Context.Context<Runs.Runs | R>, never, Scope.Scope> => {
+  if (most === undefined) return Effect.succeed(context)
+  return Effect.gen(function* () {
+    const limited = new LimitedRuns(Context.get(context, Runs.Runs), most, yield* Effect.scope)
+    limited.due = yield* deadlines.make(most, limited.end)
+    return Context.add(context, Runs.Runs, limited)
+  })
+}
 
 class LimitedRuns implements Runs.Service {
   private readonly runs: Runs.Service
   private readonly most: Duration.Duration
+  /** When each of the runs that go on has to have ended. */
+  due: deadlines.Deadlines<string> | undefined = undefined
+
   private readonly scope: Scope.Scope
-  /** The runs that were started, and when each of them has to have ended, the first one first. */
-  private readonly due = new Map<string, number>()
-  private watching = false
 
   constructor(runs: Runs.Service, most: Duration.Duration, scope: Scope.Scope) {
     this.runs = runs
@@ -59,38 +63,22 @@ class LimitedRuns implements Runs.Service {
   readonly signal = (id: string, name: string, value: Schema.Json): Effect.Effect<void, Runs.RunsError> =>
     this.runs.signal(id, name, value)
 
+  /** Interrupts a run that has had its time; what ended before may have left its id to another run. */
+  readonly end = (id: string): Effect.Effect<void> =>
+    Effect.gen({ self: this }, function* () {
+      const info = Option.getOrUndefined(yield* Effect.option(this.runs.get(id)))
+      const now = yield* Clock.currentTimeMillis
+      if (info === undefined || this.deadlineOf(info) > now) return
+      yield* Effect.forkIn(Effect.ignore(this.runs.interrupt(id)), this.scope)
+    })
+
   /** Sees to the end of a run, also of one that was begun by a server before this one. */
   private begin(info: Runs.Info): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { id, status } = info
-      if (status !== "running" || this.due.has(id)) return Effect.void
-      this.due.set(id, this.deadlineOf(info))
-      if (this.watching) return Effect.void
-      this.watching = true
-      return Effect.asVoid(Effect.forkIn(this.watch, this.scope))
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (info.status !== "running") return Effect.void
+      if (this.deadlineOf(info) <= now) return this.end(info.id)
+      return Effect.sync(() => this.due?.addUnsafe(info.id, info.startedAt))
     })
-  }
-
-  /** One fiber for all of them, which is there as long as there is one to wait for. */
-  private readonly watch = Effect.gen({ self: this }, function* () {
-    for (let next = this.first; next !== undefined; next = this.first) {
-      const [id, at] = next
-      const left = at - (yield* Clock.currentTimeMillis)
-      if (left > 0) {
-        yield* Effect.sleep(left)
-        continue
-      }
-      this.due.delete(id)
-      const info = yield* Effect.option(this.runs.get(id))
-      // what ended in time may have left its id to another run
-      const isOver = info._tag === "Some" && this.deadlineOf(info.value) <= at
-      if (isOver) yield* Effect.forkIn(Effect.ignore(this.runs.interrupt(id)), this.scope)
-    }
-    this.watching = false
-  })
-
-  private get first(): readonly [string, number] | undefined {
-    return this.due.entries().next().value
   }
 
   private deadlineOf({ startedAt }: Runs.Info): number {

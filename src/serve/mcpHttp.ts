@@ -63,7 +63,7 @@ const framesOf = ({ body }: Response): Stream.Stream<Uint8Array, unknown> => {
 
 /** A stream shows that it is still there while it has nothing to say. */
 const stream = (frames: Stream.Stream<Uint8Array, unknown>, guard: Guard.Service, of?: Response): Response => {
-  const body = eventBody.withSigns(Stream.orDie(frames), { alive: ":\n\n", heartbeat: guard.heartbeat })
+  const body = eventBody.withSigns(Stream.orDie(frames), { alive: ":\n\n", heartbeats: guard.heartbeats })
   return HttpServerResponse.stream(body, {
     status: of?.status ?? 200,
     contentType: "text/event-stream",

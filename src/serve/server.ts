@@ -83,8 +83,8 @@ export const events = (
   guard: Guard.Service,
   headers: { readonly [name: string]: string } = {}
 ): Response => {
-  const { heartbeat } = guard
-  const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeat })
+  const { heartbeats } = guard
+  const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeats })
   return HttpServerResponse.stream(body, {
     contentType: "text/event-stream",
     headers: { ...eventBody.headers, ...headers }

@@ -1,5 +1,6 @@
 /** What holds for served agents whatever the protocol: cuts, leaving, web handlers, and the end of the server. */
 import { createServer, request as ask } from "node:http"
+import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { EventSource } from "eventsource"
 import * as Deferred from "effect/Deferred"
@@ -8,6 +9,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
 import * as HttpRouter from "effect/http/HttpRouter"
 import { Agent, MiniAgents, Transcript } from "miniagents"
 import { Runs } from "miniagents/runs"
@@ -184,6 +187,73 @@ describe("a served agent", () => {
       assert.include(yield* from(() => called.text()), "bye")
     })
   )
+
+  it.live("nothing is made for a reader that does not read", () =>
+    Effect.gen(function* () {
+      const count = 400
+      let made = 0
+      const large = Agent.make("Large", (ctx) => ctx.reply("x".repeat(10_920 * count)))
+      const counted = Layer.effect(
+        Runs.Runs,
+        Effect.map(Runs.Runs, (runs) => ({
+          ...runs,
+          read: (...where: Parameters<typeof runs.read>) =>
+            Stream.tap(runs.read(...where), () => Effect.sync(() => void made++))
+        }))
+      ).pipe(Layer.provide(Runs.layerMemory()))
+      const { dispose, handler } = HttpRouter.toWebHandler(
+        Native.layer("/large", large).pipe(Layer.provide([Guard.layer(), counted, MiniAgents.layer()])),
+        { disableLogger: true }
+      )
+      yield* Effect.addFinalizer(() => from(dispose))
+      const headers = { "content-type": "application/json", host: "localhost" }
+      const call = new Request("http://localhost/large", { method: "POST", headers, body: "{}" })
+      const reader = (yield* from(() => handler(call))).body!.getReader()
+      for (let i = 0; i < 3; i++) yield* from(() => reader.read())
+      for (let i = 0; i < 1000; i++) yield* Effect.yieldNow
+      assert.isBelow(made, 20)
+      let left = yield* from(() => reader.read())
+      while (!left.done) left = yield* from(() => reader.read())
+      assert.isAtLeast(made, count)
+    })
+  )
+
+  for (const how of ["leaving", "stopping"]) {
+    it.live(`${how} reaches the socket of what the agent waits for`, () =>
+      Effect.gen(function* () {
+        const closed = yield* Deferred.make<void>()
+        const model = createServer((_, response) => {
+          response.write("I think")
+          response.on("close", () => Deferred.doneUnsafe(closed, Exit.void))
+        })
+        yield* Effect.acquireRelease(
+          from(() => new Promise<void>((done) => model.listen(0, "127.0.0.1", done))),
+          () => Effect.sync(() => model.close())
+        )
+        const { port } = model.address() as AddressInfo
+        const asker = Agent.make("Asker", (ctx) =>
+          Effect.gen(function* () {
+            const { stream } = yield* Effect.orDie(HttpClient.get(`http://127.0.0.1:${port}`))
+            yield* ctx.reply(Stream.orDie(Stream.decodeText(stream)))
+          }).pipe(Effect.provide(FetchHttpClient.layer))
+        )
+        const { url } = yield* serve(Native.layer("/asker", asker))
+        const left = new AbortController()
+        const response = yield* from(() =>
+          post(`${url}/asker`, { id: "one", resumable: how === "stopping" }, {}, left.signal)
+        )
+        const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+        yield* Effect.repeat(
+          from(() => reader.read()),
+          { until: ({ value = "" }) => value.includes("I think") }
+        )
+        if (how === "leaving") left.abort()
+        else yield* from(() => fetch(`${url}/asker/one`, { method: "DELETE" }))
+        yield* Deferred.await(closed)
+        yield* from(() => reader.cancel().catch(() => {}))
+      })
+    )
+  }
 
   it.live("a server that closes ends its streams within its grace", () =>
     Effect.gen(function* () {

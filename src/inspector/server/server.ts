@@ -50,7 +50,7 @@ export const layer = (served: Served): Layer.Layer<never, never, HttpRouter.Http
       const views = new Map<string, PageView>()
       const add = (path: `/${string}`, handle: (shown: Shown, query: URLSearchParams) => Effect.Effect<Response>) =>
         router.add("GET", path, (request) => answer(served, request, handle))
-      yield* add("/api/updates", (shown, query) => Effect.succeed(updates(shown, query, views, guard.heartbeat)))
+      yield* add("/api/updates", (shown, query) => Effect.succeed(updates(shown, query, views, guard.heartbeats)))
       yield* router.add("POST", "/api/focus", (request) =>
         answer(served, request, () => focus(request, views, guard.bodyTimeout))
       )
@@ -127,7 +127,7 @@ const updates = (
   shown: Shown,
   query: URLSearchParams,
   views: Map<string, PageView>,
-  heartbeat: Duration.Duration
+  heartbeats: eventBody.Heartbeats
 ): Response => {
   const page = query.get("page") ?? ""
   const frames = Stream.unwrap(
@@ -154,7 +154,7 @@ const updates = (
       )
     })
   )
-  const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeat })
+  const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeats })
   return HttpServerResponse.stream(body, {
     contentType: "text/event-stream",
     headers: { ...headers, ...eventBody.headers }
