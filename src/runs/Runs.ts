@@ -189,6 +189,11 @@ export interface Service {
   ) => Effect.Effect<Run<unknown>, RunsError, R | MiniAgents.MiniAgents>
   readonly get: (id: string) => Effect.Effect<Info, RunsError>
   readonly list: Effect.Effect<ReadonlyArray<Info>>
+  /**
+   * The run of an agent that began last among those whose ids begin with a prefix that ends with their first slash. What
+   * has no way to know it without looking at all runs leaves it out.
+   */
+  readonly last?: ((agent: string, prefix: string) => Effect.Effect<Info | undefined>) | undefined
   readonly read: (id: string, from: Transcript.Position | undefined) => Stream.Stream<Transcript.Event, RunsError>
   readonly interrupt: (id: string) => Effect.Effect<void, RunsError>
   readonly signal: (id: string, name: string, value: Schema.Json) => Effect.Effect<void, RunsError>

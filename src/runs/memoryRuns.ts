@@ -45,6 +45,8 @@ export const make = (
 
 class MemoryRuns implements Service {
   private readonly runs = new Map<string, MemoryRun>()
+  /** The runs whose ids begin with the same up to a slash, in the order in which they began. */
+  private readonly groups = new Map<string, Set<MemoryRun>>()
   /** How many of them go on. */
   private running = 0
   private readonly keep: Duration.Duration
@@ -82,6 +84,7 @@ class MemoryRuns implements Service {
       if (max !== undefined && this.running >= max) return Effect.fail(this.error({ _tag: "TooMany", max }))
       const run = new MemoryRun(id, agent.name, now, options, this.options.linger, this.error)
       this.runs.set(id, run)
+      this.group(run)
       this.running++
       return Effect.andThen(this.launch(run, request), run.run)
     })
@@ -89,6 +92,9 @@ class MemoryRuns implements Service {
   readonly get = (id: string): Effect.Effect<Info, RunsError> => Effect.map(this.find(id), (run) => run.info)
 
   readonly list: Effect.Effect<ReadonlyArray<Info>> = Effect.sync(() => [...this.runs.values()].map(({ info }) => info))
+
+  readonly last = (agent: string, prefix: string): Effect.Effect<Info | undefined> =>
+    Effect.sync(() => [...(this.groups.get(prefix) ?? [])].findLast((run) => run.agent === agent)?.info)
 
   readonly read = (id: string, from: Transcript.Position | undefined): Stream.Stream<Transcript.Event, RunsError> =>
     Stream.unwrap(
@@ -105,6 +111,20 @@ class MemoryRuns implements Service {
 
   readonly signal = (id: string, name: string, value: Schema.Json): Effect.Effect<void, RunsError> =>
     Effect.flatMap(this.find(id), (run) => run.signal(name, value))
+
+  private group(run: MemoryRun): void {
+    const prefix = prefixOf(run.id)
+    if (prefix === "") return
+    const group = this.groups.get(prefix) ?? new Set()
+    this.groups.set(prefix, group.add(run))
+  }
+
+  private forget(run: MemoryRun): void {
+    this.runs.delete(run.id)
+    const group = this.groups.get(prefixOf(run.id))
+    group?.delete(run)
+    if (group?.size === 0) this.groups.delete(prefixOf(run.id))
+  }
 
   private find(id: string): Effect.Effect<MemoryRun, RunsError> {
     return Effect.suspend(() => {
@@ -125,7 +145,7 @@ class MemoryRuns implements Service {
     })
     const going = Effect.gen({ self: this }, function* () {
       const opened = yield* Effect.exit(open)
-      if (Exit.isFailure(opened)) this.runs.delete(run.id)
+      if (Exit.isFailure(opened)) this.forget(run)
       yield* Deferred.done(run.opened, opened)
       if (Exit.isFailure(opened)) return undefined
       yield* this.linger(run)
@@ -138,7 +158,7 @@ class MemoryRuns implements Service {
     const life = Effect.gen({ self: this }, function* () {
       yield* Effect.onExit(Effect.scoped(going), ended)
       yield* Effect.sleep(this.keep)
-      this.runs.delete(run.id)
+      this.forget(run)
     })
     return Effect.contextWith((context: Context.Context<R | MiniAgents.MiniAgents>) => {
       // what belongs to the call or the request that starts it is not the run's
@@ -162,6 +182,9 @@ class MemoryRuns implements Service {
     })
   }
 }
+
+/** What the ids of runs that belong together begin with, if they do. */
+const prefixOf = (id: string): string => id.slice(0, id.indexOf("/") + 1)
 
 /** How an agent is called with all of its parameters, whatever they are. */
 type Open<P, R> = (

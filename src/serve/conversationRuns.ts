@@ -46,7 +46,11 @@ export const nameOf = (id: string): string => decodeURIComponent(id.slice(id.ind
 /** The run of an agent that was started last in a conversation. */
 export const last = (agent: Named, conversation: string): Effect.Effect<Runs.Info | undefined, never, Runs.Runs> => {
   const prefix = idOf(conversation, "")
-  return Effect.map(Runs.list, (all) => all.findLast((run) => run.agent === agent.name && run.id.startsWith(prefix)))
+  return Effect.flatMap(Runs.Runs, ({ last, list }) =>
+    last === undefined
+      ? Effect.map(list, (all) => all.findLast((run) => run.agent === agent.name && run.id.startsWith(prefix)))
+      : last(agent.name, prefix)
+  )
 }
 
 /** Starts a run; who reads one that can be come back to is asked for approvals. */

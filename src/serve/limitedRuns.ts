@@ -48,6 +48,11 @@ class LimitedRuns implements Runs.Service {
     return Effect.map(this.runs.list, (all) => all.map(this.told))
   }
 
+  get last(): Runs.Service["last"] {
+    const { last } = this.runs
+    return last && ((agent, prefix) => Effect.map(last(agent, prefix), (info) => info && this.told(info)))
+  }
+
   readonly read = (
     id: string,
     from: Transcript.Position | undefined
