@@ -3,6 +3,7 @@ import { createServer, request as ask } from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { EventSource } from "eventsource"
+import { Hono } from "hono"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -47,6 +48,31 @@ const cutting = (target: string, most: number) =>
     }),
     ({ close }) => Effect.sync(close)
   )
+
+type Handler = (request: Request) => Response | Promise<Response>
+
+/** Where a function from a request to a response goes. */
+const hosts: ReadonlyArray<readonly [string, (handler: Handler) => Handler]> = [
+  ["a web handler", (handler) => handler],
+  [
+    "Hono",
+    (handler) => {
+      const app = new Hono()
+      app.all("/*", (c) => handler(c.req.raw))
+      return (request) => app.fetch(request)
+    }
+  ],
+  [
+    "a route of Next",
+    (handler) => {
+      // as in `app/[...path]/route.ts`: what a route is given beside the request is not for the handler
+      const POST = (request: Request, _: { params: Promise<object> }) => handler(request)
+      return (request) => POST(request, { params: Promise.resolve({}) })
+    }
+  ]
+]
+
+const aborting = () => new AbortController()
 
 describe("a served agent", () => {
   it.live("the EventSource of npm, behind a proxy that cuts, loses nothing and doubles nothing", () =>
@@ -130,7 +156,7 @@ describe("a served agent", () => {
     })
   )
 
-  it.live("is served by a web handler, where leaving interrupts it as well", () =>
+  it.live.each(hosts)("is served by %s, where leaving interrupts it as well", ([_, mounted]) =>
     Effect.gen(function* () {
       const ended = yield* Deferred.make<void>()
       const patient = Agent.make("Patient", (ctx) =>
@@ -146,10 +172,11 @@ describe("a served agent", () => {
         { disableLogger: true }
       )
       yield* Effect.addFinalizer(() => from(dispose))
+      const answer = mounted(handler)
       const headers = { "content-type": "application/json", host: "localhost" }
       const send = (path: string, body: unknown, more: Record<string, string> = {}) =>
-        from(() =>
-          handler(
+        from(async () =>
+          answer(
             new Request(`http://localhost${path}`, {
               method: "POST",
               headers: { ...headers, ...more },
@@ -238,7 +265,7 @@ describe("a served agent", () => {
           }).pipe(Effect.provide(FetchHttpClient.layer))
         )
         const { url } = yield* serve(Native.layer("/asker", asker))
-        const left = new AbortController()
+        const left = aborting()
         const response = yield* from(() =>
           post(`${url}/asker`, { id: "one", resumable: how === "stopping" }, {}, left.signal)
         )
