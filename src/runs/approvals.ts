@@ -6,6 +6,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
+import * as Response from "effect/ai/Response"
+import * as Tool from "effect/ai/Tool"
 import * as InteractionContext from "../InteractionContext.ts"
 import * as Approval from "../llm/agents/Approval.ts"
 import { ResponsePart, type ToolCall } from "../llm/agents/LlmMessage.ts"
@@ -46,6 +48,36 @@ export const byReader = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect
 /** A context in which calls are approved by whoever reads the run, unless the program says who decides. */
 export const addTo = <R>(context: Context.Context<R>): Context.Context<R> =>
   context.mapUnsafe.has(Approval.CurrentApprove.key) ? context : Context.add(context, Approval.CurrentApprove, approve)
+
+/** A call that an agent in another process wants to make, below a call here. */
+export interface Elsewhere {
+  /** The id of the request here. */
+  readonly approvalId: string
+  readonly call: ToolCall
+  readonly trace: ReadonlyArray<string>
+}
+
+/** Who decides about calls elsewhere: who would decide about one that is made here; nobody if nobody would. */
+export const elsewhere: Effect.Effect<((asked: Elsewhere) => Effect.Effect<typeof Answer.Type>) | undefined> =
+  Effect.contextWith((context: Context.Context<never>) => {
+    if (!context.mapUnsafe.has(Approval.CurrentApprove.key)) return Effect.undefined
+    const decide = Context.get(context, Approval.CurrentApprove)
+    return Effect.succeed(({ approvalId, call, trace }: Elsewhere) => {
+      if (decide === approve) {
+        const asks = { tool: call.name, parameters: call.parameters }
+        return Effect.provideContext(Runs.wait(signalOf(approvalId), Answer, { asks }), context)
+      }
+      const part = Response.makePart("tool-approval-request", { approvalId, toolCallId: call.id })
+      return Effect.map(
+        decide({ call, part, tool: Tool.make(call.name), trace }),
+        ({ approved, parameters, reason }): typeof Answer.Type => ({
+          approved,
+          ...(reason === undefined ? {} : { reason }),
+          ...(parameters === undefined ? {} : { parameters })
+        })
+      )
+    })
+  })
 
 const approve: Approval.Approve = ({ call, trace }) =>
   Effect.gen(function* () {

@@ -11,6 +11,7 @@ import * as Agent from "../Agent.ts"
 import type * as InteractionContext from "../InteractionContext.ts"
 import * as Message from "../Message.ts"
 import * as Transcript from "../Transcript.ts"
+import * as approvals from "../runs/approvals.ts"
 import * as remoteRun from "./remoteRun.ts"
 
 /**
@@ -60,6 +61,9 @@ export class RemoteAgentError extends Schema.TaggedError<RemoteAgentError>()("Re
  * The call is made when all of its input is there. Its replies come token by token; a connection that breaks is opened
  * again, and the reading goes on exactly where it was cut off. Interrupting the call interrupts the run on the server;
  * a run whose caller has died without a word is interrupted there after a minute.
+ *
+ * Where a tool there needs approval, whoever decides about the tools of the caller decides (`Approval`): a function of the
+ * program, or who reads the run that the call is made in. If nobody does, the call of the tool is denied.
  *
  * It fails with what the agent fails with where `error` is the schema of that, with a `Transcript.TranscriptError` for
  * any other failure of it, and with `RemoteAgentError` when it cannot be reached.
@@ -112,7 +116,9 @@ export const make = <const Fields extends Schema.Struct.Fields = {}, E = never>(
     Effect.fnUntraced(function* (ctx) {
       const messages = (yield* ctx.messages.messages).map(Message.toJson)
       const given = yield* Effect.orDie(encode(ctx.parameters)) // they were checked when it was called
-      const events = remoteRun.events({ url, token, body: { messages, parameters: given }, path: ctx.path, fail })
+      const decide = yield* approvals.elsewhere
+      const { path, trace } = ctx
+      const events = remoteRun.events({ url, token, body: { messages, parameters: given }, path, trace, decide, fail })
       yield* ctx.reply(yield* Transcript.decode(events, { classes, error }))
     })
   ) as never // the compiler does not look into what a reply of the type `E` can fail with

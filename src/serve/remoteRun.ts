@@ -1,9 +1,12 @@
 /** The events of a run on a server, over as many connections as it takes. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as HttpClient from "effect/http/HttpClient"
@@ -11,6 +14,9 @@ import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { withoutSecrets } from "../internal/address.ts"
+import { ResponsePart, ToolCall } from "../llm/agents/LlmMessage.ts"
+import * as Message from "../Message.ts"
+import * as approvals from "../runs/approvals.ts"
 import * as Transcript from "../Transcript.ts"
 
 /** What to ask for, and how to say that it failed. */
@@ -20,15 +26,21 @@ export interface Options<E> {
   readonly body: { readonly messages: ReadonlyArray<Schema.Json>; readonly parameters: Schema.Json }
   /** The path of the call here, in whose place the path of the run stands there. */
   readonly path: string
+  /** The agents that the call here came through, this one first. */
+  readonly trace: ReadonlyArray<string>
+  /** Who decides about calls of tools there, if anybody does. */
+  readonly decide: Decide | undefined
   readonly fail: (reason: string, status?: number) => E
 }
+
+type Decide = (asked: approvals.Elsewhere) => Effect.Effect<typeof approvals.Answer.Type>
 
 export const shown: (url: string) => string = withoutSecrets
 
 export const events = <E>(options: Options<E>): Stream.Stream<Transcript.Event, E, HttpClient.HttpClient> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const run = new RemoteRun(options, yield* HttpClient.HttpClient)
+      const run = new RemoteRun(options, yield* HttpClient.HttpClient, yield* Effect.scope)
       // in the scope of the stream: who leaves before the end stops the run
       yield* Effect.acquireRelease(Effect.void, () => run.stop)
       return run.events
@@ -48,6 +60,9 @@ class RemoteRun<E> {
   private readonly id = SecureRandom.uuidV4Unsafe()
   private readonly options: Options<E>
   private readonly client: HttpClient.HttpClient
+  private readonly scope: Scope.Scope
+  /** The calls of tools there, which requests for approval name by their ids. */
+  private readonly calls = new Map<unknown, Schema.JsonObject>()
   private started = false
   private ended = false
   private position: Transcript.Position | undefined = undefined
@@ -55,9 +70,10 @@ class RemoteRun<E> {
   /** Why the last connection was lost. */
   private reason = "the connection ends before the run does"
 
-  constructor(options: Options<E>, client: HttpClient.HttpClient) {
+  constructor(options: Options<E>, client: HttpClient.HttpClient, scope: Scope.Scope) {
     this.options = options
     this.client = client
+    this.scope = scope
   }
 
   /** What comes over one connection, and then over the next one, until the last event. */
@@ -92,11 +108,17 @@ class RemoteRun<E> {
   private get connect(): Effect.Effect<Stream.Stream<Transcript.Event, Lost | E>, Lost | E> {
     return Effect.suspend(() => {
       this.attempts++
-      const { body, url } = this.options
+      const { body, decide, url } = this.options
       const request =
         this.position === undefined
           ? HttpClientRequest.post(url).pipe(
-              HttpClientRequest.bodyJsonUnsafe({ ...body, id: this.id, resumable: true, linger })
+              HttpClientRequest.bodyJsonUnsafe({
+                ...body,
+                id: this.id,
+                resumable: true,
+                linger,
+                approvals: decide !== undefined
+              })
             )
           : HttpClientRequest.get(`${url}/${this.id}/events?from=${this.position}`)
       this.started = true
@@ -141,11 +163,61 @@ class RemoteRun<E> {
     const event = exit.value
     this.position = Transcript.after(this.position, event)
     if (!("at" in event)) this.ended = true
+    if (event._tag === "message") return this.whole(event)
     if (event._tag !== "open" || event.origin === undefined) return Effect.succeed(event)
-    // the outermost call there is the call of this agent here
-    const { path } = event.origin
+    return Effect.succeed({ ...event, origin: { ...event.origin, path: this.here(event.origin.path) } })
+  }
+
+  /** A path, or what begins with one: the outermost call there is the call of this agent here. */
+  private here(path: string): string {
     const below = path.includes("/") ? path.slice(path.indexOf("/")) : ""
-    return Effect.succeed({ ...event, origin: { ...event.origin, path: `${this.options.path}${below}` } })
+    return `${this.options.path}${below}`
+  }
+
+  /** A whole message, in which requests for approval and their answers have the ids that they have here. */
+  private whole(event: Extract<Transcript.Event, { _tag: "message" }>): Effect.Effect<Transcript.Event> {
+    const { message } = event
+    if (message._tag === "ToolCall") this.calls.set(message.id, message)
+    if (message._tag !== "ResponsePart") return Effect.succeed(event)
+    const { agent, model, part } = message
+    const asked = Option.getOrUndefined(decodeAsked(part))
+    const answered = Option.getOrUndefined(decodeAnswered(part))
+    const id = asked?.approvalId ?? answered?.approvalId
+    if (id === undefined) return Effect.succeed(event)
+    const approvalId = this.here(id)
+    const shown = new ResponsePart({
+      part: { ...(part as Schema.JsonObject), approvalId },
+      ...(typeof agent === "string" ? { agent } : {}),
+      ...(typeof model === "string" ? { model } : {})
+    })
+    const here: Transcript.Event = { ...event, message: Message.toJson(shown), hashKey: shown.hashKey }
+    const call = this.calls.get(asked?.toolCallId)
+    return asked === undefined || call === undefined
+      ? Effect.succeed(here)
+      : Effect.as(this.decide(id, { approvalId, call, agent }), here)
+  }
+
+  /** Has somebody here decide, who waits before anyone can see that there is something to decide, and sends the answer. */
+  private decide(
+    id: string,
+    asked: { readonly approvalId: string; readonly call: Schema.JsonObject; readonly agent: unknown }
+  ): Effect.Effect<void> {
+    const { decide, trace, url } = this.options
+    if (decide === undefined) return Effect.void
+    const { agent, approvalId } = asked
+    const { id: callId, name, parameters } = asked.call
+    const call = new ToolCall({ id: String(callId), name: String(name), parameters })
+    const through = typeof agent === "string" && agent !== trace[0] ? [agent, ...trace] : trace
+    const send = (value: Schema.Json) =>
+      this.client.execute(
+        this.authorized(HttpClientRequest.post(`${url}/${this.id}/signal`)).pipe(
+          HttpClientRequest.bodyJsonUnsafe({ name: approvals.signalOf(id), value })
+        )
+      )
+    const answer = Effect.flatMap(decide({ approvalId, call, trace: through }), (value) =>
+      Effect.ignore(Effect.scoped(Effect.retry(send(value), { times: attempts.further, schedule })))
+    )
+    return Effect.asVoid(Effect.forkIn(answer, this.scope, { startImmediately: true }))
   }
 
   private authorized(request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest {
@@ -155,6 +227,10 @@ class RemoteRun<E> {
 }
 
 const decodeLine = Schema.decodeExit(Schema.fromJsonString(Transcript.Event))
+
+const decodeAsked = Schema.decodeUnknownOption(approvals.Asked)
+const decodeAnswered = Schema.decodeUnknownOption(approvals.Answered)
+const schedule = Schedule.exponential("100 millis")
 
 const isLost = (error: unknown): error is Lost => Predicate.hasProperty(error, "lost")
 

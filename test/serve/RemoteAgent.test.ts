@@ -10,9 +10,11 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import { Agent, Message, MessagePromise, MiniAgents, Transcript } from "miniagents"
+import { Approval } from "miniagents/llm"
 import { Runs } from "miniagents/runs"
 import { Native, RemoteAgent } from "miniagents/serve"
-import { serve } from "./Server.ts"
+import { deleter } from "./Assistant.ts"
+import { events, post, serve } from "./Server.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.String }) {}
 class Review extends Message.Class<Review>()("Review", { stars: Schema.Int }) {}
@@ -180,5 +182,65 @@ describe("RemoteAgent", () => {
       assert.instanceOf(error, Transcript.TranscriptError)
       assert.include(error.message, "Refused")
     }).pipe(Effect.provide(clients))
+  )
+
+  it.live("what needs approval there is decided by whom the program here names, and by nobody unless it does", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(Native.layer("/deleter", deleter))
+      const remote = RemoteAgent.make("Deleter", { url: `${url}/deleter` })
+      const asked: Array<string> = []
+      const decide: Approval.Approve = ({ call, trace }) => {
+        asked.push(`${trace.join(" <- ")} wants ${call}`)
+        return Effect.succeed(call.id === "delete-a" ? Approval.approved : Approval.denied("not this one"))
+      }
+      const outcome = (messages: ReadonlyArray<Message.Message>) =>
+        messages.flatMap((message) => (message._tag === "ToolResult" ? [String(message)] : []))
+      const decided = yield* Effect.flatMap(remote.trigger("all"), ({ messages }) => messages).pipe(
+        Approval.withApproval(decide)
+      )
+      assert.deepStrictEqual(outcome(decided).slice(0, 1), ["a is gone"])
+      assert.include(outcome(decided)[1], "not this one")
+      assert.sameMembers(asked, ['Deleter wants DeleteFile({"path":"a"})', 'Deleter wants DeleteFile({"path":"b"})'])
+      const denied = yield* Effect.flatMap(remote.trigger("all"), ({ messages }) => messages)
+      assert.notInclude(outcome(denied).join(), "gone")
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("what needs approval there is asked of who reads the run here, through any number of servers", () =>
+    Effect.gen(function* () {
+      const last = yield* serve(Native.layer("/deleter", deleter))
+      const middle = yield* serve(
+        Native.layer("/deleter", RemoteAgent.make("Deleter", { url: `${last.url}/deleter` })).pipe(
+          Layer.provide(FetchHttpClient.layer)
+        )
+      )
+      const front = RemoteAgent.make("Deleter", { url: `${middle.url}/deleter` })
+      const { context, url } = yield* serve(Native.layer("/front", front).pipe(Layer.provide(FetchHttpClient.layer)))
+      const call = { id: "r", resumable: true, approvals: true }
+      yield* Effect.promise(async () => events(await post(`${url}/front`, call), 1))
+      for (const path of ["a", "b"]) {
+        const signal = `approval:Deleter/delete-${path}`
+        const info = yield* Effect.repeat(Effect.provideContext(Runs.get("r"), context), {
+          until: ({ waiting }) => waiting.includes(signal)
+        })
+        assert.deepInclude(info.waits.find(({ name }) => name === signal)?.asks, { tool: "DeleteFile" })
+        const answer = { name: signal, value: { approved: path === "a" } }
+        assert.strictEqual((yield* Effect.promise(() => post(`${url}/front/r/signal`, answer))).status, 204)
+      }
+      const said = yield* Effect.promise(async () => events(await fetch(`${url}/front/r/events`)))
+      const parts = said.flatMap(({ event }) =>
+        event._tag === "message" && event.message._tag === "ResponsePart"
+          ? [event.message.part as { approvalId: string }]
+          : []
+      )
+      assert.deepStrictEqual([...new Set(parts.map(({ approvalId }) => approvalId))].sort(), [
+        "Deleter/delete-a",
+        "Deleter/delete-b"
+      ])
+      const results = said.flatMap(({ event }) =>
+        event._tag === "message" && event.message._tag === "ToolResult" ? [event.message.isFailure] : []
+      )
+      assert.deepStrictEqual(results, [false, true])
+    })
   )
 })
