@@ -5,12 +5,14 @@ import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import type * as Terminal from "effect/Terminal"
 import * as Console from "../console/console.ts"
 import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as Message from "../Message.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import type { Settings } from "./command.ts"
+import * as Markdown from "./markdown.ts"
 import * as Model from "./model.ts"
 import { misuse, Refusal, refuse } from "./refusal.ts"
 
@@ -20,7 +22,7 @@ export interface Question extends Settings {
 
 export const run = (
   question: Question
-): Effect.Effect<void, Refusal | PlatformError, FileSystem.FileSystem | Stdio.Stdio> =>
+): Effect.Effect<void, Refusal | PlatformError, FileSystem.FileSystem | Stdio.Stdio | Terminal.Terminal> =>
   Effect.gen(function* () {
     const choice = yield* Model.choose(question)
     const text = yield* textOf(question.words)
@@ -50,17 +52,27 @@ const textOf = (words: ReadonlyArray<string>): Effect.Effect<string, Refusal | P
 /** Writes the answer as it comes; what the model thinks is no answer. However it ends, its last line does. */
 const show = <E>(
   replies: MessageSequence.MessageSequence<E>
-): Effect.Effect<void, E | PlatformError, MiniAgents.MiniAgents | Stdio.Stdio> =>
+): Effect.Effect<void, E | PlatformError, MiniAgents.MiniAgents | Stdio.Stdio | Terminal.Terminal> =>
   Effect.gen(function* () {
-    const visible = yield* Console.visible
+    const shown = yield* Markdown.render("39", 0)
     let answers = 0
     const tokens = replies.pipe(
       Stream.filter(({ known }) => known._tag === "Assistant"),
       Stream.flatMap((promise) => {
         const before = answers++ === 0 ? "" : "\n\n"
-        return Stream.concat(Stream.make(before), Stream.map(Console.whole(promise), visible))
+        return Stream.concat(Stream.make(before), shown(Console.whole(promise)))
       })
     )
+    const isTerminal = yield* (yield* Stdio.Stdio).stdoutIsTerminal
     const endLine = Effect.suspend(() => (answers === 0 ? Effect.void : Console.write("\n")))
-    yield* Effect.ensuring(Console.writeAll(tokens), Effect.ignore(endLine))
+    const markStop = isTerminal
+      ? Effect.andThen(
+          endLine,
+          Effect.suspend(() => Console.write("[stopped]"))
+        )
+      : Effect.void
+    yield* Console.writeAll(tokens).pipe(
+      Effect.onInterrupt(() => Effect.ignore(markStop)),
+      Effect.ensuring(Effect.ignore(endLine))
+    )
   })

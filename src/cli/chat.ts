@@ -1,5 +1,6 @@
 /** `miniagents chat`: a conversation that is kept in a file. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,10 +12,11 @@ import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import type * as Terminal from "effect/Terminal"
 import * as Agent from "../Agent.ts"
 import * as Console from "../console/console.ts"
 import * as ConsoleInput from "../console/ConsoleInput.ts"
-import * as ConsoleOutput from "../console/ConsoleOutput.ts"
+import { output } from "../console/output.ts"
 import * as Dialog from "../agents/Dialog.ts"
 import * as History from "../history/History.ts"
 import * as LineEditor from "../console/LineEditor.ts"
@@ -31,6 +33,7 @@ import * as Message from "../Message.ts"
 import * as MessagePromise from "../MessagePromise.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import type { Settings } from "./command.ts"
+import * as Markdown from "./markdown.ts"
 import * as Model from "./model.ts"
 import * as PipeInput from "./pipeInput.ts"
 import { misuse, type Refusal, refuse } from "./refusal.ts"
@@ -44,7 +47,7 @@ export interface Conversation extends Settings {
 
 export const run = (
   conversation: Conversation
-): Effect.Effect<void, Refusal | PlatformError, FileSystem.FileSystem | Path.Path | Stdio.Stdio> =>
+): Effect.Effect<void, Refusal | PlatformError, FileSystem.FileSystem | Path.Path | Stdio.Stdio | Terminal.Terminal> =>
   Effect.gen(function* () {
     const choice = yield* Model.choose(conversation)
     const stdio = yield* Stdio.Stdio
@@ -54,7 +57,7 @@ export const run = (
     const isNew = !(yield* (yield* FileSystem.FileSystem).exists(file))
     const history = yield* MarkdownHistory.makeHistory({ file })
     const user = User.make({
-      output: ConsoleOutput.make(),
+      output: output({}, Markdown.show),
       input: ConsoleInput.make({ greeting: "" }),
       history: History.agent("MarkdownHistory", history)
     })
@@ -113,21 +116,29 @@ const stoppable = <E, R, R2>(
     Effect.gen(function* () {
       const stop = yield* LineEditor.Stop
       const spinner = yield* Effect.forkChild(Spinner.turn)
+      const began = yield* Clock.currentTimeMillis
       const calling = Effect.provide(model.call<Upstream>(), yield* connected)
       const call = yield* budget === undefined ? calling : Budget.withBudget(budget)(calling)
       yield* call.send(ctx.messages)
       const replies = yield* call.replies()
       yield* Effect.forkChild(Effect.andThen(stop.pressed, call.interrupt))
+      let said = false
       const pass = (promise: MessagePromise.MessagePromise<unknown>) =>
         Effect.gen(function* () {
           yield* Fiber.interrupt(spinner)
+          said = true
           yield* ctx.reply(yield* asFarAsItGoes(promise))
         })
       yield* Effect.exit(Stream.runForEach(replies, pass))
       const exit = yield* Effect.exit(replies.messages)
       yield* Fiber.interrupt(spinner)
-      if (budget !== undefined) yield* ctx.reply(Message.text(spent(yield* budget.usage), History.noHistory))
-      if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+      const isStopped = Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+      if (isStopped && said) yield* ctx.reply(Message.text("[stopped]", History.noHistory))
+      if (budget !== undefined) {
+        const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+        yield* ctx.reply(Message.text(spent(yield* budget.usage, seconds), History.noHistory))
+      }
+      if (Exit.isSuccess(exit) || isStopped) return
       const failure = Cause.squash(exit.cause)
       const refusal = refuse(1)(failure instanceof Error ? failure : { message: String(failure) })
       if (!isTerminal) return yield* refusal
@@ -158,10 +169,11 @@ const asFarAsItGoes = <E>(promise: MessagePromise.MessagePromise<E>) => {
   )
 }
 
-const spent = ({ cacheReadTokens, cost, inputTokens, outputTokens }: Budget.Spent): string => {
+const spent = ({ cacheReadTokens, cost, inputTokens, outputTokens }: Budget.Spent, seconds: number): string => {
   const cached = inputTokens === 0 ? 0 : Math.round((cacheReadTokens / inputTokens) * 100)
   const dollars = cost > 0 ? `, $${cost.toFixed(4)}` : ""
-  return `[so far: ${inputTokens} tokens read (${cached} % cached), ${outputTokens} written${dollars}]`
+  const read = `${inputTokens} tokens read (${cached} % cached), ${outputTokens} written${dollars}`
+  return `[so far: ${read}; this answer took ${seconds.toFixed(1)} s]`
 }
 
 const failureOf = (reason: string): Message.Failure =>

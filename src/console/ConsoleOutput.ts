@@ -3,15 +3,11 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Stdio from "effect/Stdio"
-import * as Stream from "effect/Stream"
 import type * as Agent from "../Agent.ts"
 import type { Upstream } from "../InteractionContext.ts"
-import type * as Message from "../Message.ts"
-import * as Console from "./console.ts"
-import * as PassThrough from "../agents/PassThrough.ts"
+import { output, plainly } from "./output.ts"
 
 /**
  * How messages are shown.
@@ -66,30 +62,5 @@ export interface Options {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options: Options = {}): Agent.Agent<{}, Upstream | PlatformError, Stdio.Stdio> => {
-  const { defaultName = "assistant", names = true, style = Console.green } = options
-  return PassThrough.make("ConsoleOutput", (promise) =>
-    Effect.gen(function* () {
-      const paint = yield* Console.painter
-      const visible = yield* Console.visible
-      const { known } = promise
-      const name = names ? `${speakerOf(known, defaultName).toUpperCase()}: ` : ""
-      // of a message that fails the line is ended all the same; whoever reads it on meets the failure
-      const tokens = Stream.catchCause(promise, () => Stream.empty)
-      const texts = Stream.map(Stream.concat(Stream.make(name), Console.whole(tokens)), visible)
-      const painted = Stream.map(texts, (text) => paint(text, styles.get(known._tag ?? "") ?? style))
-      yield* Console.writeAll(Stream.concat(painted, Stream.make("\n\n")))
-    })
-  )
-}
-
-/** What is shown in another colour, whatever was said. */
-const styles: ReadonlyMap<string, string> = new Map([
-  ["Failure", Console.red],
-  ["Reasoning", Console.dim]
-])
-
-const speakerOf = (known: Message.KnownFields, defaultName: string): string =>
-  known._tag === "Reasoning"
-    ? `${known.agent ?? defaultName} (thinking)`
-    : (known.agent ?? (known._tag === "User" || known._tag === "System" ? known._tag : defaultName))
+export const make = (options: Options = {}): Agent.Agent<{}, Upstream | PlatformError, Stdio.Stdio> =>
+  output(options, plainly)

@@ -33,6 +33,8 @@ export const key = {
   ctrl: (letter: string) => String.fromCharCode(letter.charCodeAt(0) & 0x1f)
 } as const
 
+const colorOf = (cell: headless.IBufferCell): number => (cell.isFgDefault() ? -1 : cell.getFgColor())
+
 export class Terminal {
   /** All that the program wrote. */
   written = ""
@@ -105,12 +107,23 @@ export class Terminal {
 
   /** The colour of the first place where this stands, as the number of the palette, and whether it is dim. */
   readonly styleOf = (text: string): { readonly color: number; readonly dim: boolean } => {
+    const cell = this.cellOf(text)
+    return { color: colorOf(cell), dim: cell.isDim() !== 0 }
+  }
+
+  /** How a text on the screen stands out. */
+  readonly looks = (text: string) => {
+    const cell = this.cellOf(text)
+    return { bold: cell.isBold() !== 0, underline: cell.isUnderline() !== 0, color: colorOf(cell) }
+  }
+
+  private cellOf(text: string): headless.IBufferCell {
     const buffer = this.emulator.buffer.active
     for (let y = 0; y < buffer.length; y++) {
       const line = buffer.getLine(y)
       const x = line?.translateToString().indexOf(text) ?? -1
       const cell = x < 0 ? undefined : line?.getCell(x)
-      if (cell !== undefined) return { color: cell.isFgDefault() ? -1 : cell.getFgColor(), dim: cell.isDim() !== 0 }
+      if (cell !== undefined) return cell
     }
     throw this.complaint(text, "it is not there")
   }

@@ -63,7 +63,10 @@ describe("miniagents chat", () => {
       asked.finish(`answer ${said}`, usage)
       await terminal.until(new RegExp(`answer ${said}[^]*written[^]*USER:$`))
     }
-    assert.match(terminal.screen, /\[so far: 2000 tokens read \(25 % cached\), 20 written, \$0\.0003\]/)
+    assert.match(
+      terminal.screen.replace(/\s+/g, " "),
+      /\[so far: 2000 tokens read \(25 % cached\), 20 written, \$0\.0003; this answer took \d+\.\d s\]/
+    )
     assert.notInclude(history(), "so far")
   })
 
@@ -91,7 +94,7 @@ describe("miniagents chat", () => {
     next.think("Hm")
     await terminal.until("ASSISTANT (THINKING): Hm")
     terminal.type(key.ctrl("C"))
-    await terminal.until(/Hm\n\nUSER:$/)
+    await terminal.until(/Hm\n\nASSISTANT: \[stopped\]\n\nUSER:$/)
     terminal.type(`well?${key.enter}`)
     assert.deepStrictEqual((await server.asked()).messages.slice(2), ["user: sure?", "user: well?"])
     assert.notInclude(history(), "Let me")
@@ -110,6 +113,40 @@ describe("miniagents chat", () => {
     again.refuse(500, "out of order")
     await terminal.until(/out of order[^]*\n\nUSER:$/)
     assert.notInclude(history(), "out of order")
+  })
+
+  it("shows Markdown as a person reads it, while it comes, and keeps it as it was written", async () => {
+    const { asked, terminal } = await asking({ columns: 40 })
+    const said =
+      "# Two ways\n\n- use `fork_all` or **nothing** that the edge would break\n- wait\n\n```ts\nrun( 1 )\n```\n"
+    for (const piece of said.match(/[^]{1,3}/g)!) asked.say(piece)
+    await terminal.until("run( 1 )")
+    assert.deepStrictEqual(["Two ways", "use ", "fork_all", "nothing", "run("].map(terminal.looks), [
+      { bold: true, underline: true, color: 10 },
+      { bold: false, underline: false, color: 10 },
+      { bold: false, underline: false, color: 14 },
+      { bold: true, underline: false, color: 10 },
+      { bold: false, underline: false, color: 14 }
+    ])
+    asked.finish("It is some_snake_case, list[0][1], and 2*3.")
+    const screen = await terminal.until(/3\.\n\nUSER:$/)
+    assert.include(
+      screen,
+      lines(
+        "ASSISTANT:",
+        "Two ways",
+        "",
+        "• use fork_all or nothing that the edge",
+        "  would break",
+        "• wait",
+        "",
+        "  run( 1 )",
+        "",
+        "It is some_snake_case, list[0][1], and",
+        "2*3."
+      )
+    )
+    assert.include(history(), "- use `fork_all` or **nothing** that")
   })
 
   it("does not let what the model says steer the terminal", async () => {
@@ -148,7 +185,7 @@ describe("stopping an answer with Ctrl+C", () => {
     await terminal.until("ASSISTANT: As I was say")
     terminal.type(key.ctrl("C"))
     await asked.hungUp
-    await terminal.until(/ASSISTANT: As I was say\n\nUSER:$/)
+    await terminal.until(/ASSISTANT: As I was say\n\nASSISTANT: \[stopped\]\n\nUSER:$/)
     terminal.type(`go on${key.enter}`)
     const next = await server.asked()
     assert.deepStrictEqual(next.messages, ["user: hi", "assistant: As I was say", "user: go on"])
@@ -174,7 +211,7 @@ describe("stopping an answer with Ctrl+C", () => {
     asked.say("Well")
     await terminal.until("Well")
     terminal.type(`no, wait${key.enter}${key.ctrl("C")}`)
-    await terminal.until(/Well\n\nUSER: no, wait$/)
+    await terminal.until(/Well\n\nASSISTANT: \[stopped\]\n\nUSER: no, wait$/)
     terminal.type(`!${key.enter}`)
     assert.strictEqual((await server.asked()).messages.at(-1), "user: no, wait!")
   })
@@ -184,7 +221,9 @@ describe("stopping an answer with Ctrl+C", () => {
     asked.say("Well")
     await terminal.until("Well")
     terminal.type(key.ctrl("C") + key.ctrl("C"))
-    await terminal.until(lines("ASSISTANT: Well", "", "USER:", "Press Ctrl+C again to end the conversation."))
+    await terminal.until(
+      lines("ASSISTANT: Well", "", "ASSISTANT: [stopped]", "", "USER:", "Press Ctrl+C again to end the conversation.")
+    )
     terminal.type(`more${key.enter}`)
     assert.strictEqual((await server.asked()).messages.at(-1), "user: more")
   })
@@ -220,6 +259,6 @@ describe("miniagents ask in a terminal", () => {
     terminal.type(key.ctrl("C"))
     await asked.hungUp
     assert.strictEqual(await terminal.exited, 130)
-    assert.strictEqual(terminal.written, "half^C\r\n")
+    assert.strictEqual(terminal.screen, "half^C\n[stopped]")
   })
 })
