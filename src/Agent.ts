@@ -55,7 +55,7 @@ export interface Agent<P, E, R> extends InteractionContext.AgentInfo {
     never,
     MiniAgents.MiniAgents | R
   >
-  /** Calls the agent and keeps the call open. `I` is what the input still to be sent may fail with: nothing, unless said. */
+  /** Calls the agent and keeps the call open. `I` is what the input still to be sent may fail with, nothing by default. */
   readonly call: <I = never, const O extends CallOptions = {}>(
     ...args: {} extends P ? [parameters?: P, options?: O] : [parameters: P, options?: O]
   ) => Effect.Effect<AgentCall.AgentCall<RepliesError<E, I, O>, I>, never, MiniAgents.MiniAgents | R>
@@ -84,7 +84,7 @@ export interface Any extends InteractionContext.AgentInfo {
 export type ParametersOf<A> = PartsOf<A>[0]
 
 /**
- * What an agent can fail with, `Upstream` included.
+ * The errors that an agent can fail with, `Upstream` included.
  *
  * @since 0.1.0
  * @category type helpers
@@ -92,7 +92,7 @@ export type ParametersOf<A> = PartsOf<A>[0]
 export type ErrorOf<A> = PartsOf<A>[1]
 
 /**
- * What the agents among these values require, beside the runtime.
+ * The services that the agents among these values require, beside the runtime.
  *
  * @since 0.1.0
  * @category type helpers
@@ -114,7 +114,7 @@ type PartsOfService<A, Body> = A extends { readonly fork: (...args: never) => Ag
   : never
 
 /**
- * What one call does differently from the runtime's defaults.
+ * Choices for one call that differ from the defaults of the runtime.
  *
  * @since 0.1.0
  * @category models
@@ -127,7 +127,7 @@ export interface CallOptions {
 }
 
 /**
- * What a fork changes.
+ * The name, the description and the parameters that a fork gives to a copy of an agent.
  *
  * @since 0.1.0
  * @category models
@@ -139,20 +139,20 @@ export interface ForkOptions<Q> {
 }
 
 /**
- * What an agent is made with, besides its name and its body.
+ * Options of an agent, besides its name and its body.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options<Fields extends Schema.Struct.Fields> {
-  /** What the agent does, for people and for models that are to choose among agents. */
+  /** A sentence on what the agent does, for people and for models that choose among agents. */
   readonly description?: string
   /** The fields of its parameters. Prefer `Schema.Finite` and `Schema.Int` to `Schema.Number`, for models too. */
   readonly parameters?: Fields
 }
 
 /**
- * What the replies to a call fail with: `Upstream` becomes the error of its input, and errors taken as messages vanish.
+ * The errors that the replies to a call fail with: `Upstream` becomes the error of its input, and errors taken as messages vanish.
  *
  * @since 0.1.0
  * @category models
@@ -170,7 +170,7 @@ export type RepliesError<E, I, O> = O extends { readonly errorsAsMessages: true 
 export type RepliedErrors<R> = R extends InteractionContext.Replies<infer E> ? E : never
 
 /**
- * What a body requires of its caller.
+ * The services that a body requires of its caller.
  *
  * @since 0.1.0
  * @category models
@@ -322,7 +322,7 @@ const named = (name: string, value: unknown): PropertyDescriptor => ({
 })
 
 /**
- * What an agent that is a service is made with, besides its name.
+ * Options of an agent that is a service, besides its name.
  *
  * @since 0.1.0
  * @category models
@@ -332,7 +332,7 @@ export interface ServiceOptions<
   Err extends Schema.Constraint,
   Classes extends ReadonlyArray<Message.AnyClass> = []
 > extends Options<Fields> {
-  /** What its implementations may fail with. */
+  /** The errors that its implementations may fail with. */
   readonly error?: Err
   /** The message classes of its own that it is sent or replies with, so that they can leave the process. */
   readonly messages?: Classes
@@ -377,7 +377,7 @@ type Allowed<Replied, E> = [Replied] extends [E | InteractionContext.Upstream]
   : { readonly "the replies can fail with": Exclude<Replied, E | InteractionContext.Upstream> }
 
 /**
- * What stands behind an agent that is a service.
+ * The agent that a Layer puts behind an agent that is a service.
  *
  * @since 0.1.0
  * @category models

@@ -25,7 +25,7 @@ export interface AgentCall<out E = never, in I = never> {
   readonly sendOutOfOrder: (input: MessageInput<I>) => Effect.Effect<void>
   /** Ends the input. */
   readonly finish: Effect.Effect<void>
-  /** What the agent replies. It ends the input, unless told not to: an agent that waits for more does not end then. */
+  /** Gives the replies of the agent. It also ends the input, which `finish: false` prevents: an agent that waits for more does not end then. */
   readonly replies: (options?: { readonly finish?: boolean }) => Effect.Effect<MessageSequence.MessageSequence<E>>
   /** Whether the input was ended. */
   readonly isFinished: Effect.Effect<boolean>

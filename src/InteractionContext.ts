@@ -13,7 +13,7 @@ declare const UpstreamId: unique symbol
 declare const RepliesId: unique symbol
 
 /**
- * What reading `ctx.messages` fails with: whatever the input of the caller fails with, who sees that instead. It exists
+ * The error that reading `ctx.messages` fails with: whatever the input of the caller fails with, who sees that instead. It exists
  * in types alone.
  *
  * @since 0.1.0
@@ -106,7 +106,7 @@ export interface WaitOptions {
 export const InteractionContext: Context.Service<InteractionContext, InteractionContext> = Service
 
 /**
- * An agent by name.
+ * The name and the description of an agent.
  *
  * @since 0.1.0
  * @category models
@@ -117,7 +117,7 @@ export interface AgentInfo {
 }
 
 /**
- * What an agent does with a call.
+ * The body of an agent, which gets the running call.
  *
  * @since 0.1.0
  * @category models

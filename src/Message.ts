@@ -220,7 +220,7 @@ const Parts: Schema.optionalKey<Schema.$Array<Schema.Union<readonly [typeof Text
 )
 
 /**
- * What a person said. Where there is more than a text, `parts` has all of it in its order, and `content` the texts alone;
+ * The words of a person. Where there is more than a text, `parts` has all of it in its order, and `content` the texts alone;
  * what it prints as shows the files as Markdown.
  *
  * @since 0.1.0
@@ -264,7 +264,7 @@ type Counted = "inputTokens" | "outputTokens" | "cacheReadTokens" | "cacheWriteT
 export type Usage = (typeof Usage)["Type"]
 
 /**
- * What a model said: the agent and the model that did, in which step (request) of the agent's run, from 1, why it
+ * The words of a model: the agent and the model that did, in which step (request) of the agent's run, from 1, why it
  * stopped, the id that the provider gave the response, and how many tokens it took. `options` has what the provider
  * wants back with the text in the next request, under the provider's name; what else a provider said of the response is
  * in the `metadata`, under its name too. Images that a model made are `parts`, as those of `User` are.
@@ -401,7 +401,7 @@ export type Builtin =
   | Page
 
 /**
- * What can be known of a message before its content: the tag of its class (`Text` unless said), any of its fields but
+ * The fields of a message that are known before its content: the tag of its class (`Text` by default), any of its fields but
  * the content, and whether it is an aside.
  *
  * @since 0.1.0
@@ -424,7 +424,7 @@ type KnownAssistant = { readonly _tag: "Assistant"; readonly aside?: boolean } &
 export type KnownFields = Partial<Omit<KnownAssistant, "_tag">> & { readonly _tag?: string }
 
 /**
- * A plain message.
+ * Makes a message that is nothing but text.
  *
  * @since 0.1.0
  * @category constructors
@@ -450,7 +450,7 @@ export const text = (content: string, metadata?: Metadata): Text =>
 export const user = (content: Said, metadata?: Metadata): User => new User(saidFields(content, metadata))
 
 /**
- * What somebody says: a text, or texts and files in their order.
+ * The content of a message: a text, or texts and files in their order.
  *
  * @since 0.1.0
  * @category models
@@ -474,7 +474,7 @@ export const system = (content: string, metadata?: Metadata): System => new Syst
 export const assistant = (content: Said, metadata?: Metadata): Assistant => new Assistant(saidFields(content, metadata))
 
 /**
- * What is known of a file beside its content.
+ * The name and other facts of a file beside its content.
  *
  * @since 0.1.0
  * @category models
@@ -484,7 +484,7 @@ export interface FileOptions {
   readonly mediaType?: string
   readonly fileName?: string
   readonly metadata?: Metadata
-  /** What a provider is told with it, as in `{ openai: { detail: "low" } }`. */
+  /** Options for a provider that are sent with it, as in `{ openai: { detail: "low" } }`. */
   readonly options?: { readonly [provider: string]: Schema.JsonObject }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What can be sent to an agent or replied by one.
+ * Everything that can be sent to an agent or replied by one.
  *
  * @since 0.1.0
  */
@@ -43,7 +43,7 @@ interface NotEffect {
 }
 
 /**
- * What reading an input can fail with.
+ * The errors that reading an input can fail with.
  *
  * @since 0.1.0
  * @category models

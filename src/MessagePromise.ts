@@ -66,12 +66,12 @@ export interface Origin {
  */
 export type Options<E = never, R = never> =
   | {
-      /** The class of the message (`Text` unless said) and what is known of it before its content. */
+      /** The class of the message (`Text` by default) and what is known of it before its content. */
       readonly known?: Message.Known
       readonly whole?: undefined
     }
   | {
-      /** What is known of the message before its content. */
+      /** The fields of the message that are known before its content. */
       readonly known?: Message.KnownFields
       /** Makes the message, of any class, of the whole text when the tokens have ended. */
       readonly whole: (text: string) => Effect.Effect<Message.Message, E, R>

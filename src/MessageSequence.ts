@@ -64,7 +64,7 @@ export type Part<E = never> = MessagePromise.MessagePromise<E> | MessageSequence
  */
 export interface SingleOptions {
   /**
-   * What stands between two messages.
+   * The text between two messages.
    *
    * @default "\n\n"
    */

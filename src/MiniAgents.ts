@@ -53,7 +53,7 @@ export interface Options<out R = never> {
 export class MiniAgents extends Context.Service<MiniAgents, Runtime>()("miniagents/MiniAgents") {}
 
 /**
- * What the service holds.
+ * The parts of a runtime that other modules of the library work with.
  *
  * @since 0.1.0
  * @category models

@@ -14,7 +14,7 @@ import * as Observers from "./internal/observers.ts"
 import type * as Message from "./Message.ts"
 
 /**
- * What sees the calls of a runtime.
+ * Sees the calls of a runtime without being a reader of them.
  *
  * @since 0.1.0
  * @category models
@@ -46,9 +46,9 @@ export interface Call {
   readonly parameters: unknown
   /** The parameters as JSON, by the agent's schema. */
   readonly encodedParameters: Schema.Json
-  /** What was sent, to be watched. */
+  /** The messages that were sent, to be watched. */
   readonly input: MessageSequence
-  /** What the agent replies, to be watched. */
+  /** The replies of the agent, to be watched. */
   readonly replies: MessageSequence
   /** Waits until the agent's body starts; for ever, if it never does. */
   readonly started: Effect.Effect<void>

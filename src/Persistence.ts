@@ -23,7 +23,7 @@ import * as MiniAgents from "./MiniAgents.ts"
 export type Hook<E = never, R = never> = (messages: ReadonlyArray<Message.Message>) => Effect.Effect<void, E, R>
 
 /**
- * What else is kept, and what is not.
+ * Options for what else is kept, and what is not.
  *
  * @since 0.1.0
  * @category models
@@ -60,7 +60,7 @@ export interface CallEntry {
 }
 
 /**
- * A persistence hook failed. The messages are kept and given to it again with the next batch, by the next
+ * The failure of a persistence hook, with its cause. The messages are kept and given to it again with the next batch, by the next
  * `Persistence.persist`, and when the runtime closes.
  *
  * @since 0.1.0
@@ -69,7 +69,7 @@ export interface CallEntry {
 export const PersistError = Persister.PersistError
 
 /**
- * A persistence hook failed.
+ * The failure of a persistence hook, with its cause.
  *
  * @since 0.1.0
  * @category errors

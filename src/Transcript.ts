@@ -55,7 +55,7 @@ export const Origin: Schema.Struct<{ readonly path: Schema.String; readonly agen
 })
 
 /**
- * What a message or a sequence failed with, as it leaves the process: the tag and the text of the error, and the agents
+ * The failure of a message or a sequence, as it leaves the process: the tag and the text of the error, and the agents
  * it came through, the innermost first.
  *
  * **Details**
@@ -81,7 +81,7 @@ export const Failure: Schema.Struct<{
 })
 
 /**
- * What a message or a sequence failed with, as it leaves the process.
+ * The failure of a message or a sequence, as it leaves the process.
  *
  * @since 0.1.0
  * @category models
@@ -228,7 +228,7 @@ export const Reason: Schema.TaggedUnion<{
 export type Reason = typeof Reason.Type
 
 /**
- * What a sequence made of a transcript fails with, beside the errors whose schema `decode` was given and those of the
+ * The error that a sequence made of a transcript fails with, beside the errors whose schema `decode` was given and those of the
  * stream of events.
  *
  * @since 0.1.0

@@ -25,7 +25,7 @@ export const AWAIT: unique symbol = Symbol.for("~miniagents/Chain/AWAIT")
 export const CLEAR: unique symbol = Symbol.for("~miniagents/Chain/CLEAR")
 
 /**
- * What a chain or a loop is made of: agents, `AWAIT` and `CLEAR`. A member that is `undefined` is left out.
+ * The members of a chain or a loop: agents, `AWAIT` and `CLEAR`. A member that is `undefined` is left out.
  *
  * @since 0.1.0
  * @category models
@@ -44,7 +44,7 @@ export interface Options {
 }
 
 /**
- * What a chain of these members can fail with, when what comes in can fail with `In`.
+ * The errors that a chain of these members can fail with, when what comes in can fail with `In`.
  *
  * @since 0.1.0
  * @category models
@@ -78,7 +78,7 @@ export type Ready<M> = [Agent.ParametersOf<M>] extends [never]
     : { readonly "give its parameters with `fork`": Agent.ParametersOf<M> }
 
 /**
- * What flows from one member to the next can fail with `flow`; what members failed with while they were awaited is
+ * The errors inside of a chain: what flows from one member to the next can fail with `flow`; what members failed with while they were awaited is
  * in `failed`.
  *
  * @since 0.1.0

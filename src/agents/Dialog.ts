@@ -12,7 +12,7 @@ import * as Loop from "./Loop.ts"
 import * as Prompt from "./Prompt.ts"
 
 /**
- * Who talks with whom.
+ * The two agents that talk with each other.
  *
  * @since 0.1.0
  * @category models

@@ -24,7 +24,7 @@ export interface Options {
   /** The path; folders on the way are made. What was in the file is replaced. */
   readonly file: string
   /**
-   * What stands between two messages.
+   * The text between two messages.
    *
    * @default a blank line
    */

@@ -28,7 +28,7 @@ export const AWAIT: typeof Chain.AWAIT = Chain.AWAIT
 export const CLEAR: typeof Chain.CLEAR = Chain.CLEAR
 
 /**
- * What a loop of these members can fail with, when what comes in can fail with `In`: what its `AWAIT`s meet, in the
+ * The errors that a loop of these members can fail with, when what comes in can fail with `In`: what its `AWAIT`s meet, in the
  * first turn and in all later ones.
  *
  * @since 0.1.0

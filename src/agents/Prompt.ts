@@ -11,7 +11,7 @@ import type { Upstream } from "../InteractionContext.ts"
 import type { ErrorOf, MessageInput } from "../MessageInput.ts"
 
 /**
- * What is put around the messages.
+ * The messages that are put around those of the input.
  *
  * @since 0.1.0
  * @category models

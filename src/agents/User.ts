@@ -11,7 +11,7 @@ import * as Chain from "./Chain.ts"
 import { type Role, saidBy } from "./saidBy.ts"
 
 /**
- * What a user is made of; each part may be absent.
+ * The parts of a user, each of which may be absent.
  *
  * @since 0.1.0
  * @category models

@@ -78,7 +78,7 @@ export type Profile = Connection.Profile<AnthropicMessages.Params>
 export type Connected = Connection.Connection<Sdk, AnthropicMessages.Params>
 
 /**
- * The client.
+ * The client of Anthropic's API, as a service.
  *
  * @since 0.1.0
  * @category services
@@ -86,7 +86,7 @@ export type Connected = Connection.Connection<Sdk, AnthropicMessages.Params>
 export class Client extends Context.Service<Client, Connected>()("miniagents/Anthropic") {}
 
 /**
- * Anthropic itself.
+ * The profile of Anthropic's own API.
  *
  * @since 0.1.0
  * @category constructors
@@ -161,7 +161,7 @@ type Anthropic = Compatible<"anthropic", Client>
 const provider: Anthropic = Provider.define({ title: "Anthropic", profile, protocol, client: Client })
 
 /**
- * What goes over the configuration of a model for the requests made within; see `Anthropic.withConfig`.
+ * Settings that go over the configuration of a model for the requests made within; see `Anthropic.withConfig`.
  *
  * @since 0.1.0
  * @category references

@@ -81,7 +81,7 @@ export interface Options<in P> {
    */
   readonly durable?: boolean | undefined
   /**
-   * What calls belong together, made of their parameters: calls with the same key run in the same process, one after the
+   * The key of the calls that belong together, made of their parameters: calls with the same key run in the same process, one after the
    * other unless `concurrency` is more than 1. Without it each call runs wherever it may.
    */
   readonly key?: ((parameters: P) => string) | undefined
@@ -170,7 +170,7 @@ export const layer = <
   return made as Layer.Layer<never, never, Self | MiniAgents.MiniAgents | Sharding.Sharding | Keeper<O>> // what it needs says `durable`
 }
 
-/** What calls are kept in, where they are kept. */
+/** The service that keeps calls, where they are kept. */
 type Keeper<O> = O extends { readonly durable: true } ? Runs.Runs | DurableRuns.DurableRuns : never
 
 /**

@@ -21,9 +21,9 @@ import * as Loop from "../agents/Loop.ts"
  * @category models
  */
 export interface Options {
-  /** What stands above the help at the start of a conversation; the empty text shows neither. */
+  /** The text above the help at the start of a conversation; the empty text shows neither. */
   readonly greeting?: string
-  /** What stands before the person's text. */
+  /** The text before that of the person. */
   readonly prompt?: string
 }
 

@@ -10,7 +10,7 @@ import type { Upstream } from "../InteractionContext.ts"
 import { output, plainly } from "./output.ts"
 
 /**
- * How messages are shown.
+ * Options for how messages are shown.
  *
  * @since 0.1.0
  * @category models

@@ -17,7 +17,7 @@ import * as Terminal from "effect/Terminal"
 export class LineInput extends Context.Service<LineInput, Service>()("miniagents/LineInput") {}
 
 /**
- * What stands behind `LineInput`.
+ * The operations of the service `LineInput`.
  *
  * @since 0.1.0
  * @category models

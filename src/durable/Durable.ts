@@ -1,5 +1,5 @@
 /**
- * What agents ask of the outside, kept in the run that they are part of: asked again, it is answered as before. Outside of
+ * Keeps what agents ask of the outside in the run that they are part of: asked again, it is answered as before. Outside of
  * a run each of these is just what it stands around.
  *
  * @since 0.1.0

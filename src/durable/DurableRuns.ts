@@ -31,7 +31,7 @@ import * as SqlTables from "./sqlTables.ts"
  */
 export interface Options {
   /**
-   * What becomes of a response that was cut off: it is asked for again from its start (`"restart"`), or the model is given
+   * How a response that was cut off is continued: it is asked for again from its start (`"restart"`), or the model is given
    * what it had said as its own words and goes on from there (`"continue"`), which not every model does well.
    *
    * @default "restart"
@@ -51,7 +51,7 @@ export interface Options {
 }
 
 /**
- * What there is of durable runs besides `Runs`.
+ * The operations of durable runs besides those of `Runs`.
  *
  * @since 0.1.0
  * @category services
@@ -127,7 +127,7 @@ export const serve = <P, E, R>(
   DurableRuns.use((runs) => runs.serve(agent, options as ServeOptions<unknown>))
 
 /**
- * What a rerun does differently from the run it is one of; all else is as it was.
+ * Choices of a rerun that differ from those of the run it is one of; all else is as it was.
  *
  * @since 0.1.0
  * @category models
@@ -183,7 +183,7 @@ export const rerun = <P, E = never, R = never>(
 > => DurableRuns.use((runs) => runs.rerun(id, options)) as never // what its replies can fail with, the agent says
 
 /**
- * What a run asked and reused: how many answers came from outside, and how many from the run that it is a rerun of; the
+ * The answers that a run asked for and reused: how many answers came from outside, and how many from the run that it is a rerun of; the
  * tokens that models counted for both; and what nobody has asked for although it was answered: in the run that this is a
  * rerun of, or in this one before it was cut off, which is known at its end.
  *
@@ -193,7 +193,7 @@ export const rerun = <P, E = never, R = never>(
 export interface Report extends Compare.Report {}
 
 /**
- * What a run asked, and what it reused of the run that it is a rerun of.
+ * Reports what a run asked, and what it reused of the run that it is a rerun of.
  *
  * @since 0.1.0
  * @category getters
@@ -230,7 +230,7 @@ export const calls = (id: string): Effect.Effect<ReadonlyArray<Call>, Runs.RunsE
 export interface Diff extends Compare.Diff {}
 
 /**
- * How two runs differ.
+ * Compares two runs, call by call.
  *
  * @since 0.1.0
  * @category getters

@@ -115,7 +115,7 @@ export class HistoryError extends Schema.TaggedError<HistoryError>()("HistoryErr
 export const noHistory: { readonly noHistory: true } = { noHistory: true }
 
 /**
- * What the agent of a history keeps, and as what.
+ * Options for what the agent of a history keeps, and as what.
  *
  * @since 0.1.0
  * @category models

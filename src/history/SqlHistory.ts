@@ -33,7 +33,7 @@ export interface Options extends History.AgentOptions {
    */
   readonly classes?: ReadonlyArray<Message.AnyClass>
   /**
-   * What the names of the tables begin with, as of `Store.layer`.
+   * The start of the names of the tables, as of `Store.layer`.
    *
    * @default "miniagents_"
    */

@@ -40,7 +40,7 @@ import * as SqlTurns from "./sqlTurns.ts"
 export class Turns extends Context.Service<Turns, Service>()("miniagents/history/Turns") {}
 
 /**
- * What stands behind `Turns`.
+ * The operation of the service `Turns`.
  *
  * Laws: **Alone** (of two effects with the turn of one conversation one ends before the other begins, and those of
  * different conversations do not wait for each other) and **Given back** (however an effect ends, the next one begins).

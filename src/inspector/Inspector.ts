@@ -64,7 +64,7 @@ export interface Options {
    */
   readonly title?: string | undefined
   /**
-   * What has to be in the address of the page.
+   * The secret that has to be in the address of the page.
    *
    * @default a random one
    */

@@ -67,7 +67,7 @@ export interface Protocol<Sdk, Params, Config, Options extends Connection.Option
 }
 
 /**
- * What a provider is made of: how people call it, its profile, and its protocol.
+ * The parts of a provider: how people call it, its profile, and its protocol.
  *
  * @since 0.1.0
  * @category models
@@ -101,7 +101,7 @@ export interface Provider<Name extends string, Self, Sdk, Params, Config, Option
   readonly profile: Connection.Profile<Params> & { readonly name: Name }
   /** The client as a service. */
   readonly Client: Context.Service<Self, Connection.Connection<Sdk, Params>>
-  /** What goes over the configuration of a model for the requests made within; see `withConfig`. */
+  /** Settings that go over the configuration of a model for the requests made within; see `withConfig`. */
   readonly CurrentConfig: Context.Reference<Config>
   /** Makes a client. Dies if the SDK is not installed. */
   readonly make: (options?: Options) => Effect.Effect<Connection.Connection<Sdk, Params>>
@@ -142,7 +142,7 @@ export interface Provider<Name extends string, Self, Sdk, Params, Config, Option
 }
 
 /**
- * Makes a provider.
+ * Makes a provider of its profile and its protocol.
  *
  * @since 0.1.0
  * @category constructors

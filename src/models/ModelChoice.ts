@@ -56,7 +56,7 @@ import * as Ollama from "../providers/Ollama.ts"
 import * as OpenRouter from "../providers/OpenRouter.ts"
 
 /**
- * A provider of models.
+ * The name of a provider of models.
  *
  * @since 0.1.0
  * @category models
@@ -64,7 +64,7 @@ import * as OpenRouter from "../providers/OpenRouter.ts"
 export type Name = "anthropic" | "azure" | "deepseek" | "gemini" | "mistral" | "ollama" | "openai" | "openrouter"
 
 /**
- * What goes over the environment; a program takes these from its flags `--provider` and `--model`, and errors call them
+ * Choices that go over the environment; a program takes these from its flags `--provider` and `--model`, and errors call them
  * so. What is empty or `undefined` is not said.
  *
  * @since 0.1.0

@@ -124,7 +124,7 @@ export type Profile = Connection.Profile<ChatCompletions.Params>
 export type Connected = Connection.Connection<OpenAI, ChatCompletions.Params>
 
 /**
- * The client.
+ * The client of OpenAI's API, as a service.
  *
  * @since 0.1.0
  * @category services
@@ -132,7 +132,7 @@ export type Connected = Connection.Connection<OpenAI, ChatCompletions.Params>
 export class Client extends Context.Service<Client, Connected>()("miniagents/OpenAi") {}
 
 /**
- * OpenAI itself.
+ * The profile of OpenAI's own API.
  *
  * @since 0.1.0
  * @category constructors
@@ -214,7 +214,7 @@ type OpenAi = Compatible<"openai", Client>
 const provider: OpenAi = Provider.define({ title: "OpenAI", profile, protocol, client: Client })
 
 /**
- * What goes over the configuration of a model for the requests made within; see `OpenAi.withConfig`.
+ * Settings that go over the configuration of a model for the requests made within; see `OpenAi.withConfig`.
  *
  * @since 0.1.0
  * @category references
@@ -360,7 +360,7 @@ export const layerConfig: OpenAi["layerConfig"] = provider.layerConfig
 export const layerLanguageModel: OpenAi["layerLanguageModel"] = provider.layerLanguageModel
 
 /**
- * The EmbeddingModel service alone.
+ * The `EmbeddingModel` service, without the model's name and provider.
  *
  * @since 0.1.0
  * @category layers

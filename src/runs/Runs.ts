@@ -23,7 +23,7 @@ import type * as Transcript from "../Transcript.ts"
 import * as memory from "./memoryRuns.ts"
 
 /**
- * What a run waits for: the name of a signal, and the path of the call that waits (`Research/0:Writer`), empty outside of
+ * A wait of a run: the name of a signal, and the path of the call that waits (`Research/0:Writer`), empty outside of
  * all calls. `asks` is what is to be decided, if it said that.
  *
  * @since 0.1.0
@@ -40,7 +40,7 @@ export const Wait: Schema.Struct<{
 })
 
 /**
- * What a run waits for.
+ * A wait of a run, for a signal.
  *
  * @since 0.1.0
  * @category models
@@ -48,7 +48,7 @@ export const Wait: Schema.Struct<{
 export type Wait = typeof Wait.Type
 
 /**
- * What is known of a run from outside: the agent that was called, when (milliseconds since 1970), how the run stands,
+ * The facts of a run that are known from outside: the agent that was called, when (milliseconds since 1970), how the run stands,
  * and the signals that it waits for: their names (`waiting`), and who waits for what (`waits`).
  *
  * @since 0.1.0
@@ -73,7 +73,7 @@ export const Info: Schema.Struct<{
 })
 
 /**
- * What is known of a run from outside.
+ * The facts of a run that are known from outside.
  *
  * @since 0.1.0
  * @category models
@@ -150,7 +150,7 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", { re
 }
 
 /**
- * What one run does differently.
+ * Choices for one run that differ from the defaults.
  *
  * @since 0.1.0
  * @category models
@@ -178,7 +178,7 @@ export interface Request<P = never, E = unknown, R = never> {
 }
 
 /**
- * What a store of runs does. `Runs.layerMemory` keeps them in this process.
+ * The operations of a store of runs. `Runs.layerMemory` keeps them in this process.
  *
  * @since 0.1.0
  * @category services
@@ -267,7 +267,7 @@ export const startScoped = <P, E, R, const I extends MessageInput<unknown> = nev
   )
 
 /**
- * What is known of a run.
+ * Gives the facts of a run that are known from outside.
  *
  * @since 0.1.0
  * @category getters

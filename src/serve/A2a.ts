@@ -44,7 +44,7 @@ import * as jsonBody from "./jsonBody.ts"
 import * as server from "./server.ts"
 
 /**
- * What the agent's card says, and what a client may set.
+ * Options for what the agent's card says, and what a client may set.
  *
  * @since 0.1.0
  * @category models
@@ -70,7 +70,7 @@ export interface Options {
    * @default text and JSON
    */
   readonly inputModes?: ReadonlyArray<string> | undefined
-  /** What the agent can do; one skill, of its name and description, unless given. */
+  /** The skills of the agent; by default one, of its name and description. */
   readonly skills?: ReadonlyArray<Skill> | undefined
   /**
    * The parameters of the agent that a client may set, by fields of those names in the metadata of a request.
@@ -151,7 +151,7 @@ export const layer = <P, E, R>(
   )
 
 /**
- * What a task is known by: its own id, and that of the conversation it is in.
+ * The ids that a task is known by: its own id, and that of the conversation it is in.
  *
  * @since 0.1.0
  * @category models

@@ -29,7 +29,7 @@ import * as told from "./told.ts"
 import * as untilAsked from "./untilAsked.ts"
 
 /**
- * What the server says about an agent that is served by this protocol.
+ * Options of an agent that is served by this protocol.
  *
  * @since 0.1.0
  * @category models

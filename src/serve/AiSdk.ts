@@ -27,7 +27,7 @@ import * as uiMessages from "./uiMessages.ts"
 import * as untilAsked from "./untilAsked.ts"
 
 /**
- * What the server says about an agent that is served to pages.
+ * Options of an agent that is served to pages.
  *
  * @since 0.1.0
  * @category models

@@ -1,5 +1,5 @@
 /**
- * What every served agent is protected by: which hosts and origins are answered, who may call, and how much of what. It
+ * Protects every served agent: which hosts and origins are answered, who may call, and how much of what. It
  * is secure as it stands: without options only programs on the same machine are served.
  *
  * @since 0.1.0
@@ -21,7 +21,7 @@ import type { Heartbeats } from "./eventBody.ts"
 import { refusal } from "./refusal.ts"
 
 /**
- * What is allowed, and how much of it.
+ * Options for what is allowed, and how much of it.
  *
  * @since 0.1.0
  * @category models
@@ -75,7 +75,7 @@ export interface Options {
 export class Guard extends Context.Service<Guard, Service>()("miniagents/serve/Guard") {}
 
 /**
- * What protocols take from the guard.
+ * The limits that protocols take from the guard.
  *
  * @since 0.1.0
  * @category services

@@ -21,7 +21,7 @@ import * as mcpTasks from "./mcpTasks.ts"
 import * as routes from "./server.ts"
 
 /**
- * What the server says of itself, and what it has beside agents.
+ * Options for what the server says of itself, and what it has beside agents.
  *
  * @since 0.1.0
  * @category models
@@ -37,7 +37,7 @@ export interface Options<R = never> {
    * @default "1.0.0"
    */
   readonly version?: string | undefined
-  /** What a model that uses the server is told about it. */
+  /** A text for models that use the server, about what it is for. */
   readonly instructions?: string | undefined
   /** The classes of messages of your own that the agents reply with. */
   readonly classes?: ReadonlyArray<Message.AnyClass> | undefined

@@ -29,7 +29,7 @@ import { refusal } from "./refusal.ts"
 import * as server from "./server.ts"
 
 /**
- * What the server says about a served agent.
+ * Options of an agent that is served by this protocol.
  *
  * @since 0.1.0
  * @category models

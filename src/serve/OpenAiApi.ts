@@ -34,7 +34,7 @@ import * as server from "./server.ts"
 import * as told from "./told.ts"
 
 /**
- * What a client may set, and where the API is.
+ * Options for what a client may set, and where the API is.
  *
  * @since 0.1.0
  * @category models
@@ -74,7 +74,7 @@ export interface Agents {
 }
 
 /**
- * What agents require.
+ * The services that the served agents require.
  *
  * @since 0.1.0
  * @category models
@@ -86,7 +86,7 @@ export type Services<A extends Agents> = A[keyof A] extends infer Each
   : never
 
 /**
- * Serves agents as models.
+ * Serves agents as the models of an API like OpenAI's.
  *
  * **Details**
  *
@@ -148,7 +148,7 @@ export const layer = <const A extends Agents>(
   )
 
 /**
- * What is known of an answer from the start: its id (`chatcmpl-…`, `resp_…`), when it was asked for, in seconds since
+ * The facts of an answer that are known from the start: its id (`chatcmpl-…`, `resp_…`), when it was asked for, in seconds since
  * 1970, and the name under which the agent is served.
  *
  * @since 0.1.0

@@ -23,7 +23,7 @@ import * as remoteRun from "./remoteRun.ts"
 export interface Options<Fields extends Schema.Struct.Fields, E> {
   /** The address that `Native` serves the agent at. */
   readonly url: string
-  /** What the agent does, for people and for models that are to choose among agents. */
+  /** A sentence on what the agent does, for people and for models that choose among agents. */
   readonly description?: string
   /** The fields of its parameters. */
   readonly parameters?: Fields

@@ -30,10 +30,10 @@ export interface Options {
   readonly filename: string
   /** Refuse whatever writes, and do not make the file. */
   readonly readOnly?: boolean
-  /** How long a statement waits for another process that writes, 5 seconds unless said. */
+  /** How long a statement waits for another process that writes, 5 seconds by default. */
   readonly timeout?: Duration.Input
   /**
-   * What is safe once it is committed: with `normal` a killed process loses nothing, and a power cut may lose the last
+   * How safe a commit is: with `normal` a killed process loses nothing, and a power cut may lose the last
    * transactions; `full` waits for the disk at each of them, some milliseconds long, and a power cut loses nothing either.
    *
    * @default "normal"

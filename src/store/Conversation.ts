@@ -35,7 +35,7 @@ export interface Info extends Head {
 }
 
 /**
- * What was done to a conversation: when (milliseconds since 1970), and how many messages it had then.
+ * A change of a conversation: when (milliseconds since 1970), and how many messages it had then.
  *
  * @since 0.1.0
  * @category models

@@ -53,7 +53,7 @@ export {
 export class Store extends Context.Service<Store, Service>()("miniagents/Store") {}
 
 /**
- * What the service holds.
+ * The operations of a store, over which the functions of this module stand.
  *
  * @since 0.1.0
  * @category models
@@ -74,7 +74,7 @@ export interface Service {
  */
 export interface Options {
   /**
-   * What the names of its tables begin with.
+   * The start of the names of its tables.
    *
    * @default "miniagents_"
    */
@@ -82,7 +82,7 @@ export interface Options {
 }
 
 /**
- * What two conversations share: the number of messages that both begin with, and what each has of its own after those.
+ * The comparison of two conversations: the number of messages that both begin with, and what each has of its own after those.
  *
  * @since 0.1.0
  * @category models
@@ -90,7 +90,7 @@ export interface Options {
 export interface Diff extends Engine.Diff {}
 
 /**
- * What a check of all rows found: how many there are, and those that are damaged or missing, each by its table and key.
+ * The findings of a check of all rows: how many there are, and those that are damaged or missing, each by its table and key.
  *
  * @since 0.1.0
  * @category models
@@ -106,7 +106,7 @@ export interface Verified extends Maintenance.Verified {}
 export interface Collected extends Maintenance.Collected {}
 
 /**
- * What a collection leaves alone.
+ * Options for what a collection leaves alone.
  *
  * @since 0.1.0
  * @category models
@@ -239,7 +239,7 @@ export const collect = (options?: CollectOptions): Effect.Effect<Collected, Erro
   Store.use((store) => store.collect(options))
 
 /**
- * What two conversations share, and what each has of its own. It reads no message that both have.
+ * Compares two conversations: what they share, and what each has of its own. It reads no message that both have.
  *
  * @since 0.1.0
  * @category combinators

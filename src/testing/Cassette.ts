@@ -69,7 +69,7 @@ import * as Exchange from "../llm/model/exchange.ts"
 import * as Recording from "./recording.ts"
 
 /**
- * What a cassette does with a request: `strict` replays it or refuses it, `auto` replays it or asks the network and
+ * How a cassette answers a request: `strict` replays it or refuses it, `auto` replays it or asks the network and
  * records the answer, and `record` asks for everything again.
  *
  * @since 0.1.0
@@ -96,11 +96,11 @@ export type Mode = (typeof Mode)["Type"]
 export interface Options {
   /** The folder of the recordings, made when the first is written. */
   readonly folder: string
-  /** `strict` unless said. The environment variable `MINIAGENTS_CASSETTES` overrides it. */
+  /** How requests are answered, `strict` by default. The environment variable `MINIAGENTS_CASSETTES` overrides it. */
   readonly mode?: Mode
-  /** Whether a replay keeps the pauses of the recording, by the Clock; `true` unless said. */
+  /** Whether a replay keeps the pauses of the recording, by the Clock; `true` by default. */
   readonly pauses?: boolean
-  /** What of a request counts, for prompts that hold a date or an id; all of it, unless said. */
+  /** The part of a request that is compared, for prompts that hold a date or an id; all of it by default. */
   readonly match?: (request: Request) => Schema.Json
 }
 
@@ -132,7 +132,7 @@ export class NotAllReplayed extends Schema.TaggedError<NotAllReplayed>()("NotAll
 }
 
 /**
- * What a test can ask a cassette.
+ * The questions that a test can ask a cassette.
  *
  * @since 0.1.0
  * @category models

@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 import type * as TestClock from "effect/testing/TestClock"
 
 /**
- * Which seeds to run.
+ * Options for which seeds are run.
  *
  * @since 0.1.0
  * @category models
@@ -26,7 +26,7 @@ import type * as TestClock from "effect/testing/TestClock"
 export interface Options {
   /** How many seeds. The environment variable `MINIAGENTS_SEEDS` overrides it, for a long run by hand. */
   readonly seeds: number
-  /** The first of them; `0` unless said. The others follow it. */
+  /** The first of them; `0` by default. The others follow it. */
   readonly first?: number
 }
 

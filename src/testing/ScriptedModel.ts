@@ -32,14 +32,14 @@ import * as Parts from "./script.ts"
 export type Step = Parts.Step
 
 /**
- * What a scripted model answers to one request.
+ * The answer of a scripted model to one request.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Turn {
   readonly steps: ReadonlyArray<Step>
-  /** The requests this turn answers; any, unless said. */
+  /** The requests that this turn answers; any by default. */
   readonly when: (request: Request) => boolean
   /** Whether it answers every such request, and none at all is fine too. */
   readonly always: boolean
@@ -59,7 +59,7 @@ export interface Request {
   readonly tools: ReadonlyArray<string>
   readonly toolChoice: LanguageModel.ToolChoice<string>
   readonly responseFormat: "text" | "json"
-  /** What was asked of this request beside its prompt: temperature, stop texts and the like. */
+  /** The settings of the request beside its prompt: temperature, stop texts and the like. */
   readonly settings: ModelSettings.Settings
 }
 
@@ -101,7 +101,7 @@ export class ScriptNotUsedUp extends Schema.TaggedError<ScriptNotUsedUp>()("Scri
 }
 
 /**
- * What a test can ask a scripted model.
+ * The questions that a test can ask a scripted model.
  *
  * @since 0.1.0
  * @category models
@@ -123,13 +123,13 @@ export interface Script {
 export class ScriptedModel extends Context.Service<ScriptedModel, Script>()("miniagents/testing/ScriptedModel") {}
 
 /**
- * What a scripted model is made with, besides its turns.
+ * Options of a scripted model, besides its turns.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The name of the model, for agents that say which model spoke; `scripted` unless said. */
+  /** The name of the model, for agents that say which model spoke; `scripted` by default. */
   readonly name?: string
 }
 
@@ -291,7 +291,7 @@ export const finish = (reason: Response.FinishReason): Step => ({ _tag: "Finish"
 export const cutOff: Step = { _tag: "CutOff" }
 
 /**
- * Waits, by the Clock.
+ * A step that waits, by the `Clock`.
  *
  * @since 0.1.0
  * @category steps

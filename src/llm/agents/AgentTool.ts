@@ -58,7 +58,7 @@ export interface Options<Name extends string, Mode extends Tool.FailureMode> {
    */
   readonly name?: Name
   /**
-   * What a failure of the agent is: the failure of the agent that called (`"error"`, unless said), or something its
+   * How a failure of the agent is taken: as the failure of the agent that called (`"error"`, the default), or something its
    * model is told and can act on (`"return"`); it then stands in the replies as a `Message.Failure`.
    */
   readonly failureMode?: Mode

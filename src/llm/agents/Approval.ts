@@ -13,7 +13,7 @@ import type * as Tool from "effect/ai/Tool"
 import type { ToolCall } from "./LlmMessage.ts"
 
 /**
- * What is to be decided: the call, its tool, and the agents from the one that calls to the outermost.
+ * The question that is to be decided: the call, its tool, and the agents from the one that calls to the outermost.
  *
  * @since 0.1.0
  * @category models

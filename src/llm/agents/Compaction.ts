@@ -49,7 +49,7 @@ import * as Window from "./window.ts"
 export type Entry = Window.Entry
 
 /**
- * What a policy is asked: what the prompt has, in its order, and how many tokens are to go, which is more than are too
+ * The question to a policy: what the prompt has, in its order, and how many tokens are to go, which is more than are too
  * many, so that it does not come to this again soon.
  *
  * @since 0.1.0

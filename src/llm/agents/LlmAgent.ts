@@ -26,7 +26,7 @@ import type * as ToolCalls from "./toolCalls.ts"
 import * as ToolName from "./toolName.ts"
 
 /**
- * What an agent is made with, besides its name.
+ * Options of an agent on a model, besides its name.
  *
  * @since 0.1.0
  * @category models
@@ -38,15 +38,15 @@ export interface Options<
   ModelE = never,
   ModelR = never
 > {
-  /** What the agent does, for people and for models that are to choose among agents. */
+  /** A sentence on what the agent does, for people and for models that choose among agents. */
   readonly description?: string
-  /** What the model is told first. */
+  /** The text that the model is told first. */
   readonly system?: string
   /** The tools the model can call: a Toolkit, or one with its handlers, as of `AgentTool.toolkit`. */
   readonly toolkit?: Toolkit.WithHandler<Tools> | Effect.Effect<Toolkit.WithHandler<Tools>, ToolsE, ToolsR>
   /** The model; without it the agent requires a `LanguageModel`. */
   readonly model?: Layer.Layer<LanguageModel.LanguageModel, ModelE, ModelR>
-  /** How many requests one call may make, 10 unless said: each but the last one is followed by the tools it called. */
+  /** How many requests one call may make, 10 by default: each but the last one is followed by the tools it called. */
   readonly maxSteps?: number
 }
 
@@ -73,7 +73,7 @@ export interface Options<
  * @category models
  */
 export interface Parameters extends ModelSettings.Settings {
-  /** What the model is told first, instead of the agent's own text. */
+  /** The text that the model is told first, instead of the agent's own text. */
   readonly system?: string
   /** Which tools the model may or must call; `"auto"` unless given. */
   readonly toolChoice?: ToolChoice
@@ -105,7 +105,7 @@ export class TooManySteps extends Schema.TaggedError<TooManySteps>()("TooManySte
 }
 
 /**
- * What an agent with these tools fails with: what its input fails with, the model (`AiError`), its budget, and, where
+ * The errors of an agent with these tools: what its input fails with, the model (`AiError`), its budget, and, where
  * it has tools, what these fail with.
  *
  * @since 0.1.0
@@ -120,7 +120,7 @@ export type Errors<Tools extends Record<string, Tool.Any>, ToolsE = never, Model
   | (keyof Tools extends never ? never : TooManySteps | Tool.HandlerError<Tools[keyof Tools]>)
 
 /**
- * What an agent with these tools requires.
+ * The services that an agent with these tools requires.
  *
  * @since 0.1.0
  * @category models
@@ -208,7 +208,7 @@ export const make = <
 }
 
 /**
- * What an agent whose parameters choose its model is made with.
+ * Options of an agent whose parameters choose its model.
  *
  * @since 0.1.0
  * @category models
@@ -276,7 +276,7 @@ export const makeWith = <
 export { type Growing, NoObject, type ObjectAgent, type ObjectReplies } from "./objectAgent.ts"
 
 /**
- * What an agent with structured output is made with.
+ * Options of an agent with structured output.
  *
  * @since 0.1.0
  * @category models

@@ -1,5 +1,5 @@
 /**
- * What a model says beside its text, as messages of their own: its reasoning, the tools it calls, and what they gave.
+ * Messages for what a model says beside its text: its reasoning, the tools it calls, and what they gave.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ const said = {
 }
 
 /**
- * What a model thought before it spoke: who did, with which model, and in which step (request) of its run, from 1.
+ * The thoughts of a model before it spoke: who did, with which model, and in which step (request) of its run, from 1.
  * `options` is what the provider wants back in the next request, such as a signature, under the provider's name.
  *
  * @since 0.1.0
@@ -67,7 +67,7 @@ export class ToolCall extends Message.Class<ToolCall>()("ToolCall", {
 }
 
 /**
- * What a tool gave: a result, or what went wrong where `isFailure`. `result` is the value as its schema spells it in
+ * The outcome of a tool: a result, or what went wrong where `isFailure`. `result` is the value as its schema spells it in
  * JSON; `output` is what the model is shown in its place where the tool says so: parts of a prompt, whose files are
  * `files`, each named there by its `hashKey`, as `sha256:...`.
  *
@@ -112,7 +112,7 @@ export class ResponsePart extends Message.Class<ResponsePart>()("ResponsePart", 
 }
 
 /**
- * What stands in prompts for messages of a conversation that were left out to make room: `content` is a summary of them,
+ * A message that stands in prompts for messages of a conversation that were left out to make room: `content` is a summary of them,
  * or empty, and `replaces` are their hash keys, in their order. For `"messages"` they are neighbours, for `"results"`
  * results of tools, each of which was cut.
  *

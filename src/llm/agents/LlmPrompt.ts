@@ -71,7 +71,7 @@ export const fromMessages = (
 }
 
 /**
- * Neighbours of the same role as one message, their texts joined by a delimiter (a blank line unless said).
+ * Neighbours of the same role as one message, their texts joined by a delimiter (a blank line by default).
  *
  * @since 0.1.0
  * @category combinators
@@ -139,7 +139,7 @@ export const startWithUser = (prompt: Prompt.Prompt, text = "/start"): Prompt.Pr
 export type Rule = (prompt: Prompt.Prompt) => Prompt.Prompt
 
 /**
- * What Anthropic's rule adds to a conversation: the message of a user that comes first where there is none (`/start`
+ * Texts that Anthropic's rule adds to a conversation: the message of a user that comes first where there is none (`/start`
  * unless given), and what stands between two neighbours of the same role that become one (a blank line unless given).
  *
  * @since 0.1.0
@@ -185,7 +185,7 @@ export const inOrderWith =
 export const anthropic: Rule = anthropicWith({})
 
 /**
- * What the rule of Anthropic's agents adds to a conversation.
+ * The texts that the rule of Anthropic's agents adds to a conversation.
  *
  * @since 0.1.0
  * @category rules

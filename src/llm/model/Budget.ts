@@ -1,5 +1,5 @@
 /**
- * What a whole tree of agents may spend: calls of models, tokens, money, time, and how deep agents may call agents.
+ * Bounds for what a whole tree of agents may spend: calls of models, tokens, money, time, and how deep agents may call agents.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,7 @@ import { type Billed, billedOf } from "./billed.ts"
 import { tokensOf } from "./promptLength.ts"
 
 /**
- * What may be spent; what is not named is not limited. `cost` is in the unit of `CurrentPrice`, `wallTime` runs from
+ * The limits of a budget; what is not named is not limited. `cost` is in the unit of `CurrentPrice`, `wallTime` runs from
  * when the budget was made, `depth` is how many agents may stand one below the other, from where it was made.
  *
  * @since 0.1.0
@@ -44,7 +44,7 @@ export interface Limits {
 export interface Tokens extends Required<Omit<Message.Usage, "reasoningTokens">> {}
 
 /**
- * What was spent. Calls that still run count with what was reserved for them and the tokens they have given so far; so
+ * The calls, tokens and costs that were spent. Calls that still run count with what was reserved for them and the tokens they have given so far; so
  * do requests that were made again or by another model.
  *
  * @since 0.1.0
@@ -91,7 +91,7 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
 }
 
 /**
- * What a call costs, by its model and its tokens, of which those that were cached have prices of their own.
+ * The cost of a call, by its model and its tokens, of which those that were cached have prices of their own.
  *
  * **Example**
  *

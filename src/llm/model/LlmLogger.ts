@@ -63,7 +63,7 @@ export interface Entry {
 }
 
 /**
- * What writes the log. It never fails: what cannot be written is a warning.
+ * Writes the log of agents on models. It never fails: what cannot be written is a warning.
  *
  * @since 0.1.0
  * @category models
@@ -73,7 +73,7 @@ export interface Logger {
 }
 
 /**
- * What logs the agents that speak with models, any number at once; nothing by default.
+ * The loggers of the agents that speak with models, any number at once; nothing by default.
  *
  * @since 0.1.0
  * @category references
@@ -84,7 +84,7 @@ export const CurrentLoggers: Context.Reference<ReadonlyArray<Logger>> = Context.
 )
 
 /**
- * Where the log goes.
+ * Options for where the log goes, and what is in it.
  *
  * @since 0.1.0
  * @category models

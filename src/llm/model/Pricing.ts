@@ -1,5 +1,5 @@
 /**
- * What models cost, and how many tokens they take: from the package `@pydantic/genai-prices`, a table that is kept up to
+ * The prices of models, and how many tokens they take: from the package `@pydantic/genai-prices`, a table that is kept up to
  * date, with prices of your own over it.
  *
  * **Example** (A budget in dollars)
@@ -39,7 +39,7 @@ export interface ModelPrice {
   readonly output: number
   readonly cacheRead?: number
   readonly cacheWrite?: number
-  /** What is kept for an hour, rather than for minutes. */
+  /** The price of tokens that are cached for an hour, rather than for minutes. */
   readonly longCacheWrite?: number
 }
 

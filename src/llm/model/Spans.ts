@@ -1,5 +1,5 @@
 /**
- * What the spans of agents on models tell, by the OpenTelemetry conventions for generative AI: the provider and the
+ * The attributes of the spans of agents on models, by the OpenTelemetry conventions for generative AI: the provider and the
  * model, the conversation, the tokens of all requests of a call, what they cost, and, where that is wanted, what was
  * said.
  *

@@ -22,7 +22,7 @@ import { CurrentTimeouts, Patience, silence } from "./patience.ts"
 import { type ServerSentEvent, ServerSentEvents } from "./serverSentEvents.ts"
 
 /**
- * What tells providers of one protocol apart.
+ * The facts that tell providers of one protocol apart.
  *
  * @since 0.1.0
  * @category models
@@ -107,7 +107,7 @@ export interface Opened {
 }
 
 /**
- * What is made of the events of a response: those that came together are given together.
+ * Handlers that make something of the events of a response: those that came together are given together.
  *
  * @since 0.1.0
  * @category models
@@ -144,7 +144,7 @@ export interface Incoming {
 }
 
 /**
- * What an SDK's client takes beside what is settled here.
+ * The options of an SDK's client beside what is settled here.
  *
  * @since 0.1.0
  * @category models
@@ -154,7 +154,7 @@ export type SdkOptions<ClientOptions> = Omit<ClientOptions, keyof Settings> & {
 }
 
 /**
- * What every SDK's client is made with: it is quiet, and leaves retries and time-outs to its caller. Without a key it
+ * The settings of every SDK's client: it is quiet, and leaves retries and time-outs to its caller. Without a key it
  * gets a word in its place, so that it looks for none in the environment, and the header is left out.
  *
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What all providers share: one way from a request to a stream of response parts. A provider is a `Codec` (its
+ * The part that all providers share: one way from a request to a stream of response parts. A provider is a `Codec` (its
  * protocol), a `Connection.Profile` (its name, its address, its habits) and a layer of its own around a
  * `Connection`, which holds the SDK's client.
  *
@@ -61,7 +61,7 @@ export interface Codec<Config, Params> {
   readonly decode: Decode
 }
 
-/** What a model is made of. */
+/** The parts of a model. */
 interface ModelOptions<Sdk, Config, Params> {
   readonly connection: Connection.Connection<Sdk, Params>
   readonly codec: Codec<Config, Params>
