@@ -34,6 +34,8 @@ export class Log<A> {
   /** Called when a reader was given the failure that ended this log, which therefore needs no report. */
   onFailureRead: (() => void) | undefined = undefined
   private waiters: Array<Waiter> | undefined = undefined
+  /** Those that wait for the end alone. */
+  private enders: Array<Waiter> | undefined = undefined
   private wakes = 0
 
   append(item: A): void {
@@ -51,6 +53,9 @@ export class Log<A> {
     this.exit = exit
     this.start = undefined
     this.wake()
+    const enders = this.enders
+    this.enders = undefined
+    resumeAll(enders)
   }
 
   /** The end, for a reader: a failure counts as read from now on. Undefined while there is none. */
@@ -71,19 +76,14 @@ export class Log<A> {
   }
 
   get hasWaiters(): boolean {
-    return this.waiters !== undefined
+    return this.waiters !== undefined || this.enders !== undefined
   }
 
   wake(): void {
     this.wakes++
     const waiters = this.waiters
-    if (waiters === undefined) return
     this.waiters = undefined
-    // who is woken can go on, although it has not run yet
-    for (const { task } of waiters) if (task !== undefined) task.waiting = undefined
-    waiters[0].dispatcher.scheduleTask(() => {
-      for (const waiter of waiters) waiter.resume(Effect.void)
-    }, 0)
+    resumeAll(waiters)
   }
 
   /**
@@ -97,6 +97,17 @@ export class Log<A> {
       const waiter = this.waiter(Fiber.getCurrent()!, resume)
       if (this.waiters === undefined) this.waiters = [waiter]
       else this.waiters.push(waiter)
+      return Effect.sync(() => this.forget(waiter))
+    })
+  }
+
+  /** Waits until the log ends; what is added until then wakes nobody who waits so. */
+  get ended(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      if (this.exit !== undefined) return resume(Effect.void)
+      const waiter = this.waiter(Fiber.getCurrent()!, resume)
+      if (this.enders === undefined) this.enders = [waiter]
+      else this.enders.push(waiter)
       return Effect.sync(() => this.forget(waiter))
     })
   }
@@ -117,9 +128,22 @@ export class Log<A> {
 
   private forget(waiter: Waiter): void {
     if (waiter.task !== undefined) waiter.task.waiting = undefined
-    const index = this.waiters?.indexOf(waiter) ?? -1
-    if (index < 0) return
-    if (this.waiters!.length === 1) this.waiters = undefined
-    else this.waiters!.splice(index, 1)
+    this.waiters = without(this.waiters, waiter)
+    this.enders = without(this.enders, waiter)
   }
+}
+
+const resumeAll = (waiters: ReadonlyArray<Waiter> | undefined): void => {
+  if (waiters === undefined) return
+  // who is woken can go on, although it has not run yet
+  for (const { task } of waiters) if (task !== undefined) task.waiting = undefined
+  waiters[0]!.dispatcher.scheduleTask(() => {
+    for (const waiter of waiters) waiter.resume(Effect.void)
+  }, 0)
+}
+
+const without = (waiters: Array<Waiter> | undefined, waiter: Waiter): Array<Waiter> | undefined => {
+  const index = waiters?.indexOf(waiter) ?? -1
+  if (index >= 0) waiters!.splice(index, 1)
+  return waiters?.length === 0 ? undefined : waiters
 }

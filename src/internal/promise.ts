@@ -115,7 +115,7 @@ export class Streamed<E> extends Log<string> {
   get message(): Effect.Effect<Message.Message, E> {
     return Effect.suspend(() => {
       this.startUnsafe()
-      if (this.result === undefined) return Effect.flatMap(this.changed, () => this.message)
+      if (this.result === undefined) return Effect.flatMap(this.ended, () => this.message)
       this.readExit()
       return this.result
     })
@@ -168,7 +168,7 @@ export class Streamed<E> extends Log<string> {
   }
 
   private get watchedMessage(): Effect.Effect<Message.Message, E> {
-    return Effect.suspend(() => this.result ?? Effect.flatMap(this.changed, () => this.watchedMessage))
+    return Effect.suspend(() => this.result ?? Effect.flatMap(this.ended, () => this.watchedMessage))
   }
 
   private release(): void {
