@@ -17,6 +17,7 @@ import { S14 } from "./scenarios/S14.ts"
 import { S15 } from "./scenarios/S15.ts"
 import { S16 } from "./scenarios/S16.ts"
 import { S17 } from "./scenarios/S17.ts"
+import { S18 } from "./scenarios/S18.ts"
 
 export const all: ReadonlyArray<Scenario> = [
   S1,
@@ -35,7 +36,8 @@ export const all: ReadonlyArray<Scenario> = [
   S14,
   S15,
   ...S16,
-  ...S17
+  ...S17,
+  ...S18
 ]
 
 /** The scenarios that have peers, with them. */

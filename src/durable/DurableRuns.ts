@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,6 +22,7 @@ import type * as Transcript from "../Transcript.ts"
 import * as Compare from "./compare.ts"
 import * as Engine from "./engine.ts"
 import * as MemoryTables from "./memoryTables.ts"
+import * as Retention from "./retention.ts"
 import * as SqlTables from "./sqlTables.ts"
 
 /**
@@ -44,6 +46,11 @@ export interface Options {
    * @default "5 seconds"
    */
   readonly lease?: Duration.Input
+  /**
+   * How long what a run was answered is kept after its end, for reruns; for ever unless given. What it was sent, what it
+   * said and its calls stay. It goes when `Store.collect` is called in a process that has this Layer.
+   */
+  readonly keep?: Duration.Input | undefined
   /** How long a run goes on without a reader of its events before it is interrupted; to its end unless given. */
   readonly linger?: Duration.Input | undefined
   /** How many runs may go on at once in this process; any number unless given. */
@@ -287,8 +294,19 @@ export const layer = (options: Options = {}): Layer.Layer<Runs.Runs | DurableRun
         tables.sql === undefined
           ? Effect.succeed(MemoryTables.of(tables))
           : Effect.mapError(SqlTables.make(tables, tables.sql), fromCause("open the tables of runs", tables.name))
-      const { lease = "5 seconds", linger, max, partial = "restart" } = options
-      const engine = yield* Engine.make(yield* rows, { partial, linger, max, lease: Duration.fromInputUnsafe(lease) })
+      const { keep, lease = "5 seconds", linger, max, partial = "restart" } = options
+      const kept = yield* rows
+      if (keep !== undefined) {
+        const collector = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Retention.collect(kept, now - Duration.toMillis(keep))
+        ).pipe(Effect.mapError(fromCause("collect the journals of runs", tables.name)))
+        const { collectors } = store.engine
+        yield* Effect.acquireRelease(
+          Effect.sync(() => collectors.add(collector)),
+          () => Effect.sync(() => collectors.delete(collector))
+        )
+      }
+      const engine = yield* Engine.make(kept, { partial, linger, max, lease: Duration.fromInputUnsafe(lease) })
       const service: Internal = {
         log: (id, after) => engine.log(id, after),
         serve: (agent, { error }) => engine.serve(agent, error),

@@ -38,34 +38,53 @@ export interface Diff {
   readonly removed: ReadonlyArray<string>
 }
 
-const answersOf = (rows: ReadonlyArray<Rows.LogRow>): ReadonlyArray<Answer> =>
-  rows.flatMap(({ body, kind }) => (kind === "answer" ? [JSON.parse(body) as Answer] : []))
+/** An answer without what was answered: all that is kept of it in the end. */
+export interface Entry extends Question {
+  readonly reused: boolean
+  readonly tokens: Tokens
+  readonly said: string
+}
+
+export const entryOf = ({ hash, n, path, reused, value, what }: Answer): Entry => ({
+  ...{ path, what, hash, n, reused: reused === true },
+  ...{ tokens: tokensOf(value), said: textOf(value) }
+})
+
+const entriesOf = (rows: ReadonlyArray<Rows.LogRow>): ReadonlyArray<Entry> =>
+  rows.flatMap(({ body, kind }) => {
+    if (kind === "answer") return [entryOf(JSON.parse(body) as Answer)]
+    return kind === "call" ? [JSON.parse(body) as Entry] : []
+  })
 
 export const report = ({ rows, source }: Kept): Report => {
-  const answers = answersOf(rows)
-  const [own, others] = [answers.filter((answer) => !isReused(answer)), answers.filter(isReused)]
-  const left = [...answersOf(source)]
-  for (const { hash, value } of others) {
-    const same = JSON.stringify(value)
-    const index = left.findIndex((answer) => answer.hash === hash && JSON.stringify(answer.value) === same)
+  const answers = entriesOf(rows)
+  const [own, others] = [answers.filter(({ reused }) => !reused), answers.filter(({ reused }) => reused)]
+  const left = [...entriesOf(source)]
+  for (const { hash, said } of others) {
+    const index = left.findIndex((entry) => entry.hash === hash && entry.said === said)
     if (index >= 0) left.splice(index, 1)
   }
   const unasked = rows.flatMap(({ body, kind }) => (kind === "unasked" ? (JSON.parse(body) as Array<Question>) : []))
   const unused = [...unasked, ...left].map(({ path, what }) => ({ path, what }))
-  return { asked: own.length, reused: others.length, spent: tokensOf(own), saved: tokensOf(others), unused }
+  return { asked: own.length, reused: others.length, spent: sumOf(own), saved: sumOf(others), unused }
 }
 
-const isReused = ({ reused }: Answer): boolean => reused === true
-
-const tokensOf = (answers: ReadonlyArray<Answer>): Tokens => {
+const sumOf = (entries: ReadonlyArray<Entry>): Tokens => {
   const total = { input: 0, output: 0 }
-  for (const { value } of answers) {
-    for (const part of partsOf(value)) {
-      if (part.type !== "finish") continue
-      const { inputTokens, outputTokens } = part.usage as Usage
-      total.input += inputTokens?.total ?? 0
-      total.output += outputTokens?.total ?? 0
-    }
+  for (const { tokens } of entries) {
+    total.input += tokens.input
+    total.output += tokens.output
+  }
+  return total
+}
+
+const tokensOf = (value: Schema.Json): Tokens => {
+  const total = { input: 0, output: 0 }
+  for (const part of partsOf(value)) {
+    if (part.type !== "finish") continue
+    const { inputTokens, outputTokens } = part.usage as Usage
+    total.input += inputTokens?.total ?? 0
+    total.output += outputTokens?.total ?? 0
   }
   return total
 }
@@ -90,16 +109,16 @@ export interface Call {
 
 /** The calls of a run, in the order in which they were answered or said something. */
 export const calls = (kept: Kept): ReadonlyArray<Call> => {
-  const answers = Map.groupBy(answersOf(kept.rows), callOf)
+  const answers = Map.groupBy(entriesOf(kept.rows), callOf)
   return [...textsOf(kept)].map(([path, texts]) => {
     const own = answers.get(path) ?? []
-    const reused = own.filter(isReused)
-    return { path, asked: own.length - reused.length, reused: reused.length, tokens: tokensOf(own), said: texts.at(-1) }
+    const reused = own.filter(({ reused }) => reused)
+    return { path, asked: own.length - reused.length, reused: reused.length, tokens: sumOf(own), said: texts.at(-1) }
   })
 }
 
 /** The path of the call that asked, whichever branch of a race it asked in. */
-const callOf = ({ path }: Answer): string => path.replace(/#.*/, "")
+const callOf = ({ path }: Entry): string => path.replace(/#.*/, "")
 
 /** What the calls of a run were answered and said, in the order of that, by their paths. */
 const textsOf = ({ rows }: Kept): ReadonlyMap<string, ReadonlyArray<string>> => {
@@ -109,7 +128,7 @@ const textsOf = ({ rows }: Kept): ReadonlyMap<string, ReadonlyArray<string>> => 
     if (all === undefined) calls.set(path, [text])
     else all.push(text)
   }
-  for (const answer of answersOf(rows)) add(callOf(answer), textOf(answer.value))
+  for (const entry of entriesOf(rows)) add(callOf(entry), entry.said)
   const events = folded(
     rows.flatMap(({ body, kind }) => (kind === "event" ? [JSON.parse(body) as Transcript.Event] : []))
   )

@@ -1,7 +1,7 @@
 /** The rows of runs that live as long as their store does. */
 import * as Effect from "effect/Effect"
 import { Log } from "../internal/log.ts"
-import type * as Rows from "./tables.ts"
+import * as Rows from "./tables.ts"
 
 /** The tables that belong to a store, whatever stands for that. */
 export const of = (store: object): Rows.Tables => {
@@ -98,6 +98,27 @@ class MemoryTables implements Rows.Tables {
     return Effect.sync(() => [...this.runs.values()].filter((run) => run.status === "running" && run.lease <= now))
   }
 
+  ended(before: number): Effect.Effect<ReadonlyArray<number>> {
+    return Effect.sync(() => {
+      const runs = [...this.runs.values()]
+      const sources = new Set(runs.flatMap(({ source, status }) => (status === "running" ? [source] : [])))
+      return runs.flatMap(({ endedAt, n, status }) => {
+        const isOld = status !== "running" && endedAt !== undefined && endedAt <= before && !sources.has(n)
+        return isOld && this.logs.get(n)!.some(isJournal) ? [n] : []
+      })
+    })
+  }
+
+  condense(run: number, rows: ReadonlyArray<Rows.LogRow>): Effect.Effect<number> {
+    return Effect.sync(() => {
+      const log = this.logs.get(run)!
+      const kept = [...log.filter((row) => !isJournal(row)), ...rows].sort((a, b) => a.seq - b.seq)
+      this.logs.set(run, kept)
+      this.sent = this.sent.filter((signal) => signal.run !== run)
+      return log.length - kept.length
+    })
+  }
+
   send(signal: Omit<Rows.Signal, "n">): Effect.Effect<number> {
     return Effect.sync(() => {
       const n = ++this.signalIds
@@ -122,3 +143,5 @@ class MemoryTables implements Rows.Tables {
     return run
   }
 }
+
+const isJournal = ({ kind }: Rows.LogRow): boolean => Rows.JOURNAL.includes(kind as never)

@@ -21,7 +21,7 @@ import * as Exchange from "../llm/model/exchange.ts"
 import * as ModelWrapper from "../llm/model/modelWrapper.ts"
 import * as PickUp from "../llm/provider/pickUp.ts"
 import type { Asked } from "./journal.ts"
-import { asking, CurrentRun, type DurableRun } from "./run.ts"
+import { asking, CurrentRun, type DurableRun, type Speaking } from "./run.ts"
 
 /** The same model, which asks nothing that the run was answered before. Outside of a run it is the model. */
 export const languageModel = (
@@ -181,7 +181,7 @@ const unpacked = (parts: ReadonlyArray<Schema.Json>): ReadonlyArray<Schema.Json>
     return (type as string) === "text-deltas" ? deltas.map((delta) => ({ type: "text-delta", id, delta })) : [part]
   })
 
-/** How often what is said is written, in milliseconds. */
+/** How often what is said is written, in milliseconds, where nothing else is. */
 const EVERY = 50
 
 /** A response as it is kept. */
@@ -244,7 +244,7 @@ const goingOnIn = (part: Schema.Json): string | undefined => {
 }
 
 /** A response as it comes. Invariant: its end is kept before anyone sees it. */
-class Recording<A> {
+class Recording<A> implements Speaking {
   private readonly run: DurableRun
   private readonly asked: Asked
   private readonly codec: Codec<A>
@@ -266,7 +266,9 @@ class Recording<A> {
     this.before = before
     this.parts = [...(before?.parts ?? [])]
     this.wrote = clock.currentTimeMillisUnsafe()
+    if (run.partial === "restart") return
     if (asked.pieces.length > 0 && before === undefined) run.append("tokens", { ...asked.question, pieces: [null] })
+    run.recordings.add(this)
   }
 
   record(live: Stream.Stream<A, AiError.AiError>): Stream.Stream<A, AiError.AiError> {
@@ -290,7 +292,13 @@ class Recording<A> {
       })
     )
     const { before } = this
-    return before === undefined ? kept : Stream.concat(Stream.fromIterable(before.parts.map(this.codec.decode)), kept)
+    const recorded = Stream.ensuring(
+      kept,
+      Effect.sync(() => this.run.recordings.delete(this))
+    )
+    return before === undefined
+      ? recorded
+      : Stream.concat(Stream.fromIterable(before.parts.map(this.codec.decode)), recorded)
   }
 
   private take(chunk: Chunk<A>): ReadonlyArray<A> {
@@ -306,13 +314,20 @@ class Recording<A> {
       given.push(this.before === undefined ? part : this.codec.decode(json))
     }
     const now = this.clock.currentTimeMillisUnsafe()
+    if (this.hasFinished) return given
     // by its id a response can be picked up from the start
-    if (!this.hasFinished && (isNews || now - this.wrote >= EVERY) && this.unwritten.length > 0) {
-      this.wrote = now
-      this.run.append("tokens", { ...this.asked.question, pieces: packed(this.unwritten) })
-      this.unwritten = []
-    }
+    if (isNews) this.run.append("tokens", this.said())
+    else if (now - this.wrote >= EVERY && this.run.recordings.has(this)) this.run.write()
     return given
+  }
+
+  /** What was said since the last time, to be written. */
+  said(): object | undefined {
+    if (this.unwritten.length === 0) return undefined
+    const pieces = packed(this.unwritten)
+    this.unwritten = []
+    this.wrote = this.clock.currentTimeMillisUnsafe()
+    return { ...this.asked.question, pieces }
   }
 
   /** The first text after the cut goes on as the text that was cut off. */
@@ -327,6 +342,7 @@ class Recording<A> {
   private end(error?: AiError.AiError): Effect.Effect<void> {
     if (this.isOver) return Effect.void
     this.isOver = true
+    this.run.recordings.delete(this)
     const kept: Kept = { parts: packed(this.parts), ...(error && { error: Exchange.encodeError(error) }) }
     return this.run.keep(this.asked, kept as unknown as Schema.Json)
   }

@@ -57,6 +57,12 @@ interface Waiter {
   readonly resume: (effect: Effect.Effect<Schema.Json>) => void
 }
 
+/** A response under way, of which what it says is written so that it can go on from there. */
+export interface Speaking {
+  /** What it has said since it was asked the last time, as it is written. */
+  readonly said: () => object | undefined
+}
+
 export interface Opened {
   readonly call: AgentCall.AgentCall<unknown, unknown>
   readonly replies: MessageSequence.MessageSequence<unknown>
@@ -86,6 +92,7 @@ export class DurableRun implements RunContext, Arbiter {
   isOver = false
   /** Why it was let go of. */
   lostBy: Cause.Cause<unknown> | undefined = undefined
+  readonly recordings = new Set<Speaking>()
   private readonly writer: Writer
   private seq: number
   private waiters: Array<Waiter> = []
@@ -124,17 +131,16 @@ export class DurableRun implements RunContext, Arbiter {
 
   /** Writes something sometime, before everything that is written later. */
   append(kind: Rows.Kind, body: unknown): void {
-    this.write({ rows: [this.rowOf(kind, body)] })
+    this.write([[kind, body]])
   }
 
   /** Writes something, and waits until it is there. */
-  commit(write: {
-    readonly rows: ReadonlyArray<Rows.LogRow>
-    readonly end?: Rows.Write["end"]
-    readonly done?: () => void
-  }): Effect.Effect<void> {
+  commit(
+    rows: ReadonlyArray<Row>,
+    write: { readonly end?: Rows.Write["end"]; readonly done?: () => void } = {}
+  ): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
-      this.write(write, (written) => {
+      this.write(rows, write, (written) => {
         if (Exit.isFailure(written) || this.lostBy !== undefined) return // whoever waits is interrupted
         write.done?.()
         resume(Effect.void)
@@ -142,14 +148,10 @@ export class DurableRun implements RunContext, Arbiter {
     })
   }
 
-  rowOf(kind: Rows.Kind, body: unknown): Rows.LogRow {
-    return { seq: ++this.seq, kind, body: JSON.stringify(body) }
-  }
-
   /** Keeps an answer, before it is given. */
   keep({ question }: Asked, value: Schema.Json, by: Pick<Answer, "signal" | "reused"> = {}): Effect.Effect<void> {
     const answer: Answer = { ...question, value, ...by }
-    return this.commit({ rows: [this.rowOf("answer", answer)] })
+    return this.commit([["answer", answer]])
   }
 
   /** What was answered before, in this run or the one that it is a rerun of. */
@@ -235,15 +237,27 @@ export class DurableRun implements RunContext, Arbiter {
   }
 
   private showWaits(): void {
-    this.write({ rows: [], waiting: this.waits })
+    this.write([], { waiting: this.waits })
   }
 
-  private write(write: Pick<Rows.Write, "rows" | "waiting" | "end">, done?: (written: Written) => void): void {
+  /** Writes rows sometime, and before them what responses under way have said: nobody reads what could not go on. */
+  write(
+    rows: ReadonlyArray<Row> = [],
+    write: Pick<Rows.Write, "waiting" | "end"> = {},
+    done?: (written: Written) => void
+  ): void {
     if (this.isOver) return
+    const all: Array<Rows.LogRow> = []
+    const add = (kind: Rows.Kind, body: unknown) => all.push({ seq: ++this.seq, kind, body: JSON.stringify(body) })
+    for (const recording of this.recordings) {
+      const said = recording.said()
+      if (said !== undefined) add("tokens", said)
+    }
+    for (const [kind, body] of rows) add(kind, body)
     const { epoch, n: run } = this.row
     if (write.end !== undefined) this.isOver = true
     this.writer.add({
-      ...{ ...write, run, epoch },
+      ...{ ...write, rows: all, run, epoch },
       done: (written) => {
         if (Exit.isFailure(written)) this.lost(written.cause)
         done?.(written)
@@ -251,6 +265,9 @@ export class DurableRun implements RunContext, Arbiter {
     })
   }
 }
+
+/** What is to be written. */
+export type Row = readonly [kind: Rows.Kind, body: unknown]
 
 /** The same for a run that is not open here, as far as what it waits for says it. */
 export const refusalOf = ({ status, waiting }: Rows.Run, name: string, value: Schema.Json): string | undefined => {

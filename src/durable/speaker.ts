@@ -11,7 +11,7 @@ import type * as MiniAgents from "../MiniAgents.ts"
 import * as Transcript from "../Transcript.ts"
 import type { Question } from "./journal.ts"
 import { type Diverged, Recorder } from "./recorder.ts"
-import { type DurableRun, isClosing } from "./run.ts"
+import { type DurableRun, isClosing, type Row } from "./run.ts"
 import type * as Rows from "./tables.ts"
 import { Fenced } from "./writer.ts"
 
@@ -20,18 +20,23 @@ export const follow = (run: DurableRun): Effect.Effect<void, never, MiniAgents.M
   Effect.gen(function* () {
     const { call, replies } = yield* Effect.orDie(Deferred.await(run.opened))
     const recorder = new Recorder(run.events.items)
+    let hasDiverged = false
     const take = (events: Arr.NonEmptyReadonlyArray<Transcript.Event>) => {
       const said: Array<Transcript.Event> = []
       for (const event of events) {
         const taken = recorder.take(event)
-        if ("_tag" in taken) return Effect.andThen(say(run, [...said, failedBy(taken)]), call.interrupt)
+        if ("_tag" in taken) {
+          hasDiverged = true
+          return say(run, [...said, failedBy(taken)])
+        }
         said.push(...taken)
       }
       return say(run, said)
     }
     const events = Transcript.encode(replies, { error: run.errorSchema })
     yield* Effect.raceFirst(Stream.runForEachArray(events, take), Deferred.await(run.left))
-    if (run.lostBy !== undefined) yield* Effect.andThen(tell(run, run.lostBy), call.interrupt)
+    if (run.lostBy !== undefined) yield* tell(run, run.lostBy)
+    if (run.lostBy !== undefined || hasDiverged) yield* call.interrupt
   })
 
 /** Says why a run goes on no longer here. */
@@ -62,16 +67,15 @@ const say = (
     // a runtime that closes ends the run here, and nowhere else
     if (status === "interrupted" && !run.stopped && (yield* isClosing)) return yield* Effect.never
     const at = yield* Clock.currentTimeMillis
-    const rows = events.map((event) => run.rowOf("event", event))
+    const rows: Array<Row> = events.map((event) => ["event", event])
     const { unasked } = run.journal
     if (status !== undefined && unasked.length > 0) {
       const questions = unasked.map(({ hash, n, path, what }): Question => ({ path, what, hash, n }))
-      rows.push(run.rowOf("unasked", questions))
+      rows.push(["unasked", questions])
       const paths = [...new Set(questions.map(({ path }) => path))].join(", ")
       yield* Effect.logWarning(`Nobody in the run \`${run.id}\` asked again for what ${paths} had been answered`)
     }
-    yield* run.commit({
-      rows,
+    yield* run.commit(rows, {
       ...(status === undefined ? {} : { end: { status, at } }),
       done: () => {
         run.events.appendAll(events)

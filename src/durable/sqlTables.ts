@@ -6,7 +6,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Damage } from "../store/storeError.ts"
 import type * as Store from "../store/tables.ts"
-import type * as Rows from "./tables.ts"
+import * as Rows from "./tables.ts"
 
 /** The version of the tables that this module makes. */
 const VERSION = 1
@@ -215,6 +215,29 @@ class SqlTables implements Rows.Tables {
   lapsed(now: number): Effect.Effect<ReadonlyArray<Pick<Rows.Run, "id" | "agent">>, SqlError> {
     return this.sql<Pick<Rows.Run, "id" | "agent">>`
       SELECT id, agent FROM ${this.table("runs")} WHERE status = 'running' AND lease <= ${now} ORDER BY n`
+  }
+
+  ended(before: number): Effect.Effect<ReadonlyArray<number>, SqlError> {
+    const { sql } = this
+    const runs = this.table("runs")
+    const rows = sql<Pick<RawRun, "n">>`
+      SELECT n FROM ${runs} AS run WHERE status <> 'running' AND ended_at <= ${before}
+      AND EXISTS (SELECT 1 FROM ${this.table("run_log")} WHERE run = run.n AND ${sql.in("kind", Rows.JOURNAL)})
+      AND NOT EXISTS (SELECT 1 FROM ${runs} AS other WHERE other.source = run.n AND other.status = 'running') ORDER BY n`
+    return Effect.map(rows, (rows) => rows.map(({ n }) => n))
+  }
+
+  condense(run: number, rows: ReadonlyArray<Rows.LogRow>): Effect.Effect<number, SqlError> {
+    const { sql } = this
+    return this.store.transaction(
+      Effect.gen({ self: this }, function* () {
+        const gone = yield* sql`
+          DELETE FROM ${this.table("run_log")} WHERE run = ${run} AND ${sql.in("kind", Rows.JOURNAL)} RETURNING seq`
+        yield* sql`DELETE FROM ${this.table("run_signals")} WHERE run = ${run}`
+        yield* this.insert(rows.map((row) => ({ run, ...row })))
+        return gone.length - rows.length
+      })
+    )
   }
 
   send(signal: Omit<Rows.Signal, "n">): Effect.Effect<number, SqlError> {

@@ -39,9 +39,13 @@ export interface Run {
  * - `answer`: what came from outside (a response, a result, a time), by what was asked;
  * - `tokens`: what a response has said that is not at its end;
  * - `order`: which of several came next;
- * - `unasked`: the answers that nobody asked for when it went on after it was cut off.
+ * - `unasked`: the answers that nobody asked for when it went on after it was cut off;
+ * - `call`: an answer of which only that it was is left.
  */
-export type Kind = "input" | "event" | "answer" | "tokens" | "order" | "unasked"
+export type Kind = "input" | "event" | "answer" | "tokens" | "order" | "unasked" | "call"
+
+/** What is needed to run again, and for nothing else. */
+export const JOURNAL = ["answer", "tokens", "order"] as const satisfies ReadonlyArray<Kind>
 
 /** A row of the log of a run; the body is JSON. */
 export interface LogRow {
@@ -99,6 +103,10 @@ export interface Tables {
   ) => Effect.Effect<ReadonlySet<number>, Trouble>
   /** The runs that go on and that nobody holds. */
   readonly lapsed: (now: number) => Effect.Effect<ReadonlyArray<Pick<Run, "id" | "agent">>, Trouble>
+  /** The runs that ended before a time and still have a journal, but for those that one that goes on takes answers from. */
+  readonly ended: (before: number) => Effect.Effect<ReadonlyArray<number>, Trouble>
+  /** Puts other rows in the place of the journal of a run and what it was sent; gives how many are fewer. */
+  readonly condense: (run: number, rows: ReadonlyArray<LogRow>) => Effect.Effect<number, Trouble>
   readonly send: (signal: Omit<Signal, "n">) => Effect.Effect<number, Trouble>
   /** What these runs were sent, in the order of that. */
   readonly signals: (runs: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<Signal>, Trouble>

@@ -224,7 +224,7 @@ export const get = (hashKey: string): Effect.Effect<Message.Message | undefined,
 export const verify: Effect.Effect<Verified, Errors.StoreError, Store> = Store.use((store) => store.verify)
 
 /**
- * Removes what no conversation refers to, while others read and write. It removes nothing when it finds a row that is
+ * Removes what no conversation refers to, while others read and write, and what `DurableRuns.layer` keeps no longer. It removes nothing when it finds a row that is
  * damaged, since what that one referred to is not known.
  *
  * **Gotchas**
@@ -263,16 +263,17 @@ const serve = (tables: Tables): Internal => {
     get: (hashKey) => engine.get(hashKey),
     verify: engine.during("verify rows", Maintenance.verify(tables)),
     collect: ({ forget, grace = "1 hour", roots = [] } = {}) =>
-      engine.during(
-        "collect rows",
-        Effect.suspend(() =>
-          Maintenance.collect(tables, {
-            grace: Duration.toMillis(grace),
-            forget: forget === undefined ? undefined : Duration.toMillis(forget),
-            roots: [...roots]
-          })
-        )
-      ),
+      Effect.gen(function* () {
+        const collecting = Maintenance.collect(tables, {
+          grace: Duration.toMillis(grace),
+          forget: forget === undefined ? undefined : Duration.toMillis(forget),
+          roots: [...roots]
+        })
+        const { kept, removed } = yield* engine.during("collect rows", collecting)
+        let others = 0
+        for (const collector of engine.collectors) others += yield* collector
+        return { kept, removed: removed + others }
+      }),
     diff: (left, right) => engine.diff(left, right)
   }
 }

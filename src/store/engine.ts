@@ -31,6 +31,8 @@ export interface Diff {
 }
 
 export class Engine {
+  /** What is collected with the rest of the store, by whoever keeps something beside it; each gives how many rows went. */
+  readonly collectors = new Set<Effect.Effect<number, StoreError>>()
   readonly tables: Tables
   private readonly known = new Known()
 

@@ -113,17 +113,12 @@ describe("a run that goes on after it was cut off", () => {
             })
           )
           assert.deepStrictEqual(begun.slice(5), ["after"])
-          assert.deepStrictEqual(
-            calls.toSorted(),
-            [
-              ...["Racing", "Racing/0:Writer", "Racing/1:Writer"],
-              ...[
-                // the others had no answer when they lost
-                "Racing/r0.1.r0.1.0:Writer",
-                "Racing/r0.1.r0.1.1:Writer"
-              ]
-            ].toSorted()
-          )
+          // those of the branches that lost may have been answered before they did
+          const lost = ["Racing/r0.0.0:Writer", "Racing/r0.1.r0.0.0:Writer"]
+          assert.deepStrictEqual(calls.filter((path) => !lost.includes(path)).toSorted(), [
+            ...["Racing", "Racing/0:Writer", "Racing/1:Writer"],
+            ...["Racing/r0.1.r0.1.0:Writer", "Racing/r0.1.r0.1.1:Writer"]
+          ])
         })
       )
   )
