@@ -200,6 +200,7 @@ const endItem = (index: number, item: Item, response: ResponseBuilder): void => 
       return response.file(`image/${output_format ?? "png"}`, result, { item: itemOf({ ...rest, output_format }) })
     }
     case "computer_call": {
+      if (!response.hasTool(ServedTools.computer)) return response.opaque({ item: itemOf(item) })
       // whoever has the computer runs it: a tool of this name
       const { actions, call_id, pending_safety_checks } = item
       const call = item.action === undefined ? { actions: Part.json(actions ?? []) } : Part.json(item.action)
@@ -349,6 +350,7 @@ const encodeSaid = (
       if (part.providerExecuted)
         return Effect.succeed(ServedTools.itemsOf(Metadata.ownOf(part.options, origin), results.get(part.id)))
       if (item["type"] === "computer_call") return Effect.succeed([{ ...item, call_id: part.id } as never])
+      if (item["type"] === "mcp_approval_request") return Effect.succeed([item as never])
       const json = JSON.stringify(Parameters.toObject(part.params))
       return Effect.succeed([{ type: "function_call", call_id: part.id, name: part.name, arguments: json, ...item }])
     }
@@ -380,6 +382,7 @@ const encodeResult = (
 ): Effect.Effect<ReadonlyArray<Input>, AiError.AiErrorReason> => {
   if (part.type !== "tool-result" || part.providerExecuted) return Effect.succeed([])
   const call = calls.get(part.id)
+  if (call?.["type"] === "mcp_approval_request") return Effect.succeed([ServedTools.decided(part, call) as never])
   if (call?.["type"] === "computer_call") return Effect.map(ServedTools.seen(part, call), (item) => [item as never])
   const { id, modelOutput = [] } = part
   const output: Effect.Effect<string | Array<Content>, AiError.AiErrorReason> = modelOutput.some(

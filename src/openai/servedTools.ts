@@ -2,6 +2,7 @@
 import * as AiError from "effect/ai/AiError"
 import type * as Prompt from "effect/ai/Prompt"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { OpenAI } from "openai"
 import * as Parameters from "../llm/provider/callParameters.ts"
@@ -27,6 +28,11 @@ export const of = (
   item: Item,
   itemOf: (item: object) => Metadata.Metadata
 ): { readonly tool: ServedTool; readonly kept: Metadata.Metadata } | undefined => {
+  if (item.type === "mcp_approval_request") {
+    const { arguments: json, id, name } = item
+    const tool = { id, name, params: Parameters.parse(json) ?? json, result: null, isFailure: false, asks: true }
+    return { tool, kept: { item: itemOf(item), approval: true } }
+  }
   const call = callOf(item)
   if (call === undefined || !("id" in item) || typeof item.id !== "string") return undefined
   const { error, field, name, params } = call
@@ -54,7 +60,7 @@ const callOf = (item: Item): Call | undefined => {
         field: "outputs"
       }
     case "mcp_call": {
-      const params = (Parameters.parse(item.arguments) ?? item.arguments) as Schema.Json
+      const params = Parameters.parse(item.arguments) ?? item.arguments
       return { name: item.name, params, field: "output", error: item.error }
     }
     default:
@@ -98,6 +104,14 @@ export const resultsIn = (messages: ReadonlyArray<Prompt.Message>): ReadonlyMap<
           )
     )
   )
+
+/** What was decided about a call that OpenAI asked about. */
+export const decided = ({ result }: Prompt.ToolResultPart, call: Metadata.Metadata): object => ({
+  type: "mcp_approval_response",
+  approval_request_id: call["id"],
+  approve: Predicate.hasProperty(result, "approved") && result.approved === true,
+  ...(Predicate.hasProperty(result, "reason") && typeof result.reason === "string" && { reason: result.reason })
+})
 
 /** What a computer shows after a call: the picture that the tool gave. */
 export const seen = (

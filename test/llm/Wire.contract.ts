@@ -988,17 +988,22 @@ export const suite = (provider: Provider): void => {
 
 /** Sees what is asked of the client of the whole program, which a user may have set. */
 const watchDispatcher = (onRequest: (options: object) => void): (() => void) => {
+  // which of them it is depends on the undici inside of Node
   const names = ["undici.globalDispatcher.2", "undici.globalDispatcher.1"].map((name) => Symbol.for(name))
-  const name = names.find((name) => Reflect.has(globalThis, name)) as symbol
-  const before = Reflect.get(globalThis, name) as { dispatch: (options: object, handler: object) => boolean }
-  const watching = {
-    dispatch: (options: object, handler: object) => {
-      onRequest(options)
-      return before.dispatch(options, handler)
-    }
-  }
-  Reflect.set(globalThis, name, watching)
-  return () => void Reflect.set(globalThis, name, before)
+  const restores = names
+    .filter((name) => Reflect.has(globalThis, name))
+    .map((name) => {
+      const before = Reflect.get(globalThis, name) as { dispatch: (options: object, handler: object) => boolean }
+      const watching = {
+        dispatch: (options: object, handler: object) => {
+          onRequest(options)
+          return before.dispatch(options, handler)
+        }
+      }
+      Reflect.set(globalThis, name, watching)
+      return () => void Reflect.set(globalThis, name, before)
+    })
+  return () => restores.forEach((restore) => restore())
 }
 
 /** The mark on what another server than the provider's own has said. */

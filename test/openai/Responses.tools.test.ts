@@ -4,7 +4,7 @@ import { Effect, Layer, Schema } from "effect"
 import { Prompt, Tool, Toolkit } from "effect/ai"
 import { Message, MiniAgents } from "miniagents"
 import { Anthropic } from "miniagents/anthropic"
-import { LlmAgent, LlmMessage } from "miniagents/llm"
+import { Approval, LlmAgent, LlmMessage } from "miniagents/llm"
 import { OpenAi } from "miniagents/openai"
 import * as AnthropicWire from "../anthropic/Anthropic.wire.ts"
 import * as Loopback from "../llm/Loopback.ts"
@@ -145,6 +145,49 @@ describe("a tool that OpenAI runs", () => {
       )
       assert.deepInclude({ ...messages[3] } as object, { finishReason: "stop" })
       assert.notProperty(messages[0], "finishReason")
+    }).pipe(Effect.provide(MiniAgents.layer()))
+  )
+})
+
+describe("a remote server whose calls need approval", () => {
+  const request = {
+    type: "mcp_approval_request",
+    id: "mcpr_1",
+    name: "roll",
+    server_label: "dice",
+    arguments: '{"n":2}'
+  }
+
+  it.effect.each<readonly [string, Approval.Decision, object]>([
+    ["approved", Approval.approved, { approve: true }],
+    ["denied", Approval.denied("not today"), { approve: false, reason: "not today" }],
+    ["edited", Approval.edited({ n: 1 }), { approve: false, reason: "its parameters are not the right ones" }]
+  ])("is told what was decided, and the agent goes on: %s", ([, decision, expected]) =>
+    Effect.gen(function* () {
+      const server = yield* Loopback.serve((response, _request, count) =>
+        Loopback.stream(count === 1 ? [created(), item("done", 0, request), completed()] : whole({ text: ["Done"] }))(
+          response,
+          _request,
+          count
+        )
+      )
+      const asked: Array<string> = []
+      const approve: Approval.Approve = ({ call, part, trace }) =>
+        Effect.sync(() => {
+          asked.push(`${trace.join()} ${call} ${part.toolCallId}`)
+          return decision
+        })
+      const agent = LlmAgent.make("A", { model: model(server) })
+      const replies = yield* Effect.flatMap(agent.trigger("Roll"), ({ messages }) => messages).pipe(
+        Approval.withApproval(approve)
+      )
+      assert.deepStrictEqual(asked, ['A roll({"n":2}) mcpr_1'])
+      assert.deepStrictEqual(
+        replies.map(({ _tag }) => _tag),
+        ["ToolCall", "ToolResult", "Assistant"]
+      )
+      const answer = { type: "mcp_approval_response", approval_request_id: "mcpr_1", ...expected }
+      assert.deepStrictEqual(inputOf(server, 1)?.slice(1), [request, answer])
     }).pipe(Effect.provide(MiniAgents.layer()))
   )
 })

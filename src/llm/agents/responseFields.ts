@@ -3,7 +3,7 @@ import * as Predicate from "effect/Predicate"
 import * as Record from "effect/Record"
 import * as Struct from "effect/Struct"
 import * as AiError from "effect/ai/AiError"
-import type * as Response from "effect/ai/Response"
+import * as Response from "effect/ai/Response"
 import { jsonOf } from "../../internal/lossless.ts"
 import type * as Message from "../../Message.ts"
 import { usageOf } from "../model/usage.ts"
@@ -17,16 +17,23 @@ export const saidAtEnd = ({ metadata, reason, usage }: Response.FinishPart) => (
   ...(Object.keys(metadata).length === 0 ? {} : { metadata: jsonOf(metadata) as Message.Metadata }) // an object stays one
 })
 
-/** What a tool of the provider's own was called with and gave, where a builder of responses says so. */
+/**
+ * What a tool of the provider's own was called with and gave, where a builder of responses says so, or the call that the
+ * provider asks about.
+ */
 export const servedIn = (
   metadata: Response.ProviderMetadata,
   also: { readonly agent: string; readonly model?: string; readonly step: number; readonly providerExecuted: boolean }
-): readonly [ToolCall, ToolResult] | undefined => {
+): readonly [ToolCall, ToolResult] | Response.ToolCallPart<string, unknown> | undefined => {
   const tool = Object.values(metadata).flatMap((said) =>
     Predicate.hasProperty(said, "tool") && isServed(said.tool) ? [said.tool] : []
   )[0]
   if (tool === undefined) return undefined
-  const { id, isFailure, name, params, result } = tool
+  const { asks = false, id, isFailure, name, params, result } = tool
+  if (asks) {
+    const rest = withoutTool(metadata)
+    return Response.makePart("tool-call", { id, name, params, providerExecuted: false, metadata: rest })
+  }
   const call = new ToolCall({ id, name, parameters: params, ...also, ...optionsOf(withoutTool(metadata)) })
   return [call, new ToolResult({ id, name, result, isFailure, ...also })]
 }

@@ -432,10 +432,11 @@ export class ResponseMessages {
 
   /** Whether it is the work of a tool of the provider's own, which is then a call and its result. */
   private served({ id, metadata }: Response.ReasoningStartPart): boolean {
-    const messages = servedIn(metadata, { ...this.known, step: this.step, providerExecuted: true })
-    if (messages === undefined) return false
+    const served = servedIn(metadata, { ...this.known, step: this.step, providerExecuted: true })
+    if (served === undefined) return false
     for (const open of this.blocks.values()) if (open.over) this.end(open)
-    for (const message of messages) this.add(message)
+    if ("type" in served) this.call(served)
+    else for (const message of served) this.add(message)
     this.servedIds.add(`reasoning ${id}`)
     return true
   }

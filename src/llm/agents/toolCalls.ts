@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -18,7 +19,7 @@ import * as Message from "../../Message.ts"
 import type * as MessageInput from "../../MessageInput.ts"
 import * as Spans from "../model/Spans.ts"
 import * as Approval from "./Approval.ts"
-import { ResponsePart, ToolResult } from "./LlmMessage.ts"
+import { ResponsePart, type ToolCall, ToolResult } from "./LlmMessage.ts"
 import type { Called } from "./responseMessages.ts"
 
 /** The tools of an agent, whatever their types: those stand in the type of the agent. */
@@ -145,6 +146,7 @@ const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<G
   Effect.gen(function* () {
     const { id, name, parameters } = call.message
     let params: unknown = call.part.params
+    if (isAskedFor(call.message)) return yield* approval(call, caller)
     if (!Object.hasOwn(toolkit.tools, name)) {
       const availableTools = Object.keys(toolkit.tools)
       return failed(new AiError.ToolNotFoundError({ toolName: name, availableTools }).message)
@@ -153,8 +155,7 @@ const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<G
     if (typeof parameters === "string") return failed(`the parameters of \`${name}\` are no JSON: write one object`)
     const tool = toolkit.tools[name]
     if (yield* needsApproval(tool, call, caller)) {
-      const part = Response.makePart("tool-approval-request", { approvalId: id, toolCallId: id })
-      const decision = yield* (yield* Approval.CurrentApprove)({ call: call.message, part, tool, trace: caller.trace })
+      const decision = yield* decide(tool, call, caller)
       if (!decision.approved) {
         return failed({ type: "execution-denied", reason: decision.reason ?? "it was not approved" })
       }
@@ -169,6 +170,25 @@ const result = (toolkit: Toolkit, call: Called, caller: Caller): Effect.Effect<G
       onNone: () => Effect.succeed(failed("the tool gave no result")),
       onSome: (given) => encode(tool, given)
     })
+  })
+
+const decide = (tool: Tool.Any, { message }: Called, { trace }: Caller): Effect.Effect<Approval.Decision> =>
+  Effect.flatMap(Approval.CurrentApprove, (approve) => {
+    const part = Response.makePart("tool-approval-request", { approvalId: message.id, toolCallId: message.id })
+    return approve({ call: message, part, tool, trace })
+  })
+
+/** Whether it is the provider that asks: it makes the call itself, once somebody says yes. */
+const isAskedFor = ({ options }: ToolCall): boolean =>
+  Predicate.isObject(options) &&
+  Object.values(options).some((said) => Predicate.hasProperty(said, "approval") && said.approval === true)
+
+const approval = (call: Called, caller: Caller): Effect.Effect<Given> =>
+  Effect.map(decide(Tool.make(call.message.name), call, caller), ({ approved, parameters, reason }) => {
+    // the provider has the parameters, and they cannot be changed there
+    const isMade = approved && parameters === undefined
+    const why = approved && !isMade ? "its parameters are not the right ones" : reason
+    return { result: { approved: isMade, ...(why === undefined ? {} : { reason: why }) }, isFailure: false }
   })
 
 const needsApproval = (tool: Tool.Any, call: Called, { prompt }: Caller): Effect.Effect<boolean> =>

@@ -60,7 +60,7 @@ export interface Options {
 }
 
 /**
- * What a tool of the provider's own was called with, and what it gave.
+ * What a tool of the provider's own was called with, and what it gave, or that the provider asks whether it may be called.
  *
  * @since 0.1.0
  * @category models
@@ -71,6 +71,7 @@ export interface ServedTool {
   readonly params: Schema.Json
   readonly result: Schema.Json
   readonly isFailure: boolean
+  readonly asks?: boolean
 }
 
 interface Prose {
@@ -217,6 +218,11 @@ export class ResponseBuilder {
     this.closeProse()
     this.content()
     this.push({ type: "file", mediaType, data, ...this.metadata(metadata) })
+  }
+
+  /** Whether the model was told of a tool of this name. */
+  hasTool(name: string): boolean {
+    return this.options.tools.some((tool) => tool.name === name)
   }
 
   /** Opens a tool call. Without an id of the provider's own, or with one that is taken, it gets one. */
