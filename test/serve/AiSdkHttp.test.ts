@@ -134,7 +134,8 @@ describe("AiSdk over HTTP", () => {
       yield* from(() => chat.sendMessage({ text: "Where?" }))
       const next = new Chat(`${url}/spy`)
       next.messages = chat.messages
-      yield* from(() => next.sendMessage({ text: "And now?" }))
+      const place = { type: "data-Data", data: { at: "the desk" } } as const
+      yield* from(() => next.sendMessage({ parts: [{ type: "text", text: "And now?" }, place] }))
       assert.deepStrictEqual(got, [
         [
           "User Where?",
@@ -143,7 +144,8 @@ describe("AiSdk over HTTP", () => {
           'ToolCall Searcher({"message":"pages"})',
           "ToolResult page one",
           "Assistant It is page one",
-          "User And now?"
+          "User And now?",
+          `Data ${Message.data(place.data)}`
         ]
       ])
     })
