@@ -26,6 +26,30 @@ const isOutput = (node: Code | undefined, markdown: string): node is Code =>
   // not an indented block
   /[`~]/.test(markdown[node.position?.start.offset ?? 0] ?? "")
 
+/** The values that are effects which were given all they need, or so it looks: the last that is done is to provide. */
+const provided = (code: string): ReadonlyArray<string> =>
+  parseSync("fence.ts", code).program.body.flatMap((statement) =>
+    statement.type !== "VariableDeclaration"
+      ? []
+      : statement.declarations.flatMap(({ id, init }) => {
+          if (id.type !== "Identifier" || init?.type !== "CallExpression") return []
+          const said = code.slice(init.start, init.end)
+          const isProvided = /Effect\.provide\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\s*\)$/.test(said)
+          return isProvided || said.startsWith("Effect.provide(") ? [id.name] : []
+        })
+  )
+
+const open = `import("effect/ai/LanguageModel").LanguageModel | import("miniagents").MiniAgents.MiniAgents`
+
+/**
+ * Code that a compiler refuses if such an effect requires something after all, but for the model and the runtime, which an
+ * example may leave to its reader. It stands below the fence.
+ */
+export const complete = (code: string): string =>
+  provided(code)
+    .map((name) => `\nexport const _${name}: import("effect/Effect").Effect<unknown, unknown, ${open}> = ${name}`)
+    .join("")
+
 const hasImport = (code: string) => parseSync("fence.ts", code).module.staticImports.length > 0
 
 /**

@@ -204,6 +204,11 @@ export const isAgent = (value: unknown): value is Agent<never, unknown, unknown>
 /**
  * Makes an agent of a body. Its error and requirement types are inferred from the body.
  *
+ * **When to use**
+ *
+ * For agents that are used where they are written. Where a test or a deployment puts another one in its place, define it
+ * as a `Service`.
+ *
  * **Example**
  *
  * ```ts
@@ -250,6 +255,11 @@ export const make: {
 /**
  * The class of an agent that is a service: defined in one place, implemented by a Layer, replaced in tests. `error`
  * says what its implementations may fail with, beside what their input fails with.
+ *
+ * **When to use**
+ *
+ * For agents that a test replaces, that run in another process, or that are implemented elsewhere than they are called.
+ * `make` is simpler where none of this is needed.
  *
  * **Example**
  *

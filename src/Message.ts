@@ -86,6 +86,11 @@ const Base = MessageClass.maker({
 /**
  * Makes a class of messages with fields of its own, any of which may hold other messages.
  *
+ * **When to use**
+ *
+ * For messages with fields of their own, which agents tell apart by their class. A plain object (a `Message.Data`) does
+ * where nobody has to.
+ *
  * **Details**
  *
  * Instances are validated and frozen at every depth. A field whose value could still change afterwards (`Date`, `Map`,
@@ -426,6 +431,11 @@ export type KnownFields = Partial<Omit<KnownAssistant, "_tag">> & { readonly _ta
 /**
  * Makes a message that is nothing but text.
  *
+ * **When to use**
+ *
+ * For words of nobody in particular. `user`, `assistant` and `system` say whose they are, which models are told; a plain
+ * string becomes such a message by itself.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -434,6 +444,10 @@ export const text = (content: string, metadata?: Metadata): Text =>
 
 /**
  * A message from a person: a text, or texts and files in their order.
+ *
+ * **When to use**
+ *
+ * For the words of a person in a conversation with a model.
  *
  * **Example**
  *
@@ -460,6 +474,10 @@ export type Said = string | ReadonlyArray<string | Part>
 /**
  * An instruction to a model.
  *
+ * **When to use**
+ *
+ * For instructions to a model that belong to one conversation. Those that an agent always has are its `system` option.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -467,6 +485,10 @@ export const system = (content: string, metadata?: Metadata): System => new Syst
 
 /**
  * A message from a model: a text, or texts and files in their order.
+ *
+ * **When to use**
+ *
+ * For the words of a model that your program makes up, or takes up again.
  *
  * @since 0.1.0
  * @category constructors

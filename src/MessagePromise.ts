@@ -106,6 +106,11 @@ export const of = (message: Message.Message, options?: { readonly origin?: Origi
  * The promise of a message whose tokens are still to come. The tokens are read once, in the background, whether or not
  * anyone reads the promise; an agent's call owns what it started and takes it along when it is interrupted.
  *
+ * **When to use**
+ *
+ * For text that comes in pieces, from a model, a file or another program. Text that is there already is replied as it
+ * is.
+ *
  * **Details**
  *
  * A runtime with `startSoon: false` starts at the first read; one with `streamTokens: false` gives the text at once.

@@ -94,6 +94,10 @@ export { CircularSequence } from "./internal/rings.ts"
  * Makes a sequence of any input. Streams in it are read in the background, each once, whether or not anyone reads the
  * sequence. Dies with `Message.InvalidMessage` when a value in it can be no message.
  *
+ * **When to use**
+ *
+ * To read as a sequence what could be sent to an agent, without an agent. What you send or reply need not be one.
+ *
  * **Example**
  *
  * ```ts

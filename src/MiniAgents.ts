@@ -105,6 +105,10 @@ export const make = <R = never>(options: Options<R> = {}): Effect.Effect<Runtime
 /**
  * A runtime around a program: it closes when the program ends.
  *
+ * **When to use**
+ *
+ * Once for each program, test or tenant: everything that calls agents needs it, and what runs ends with it.
+ *
  * @see `Observer.layer` and `Persistence.layer`, which add to it
  * @since 0.1.0
  * @category layers

@@ -96,6 +96,10 @@ export interface Origin {
  * Adds an observer to the runtimes that are built together with this Layer, beside it or on top of it. Any number of
  * observers can be added.
  *
+ * **When to use**
+ *
+ * To measure, log or show the calls of a program without changing it.
+ *
  * **Example**
  *
  * ```ts

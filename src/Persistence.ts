@@ -79,6 +79,10 @@ export type PersistError = Persister.PersistError
 /**
  * Gives what is said in the runtimes that are built together with this Layer to a hook. Any number of hooks can be added.
  *
+ * **When to use**
+ *
+ * To keep each distinct message of a program somewhere. Conversations are kept by a history, and runs by `DurableRuns`.
+ *
  * **Details**
  *
  * A record of a call is there as soon as its input is whole, the record of its reply at its end, also when it failed or

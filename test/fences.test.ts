@@ -56,7 +56,7 @@ const makeFolder = (): string => {
       exclude: []
     })
   )
-  for (const { code, file } of fences) writeFileSync(join(folder, file), code)
+  for (const { code, file } of fences) writeFileSync(join(folder, file), code + Fences.complete(code))
   return folder
 }
 

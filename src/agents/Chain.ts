@@ -121,6 +121,11 @@ type Step<M, S> = S extends State
  * replies, and what the last one replies is the reply of the chain. All of them run in parallel, unless an `AWAIT`
  * stands between two. The chain fails with what its last replies fail with, and with what was awaited.
  *
+ * **When to use**
+ *
+ * For agents each of which reads what the one before it replies. Where it matters what an agent said, write a body that
+ * calls the others.
+ *
  * **Example**
  *
  * ```ts

@@ -35,6 +35,10 @@ export interface Options<User, Assistant> {
  * one of them fails. The messages that the dialog is sent are a prompt to the assistant: they are sent along in every
  * turn, and the user, whose history this may be, does not see them. The dialog replies nothing.
  *
+ * **When to use**
+ *
+ * For a conversation of a person with an agent that goes on until one of them ends it.
+ *
  * **Example**
  *
  * ```ts

@@ -66,6 +66,10 @@ export class WouldSpin extends Schema.TaggedError<WouldSpin>()("WouldSpin", { lo
  * one with what the turn before it came to. The loop replies nothing; it goes on until an agent in it ends it with
  * `Loop.end`, until what it awaits fails, or until it is interrupted.
  *
+ * **When to use**
+ *
+ * For agents that take turns until one of them ends it.
+ *
  * **Details**
  *
  * Triggering an agent does not wait, so a loop needs an `AWAIT` after one of its agents, or it would start turns

@@ -48,6 +48,10 @@ export interface Options extends History.AgentOptions {
  * Opens a history agent on a Markdown file until the scope closes: one message after the other, each under a heading
  * with its role and model, its text token by token as it comes.
  *
+ * **When to use**
+ *
+ * For one conversation that a person reads and edits. For many of them, or several processes, use `SqlHistory`.
+ *
  * **Details**
  *
  * Any message comes back equal to what it was, whatever its text; one of a class that could not be read again is refused

@@ -11,6 +11,10 @@ import * as History from "./History.ts"
 /**
  * Makes a history agent that keeps messages in memory, after the ones given.
  *
+ * **When to use**
+ *
+ * For conversations that end with the process, and for tests.
+ *
  * **Example**
  *
  * ```ts

@@ -70,6 +70,10 @@ export interface SqlHistory extends History.Branching<History.HistoryError> {
 /**
  * Opens a history agent on a branch of a conversation.
  *
+ * **When to use**
+ *
+ * For many conversations, several processes, and branches. One that a person reads as a file is a `MarkdownHistory`.
+ *
  * **Details**
  *
  * It works on any `SqlClient` for SQLite (`SqliteClient` of this library, for one) or Postgres (`@effect/sql-pg`), and

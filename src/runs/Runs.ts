@@ -388,6 +388,11 @@ export const wait = <A>(
 /**
  * Runs that live in this process.
  *
+ * **When to use**
+ *
+ * For runs that end with the process: servers whose readers come back, and tests. Runs that outlive it are
+ * `DurableRuns.layer`.
+ *
  * **Details**
  *
  * Closing the Layer interrupts all runs.

@@ -30,7 +30,11 @@ export interface Options {
   readonly filename: string
   /** Refuse whatever writes, and do not make the file. */
   readonly readOnly?: boolean
-  /** How long a statement waits for another process that writes, 5 seconds by default. */
+  /**
+   * How long a statement waits for another process that writes.
+   *
+   * @default "5 seconds"
+   */
   readonly timeout?: Duration.Input
   /**
    * How safe a commit is: with `normal` a killed process loses nothing, and a power cut may lose the last

@@ -96,9 +96,17 @@ export type Mode = (typeof Mode)["Type"]
 export interface Options {
   /** The folder of the recordings, made when the first is written. */
   readonly folder: string
-  /** How requests are answered, `strict` by default. The environment variable `MINIAGENTS_CASSETTES` overrides it. */
+  /**
+   * How requests are answered. The environment variable `MINIAGENTS_CASSETTES` overrides it.
+   *
+   * @default "strict"
+   */
   readonly mode?: Mode
-  /** Whether a replay keeps the pauses of the recording, by the Clock; `true` by default. */
+  /**
+   * Whether a replay keeps the pauses of the recording, by the Clock.
+   *
+   * @default true
+   */
   readonly pauses?: boolean
   /** The part of a request that is compared, for prompts that hold a date or an id; all of it by default. */
   readonly match?: (request: Request) => Schema.Json
@@ -154,6 +162,11 @@ export class Cassette extends Context.Service<Cassette, Recordings>()("miniagent
 
 /**
  * Puts a cassette before the language model and the embedding model of a Layer, whichever it has.
+ *
+ * **When to use**
+ *
+ * To test against what a real model has said, without a key and without the network. What you make up yourself is a
+ * `ScriptedModel`.
  *
  * **Details**
  *

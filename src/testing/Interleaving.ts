@@ -26,7 +26,11 @@ import type * as TestClock from "effect/testing/TestClock"
 export interface Options {
   /** How many seeds. The environment variable `MINIAGENTS_SEEDS` overrides it, for a long run by hand. */
   readonly seeds: number
-  /** The first of them; `0` by default. The others follow it. */
+  /**
+   * The first of them. The others follow it.
+   *
+   * @default 0
+   */
   readonly first?: number
 }
 
@@ -98,6 +102,10 @@ export const withSeed: {
 
 /**
  * Runs an effect once for each seed, and fails with `SeedFailed` for the first seed under which it does not succeed.
+ *
+ * **When to use**
+ *
+ * For tests of what runs in parallel, which pass by luck under one order of it.
  *
  * **Details**
  *

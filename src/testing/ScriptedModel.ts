@@ -129,7 +129,11 @@ export class ScriptedModel extends Context.Service<ScriptedModel, Script>()("min
  * @category models
  */
 export interface Options {
-  /** The name of the model, for agents that say which model spoke; `scripted` by default. */
+  /**
+   * The name of the model, for agents that say which model spoke.
+   *
+   * @default "scripted"
+   */
   readonly name?: string
 }
 
@@ -168,6 +172,10 @@ export const make = (turns: ReadonlyArray<Turn>, options: Options = {}): Effect.
 /**
  * A scripted model as a Layer, in the place of a real one. When the Layer is closed after success and a turn was not
  * used, that is a defect (`ScriptNotUsedUp`).
+ *
+ * **When to use**
+ *
+ * To test agents on models without a model, when you know what it should say. What a real one says is a `Cassette`.
  *
  * **Example**
  *

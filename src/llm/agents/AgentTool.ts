@@ -68,6 +68,11 @@ export interface Options<Name extends string, Mode extends Tool.FailureMode> {
  * Makes a tool of an agent. The model gives the agent's parameters; an agent that needs none is sent a message. Throws
  * where a given `name` is no name that providers take.
  *
+ * **When to use**
+ *
+ * To let a model decide whether and with which parameters an agent is called. Where your code decides, trigger the
+ * agent.
+ *
  * **Gotchas**
  *
  * An agent that is a service becomes a tool by its fork: `AgentTool.make(Writer.fork())`. A parameter that a fork was

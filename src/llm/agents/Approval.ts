@@ -84,6 +84,10 @@ export const CurrentApprove: Context.Reference<Approve> = Context.Reference<Appr
 /**
  * Sets who decides for the agents that are triggered inside an effect.
  *
+ * **When to use**
+ *
+ * For tools whose calls a person, or a rule, has to allow before they run.
+ *
  * **Example**
  *
  * ```ts

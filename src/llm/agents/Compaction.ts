@@ -113,6 +113,10 @@ export type PromptTooLong = Window.PromptTooLong
 /**
  * Compacts the conversations of the agents that run with the Layer.
  *
+ * **When to use**
+ *
+ * For conversations that may outgrow the window of their model.
+ *
  * @since 0.1.0
  * @category layers
  */

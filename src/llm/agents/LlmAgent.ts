@@ -46,7 +46,11 @@ export interface Options<
   readonly toolkit?: Toolkit.WithHandler<Tools> | Effect.Effect<Toolkit.WithHandler<Tools>, ToolsE, ToolsR>
   /** The model; without it the agent requires a `LanguageModel`. */
   readonly model?: Layer.Layer<LanguageModel.LanguageModel, ModelE, ModelR>
-  /** How many requests one call may make, 10 by default: each but the last one is followed by the tools it called. */
+  /**
+   * How many requests one call may make: each but the last one is followed by the tools it called.
+   *
+   * @default 10
+   */
   readonly maxSteps?: number
 }
 
@@ -141,6 +145,11 @@ export type Each<A> = A extends unknown ? readonly [A] : never
 
 /**
  * Makes an agent that speaks with a model.
+ *
+ * **When to use**
+ *
+ * For an agent that is a model with a system text and tools. Inside of an agent of your own, trigger it as any other
+ * agent.
  *
  * **Details**
  *
@@ -298,6 +307,10 @@ export interface ObjectOptions<
  * Makes an agent that replies with one message whose fields the model filled in. Its replies have that object in its
  * type, and the object as it grows. Output that does not fit the schema is an `AiError` with a `StructuredOutputError`
  * that holds the text.
+ *
+ * **When to use**
+ *
+ * For answers that a program reads: a rating, a plan, the fields of a form. For words that a person reads use `make`.
  *
  * **Details**
  *

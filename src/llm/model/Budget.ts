@@ -163,6 +163,10 @@ export const make = (limits: Limits): Effect.Effect<Budget> =>
 /**
  * Makes the agents that are triggered inside an effect, and all that they trigger, spend from a budget.
  *
+ * **When to use**
+ *
+ * To bound what one call of a program may spend; `layer` bounds all of them together.
+ *
  * **Example**
  *
  * ```ts

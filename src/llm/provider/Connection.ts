@@ -57,9 +57,17 @@ export interface Options {
   /** Left out, no key is sent, as servers on one's own machine want it. No environment variable is read for it. */
   readonly apiKey?: Redacted.Redacted | undefined
   readonly baseUrl?: string | undefined
-  /** From the request to the first token. 4 minutes by default, as Node's own `fetch` gives up after 5. */
+  /**
+   * From the request to the first token. Node's own `fetch` would give up after 5 minutes.
+   *
+   * @default "4 minutes"
+   */
   readonly firstToken?: Duration.Input | undefined
-  /** From one token to the next, and to the end. 2 minutes by default. */
+  /**
+   * From one token to the next, and to the end.
+   *
+   * @default "2 minutes"
+   */
   readonly betweenTokens?: Duration.Input | undefined
 }
 
