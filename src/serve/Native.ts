@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -234,14 +233,13 @@ class Server<P, E, R> {
     events: Stream.Stream<Transcript.Event, Runs.RunsError>
   ): server.Response {
     const lines = /\bapplication\/x-ndjson\b/.test(request.headers.accept ?? "")
-    const frames = lines ? Stream.map(events, (event) => `${JSON.stringify(event)}\n`) : sseFrames(events, from)
-    const body = eventBody.make(
-      Stream.catchCause(frames, (cause) => lost(cause, lines)),
-      {
+    const told = Stream.catchCause(events, (cause) => Stream.fromEffect(server.broken(cause)))
+    const body = Stream.suspend(() =>
+      eventBody.saying(told, lines ? toLine : sayingFrom(from), {
         hello: lines ? "\n" : ": miniagents\nretry: 250\n\n", // an `EventSource` comes back soon
         alive: lines ? "\n" : ":\n\n",
         heartbeats: this.guard.heartbeats
-      }
+      })
     )
     const contentType = lines ? "application/x-ndjson" : "text/event-stream"
     return HttpServerResponse.stream(body, { contentType, headers: { ...eventBody.headers, "run-id": id } })
@@ -251,21 +249,13 @@ class Server<P, E, R> {
 const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.Text, Message.User, Message.Data]
 const isId = /^[\w.-]{1,128}$/
 
-const sseFrames = <E>(
-  events: Stream.Stream<Transcript.Event, E>,
-  from: Transcript.Position | undefined
-): Stream.Stream<string, E> =>
-  Stream.suspend(() => {
-    let position = from
-    return Stream.map(events, (event) => {
-      position = Transcript.after(position, event)
-      return toSse(event, position)
-    })
-  })
+const toLine = (event: Transcript.Event): string => `${JSON.stringify(event)}\n`
 
-const lost = (cause: Cause.Cause<unknown>, lines: boolean): Stream.Stream<string> =>
-  Stream.unwrap(
-    Effect.map(server.broken(cause), (event) =>
-      Stream.make(lines ? `${JSON.stringify(event)}\n` : toSse(event, undefined))
-    )
-  )
+/** Says events one after the other, each with the position after it. */
+const sayingFrom = (from: Transcript.Position | undefined): ((event: Transcript.Event) => string) => {
+  let position = from
+  return (event) => {
+    position = Transcript.after(position, event)
+    return toSse(event, position)
+  }
+}

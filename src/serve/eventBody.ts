@@ -21,10 +21,20 @@ export interface Options {
 }
 
 /** The bytes of frames that come in chunks; each chunk is one packet. */
-export const make = (frames: Stream.Stream<string>, options: Options): Stream.Stream<Uint8Array> => {
+export const make = (frames: Stream.Stream<string>, options: Options): Stream.Stream<Uint8Array> =>
+  saying(frames, (frame) => frame, options)
+
+/** The bytes of what is said as frames, in one stage, as it runs for each token of each reader. */
+export const saying = <A>(
+  told: Stream.Stream<A>,
+  say: (item: A) => string,
+  options: Options
+): Stream.Stream<Uint8Array> => {
   const encoder = new TextEncoder()
-  const said = Stream.mapArray(frames, (chunk) => [encoder.encode(chunk.length === 1 ? chunk[0] : chunk.join(""))])
-  return withSigns(said, options)
+  const bytes = Stream.mapArray(told, (chunk) => [
+    encoder.encode(chunk.length === 1 ? say(chunk[0]) : chunk.map(say).join(""))
+  ])
+  return withSigns(bytes, options)
 }
 
 /** Bytes as they come, after what is said first, and a sign of life when none do. */
