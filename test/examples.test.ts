@@ -25,6 +25,9 @@ import * as DurableCutOff from "../examples/durable/cut-off.ts"
 import * as DurableRerun from "../examples/durable/rerun.ts"
 import * as Images from "../examples/models/images.ts"
 import * as ServingA2a from "../examples/serving/a2a.ts"
+import * as ServingAgUi from "../examples/serving/ag-ui.ts"
+import * as ServingAiSdk from "../examples/serving/ai-sdk.ts"
+import * as ServingMcp from "../examples/serving/mcp.ts"
 import * as ServingOpenAiApi from "../examples/serving/openai-api.ts"
 
 const flattened = `
@@ -212,6 +215,27 @@ it says: A cake, then.
 it asks: It waits for \`topping\`
 it says: Here it is, with cherries.`
   },
+  "serving/ag-ui": {
+    ...ServingAgUi,
+    prints: `
+begins: Cleaner
+asks: May \`DeleteFile\` be called?
+tool: draft.txt is gone
+Cleaner: I deleted it
+Manager: All is clean`
+  },
+  "serving/ai-sdk": {
+    ...ServingAiSdk,
+    prints: `
+a page asks, and is cut off after: Roses are
+another page of the chat has: Roses are red, / violets are blue.`
+  },
+  "serving/mcp": {
+    ...ServingMcp,
+    prints: `
+a tool: Counter, Counts the words of a text
+the result: I count. / 3 words`
+  },
   "serving/openai-api": {
     ...ServingOpenAiApi,
     prints: `
@@ -269,10 +293,13 @@ describe("examples", () => {
   for (const [name, { prints, program }] of Object.entries(examples)) {
     const lines = prints.slice(1)
 
-    it.effect(`${name} prints what it should`, () =>
-      Effect.gen(function* () {
-        assert.strictEqual(yield* printed(program), lines)
-      })
+    it.effect(
+      `${name} prints what it should`,
+      () =>
+        Effect.gen(function* () {
+          assert.strictEqual(yield* printed(program), lines)
+        }),
+      60_000 // one that starts a process takes as long as the machine lets it
     )
 
     it(`${name} says how to run it and what it prints`, () => {

@@ -62,6 +62,6 @@ export const program = Effect.gen(function* () {
   const url = `http://127.0.0.1:${"port" in address ? address.port : 0}/ag-ui`
   yield* Effect.promise(() => ask(url, (line) => lines.push(line)))
   yield* Effect.forEach(lines, (line) => Console.log(line))
-}).pipe(Effect.provide(Served))
+}).pipe(Effect.provide(Served), Effect.orDie)
 
 if (import.meta.main) NodeRuntime.runMain(program)

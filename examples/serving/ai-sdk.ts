@@ -55,6 +55,6 @@ export const program = Effect.gen(function* () {
   const lines: Array<string> = []
   yield* Effect.promise(() => chat(api, (line) => lines.push(line)))
   yield* Effect.forEach(lines, (line) => Console.log(line))
-}).pipe(Effect.provide(Served))
+}).pipe(Effect.provide(Served), Effect.orDie)
 
 if (import.meta.main) NodeRuntime.runMain(program)
