@@ -123,7 +123,6 @@ interface Codec<A> {
 
 const asTheyAre: Codec<Schema.Json> = { encode: (part) => part, decode: (part) => part }
 
-const encodePart = Schema.encodeUnknownSync(Response.StreamPart())
 const decodePart = Schema.decodeUnknownSync(Response.StreamPart())
 
 /** A piece of text that is nothing else. */
@@ -134,12 +133,7 @@ interface Delta {
 }
 
 const typed: Codec<Response.AnyPart> = {
-  encode: (part) => {
-    if (part.type === "text-delta" && Object.keys(part.metadata).length === 0) {
-      return { type: part.type, id: part.id, delta: part.delta }
-    }
-    return Exchange.lean(JSON.parse(JSON.stringify(encodePart(part))) as Schema.Json)
-  },
+  encode: Exchange.partOf,
   decode: (json) => {
     const part = json as unknown as Response.StreamPartEncoded
     if (part.type === "text-delta") return Response.makePart(part.type, part)

@@ -45,6 +45,7 @@ export interface OfferedTool {
  * - `sent`, `replied`: these messages came into the input or the replies of a call.
  * - `open`, `text`, `message`, `broken`: a message under way, as in a transcript; one that was whole from the start has
  *   its `message` alone. `by` is the call that made it.
+ * - `lost`: a request failed and goes on: it is made again, or another model takes over; `what` says which.
  * - `asked`, `answered`: a request to a model. `keeps` is how many messages of the prompt are those of the request
  *   before in the same call, and `prompt` is the rest.
  * - `waits`: a call waits for another one, or no longer; `stuck` if they wait for each other.
@@ -96,7 +97,10 @@ export type Event =
       readonly tools: ReadonlyArray<OfferedTool>
       readonly keeps: number
       readonly prompt: ReadonlyArray<Json>
+      /** The rest of what its answer depends on, as a cassette tells requests apart. */
+      readonly rest?: Fields
     }
+  | ({ readonly _tag: "lost"; readonly t: number; readonly request: number } & Lost)
   | {
       readonly _tag: "answered"
       readonly t: number
@@ -106,6 +110,8 @@ export type Event =
       readonly reason?: string
       readonly cost?: number
       readonly response?: ReadonlyArray<Moment>
+      /** The error of the model, as a cassette keeps it. */
+      readonly error?: Json
       /** Taken from the run that this one is a rerun of. */
       readonly reused?: true
       readonly end: End
@@ -121,6 +127,14 @@ export type Event =
   | ({ readonly _tag: "kept"; readonly t: number; readonly call: number } & Kept)
   | { readonly _tag: "named"; readonly t: number; readonly call: number; readonly run: string }
   | { readonly _tag: "asks"; readonly t: number; readonly call: number; readonly waits: ReadonlyArray<Wait> }
+
+/** A failure after which a request went on: made again (`model.retry`), or by another model (`model.fallback`). */
+export interface Lost {
+  readonly event: string
+  readonly what: string
+  readonly error: string
+  readonly reason: string
+}
 
 /** An answer from outside of a run: of a tool, a step, a signal, a time, the winner of a race. */
 export interface Kept {
@@ -214,6 +228,7 @@ export interface Asked {
   readonly usage?: Usage
   readonly reason?: string
   readonly cost?: number
+  readonly lost: ReadonlyArray<Lost>
   readonly response?: ReadonlyArray<Moment>
   readonly reused?: true
   readonly end?: End

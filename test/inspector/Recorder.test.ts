@@ -1,4 +1,9 @@
 /** What the recorder tells of a program, as a fold, against the tree that the program's model makes. */
+import { spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -7,8 +12,12 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Agent, Message, MessagePromise, MiniAgents, Observer } from "miniagents"
-import { Budget, LlmAgent, LlmLogger } from "miniagents/llm"
-import { ScriptedModel } from "miniagents/testing"
+import * as AiError from "effect/ai/AiError"
+import * as Tool from "effect/ai/Tool"
+import * as Toolkit from "effect/ai/Toolkit"
+import { Budget, LlmAgent, LlmLogger, ModelLayer } from "miniagents/llm"
+import { Cassette, ScriptedModel } from "miniagents/testing"
+import * as Cassettes from "../../src/inspector/record/cassette.ts"
 import { compare } from "../../src/inspector/record/compare.ts"
 import { Recorder } from "../../src/inspector/watch/recorder.ts"
 import { Recording } from "../../src/inspector/record/recording.ts"
@@ -196,6 +205,58 @@ describe("Recorder", () => {
         events.map(({ _tag }) => _tag),
         "broken"
       )
+    })
+  )
+
+  it.effect("a test plays what models answered from the cassette of a recording, also what was made again", () =>
+    Effect.gen(function* () {
+      const { fail, text, tokens, toolCall, turn, usage } = ScriptedModel
+      const add = Tool.make("Add", { parameters: Schema.Struct({ n: Schema.Int }), success: Schema.Int })
+      const toolkit = Toolkit.make(add)
+      const adder = LlmAgent.make("Adder", { system: "Add", toolkit })
+      const clerk = LlmAgent.makeObject("Clerk", { schema: Schema.Struct({ sum: Schema.Int }) })
+      const program = Effect.gen(function* () {
+        const sum = yield* adder.trigger("one and one", { temperature: 0 })
+        return [
+          yield* sum.text,
+          String((yield* (yield* clerk.trigger(sum)).messages)[0]).replaceAll(/\s/g, ""),
+          yield* (yield* adder.trigger("again")).text
+        ]
+      }).pipe(Effect.provide(toolkit.toLayer({ Add: ({ n }) => Effect.succeed(n + 1) })))
+      const busy = new AiError.RateLimitError({})
+      const model = ScriptedModel.layer(
+        [
+          turn(fail(busy)),
+          turn(toolCall("Add", { n: 1 }), usage(7, 2)),
+          turn(tokens(["It is ", "two"], 0), usage(9, 3)),
+          turn(text(`{"sum":2}`), usage(9, 3)),
+          turn(text("again"), usage(9, 3))
+        ],
+        { name: "small" }
+      ).pipe(ModelLayer.retry({ delay: 0 }))
+      const [said, recording] = yield* recorded(Effect.provide(program, model))
+      assert.deepStrictEqual(said, ["It is two", '```json{"sum":2}```', "again"])
+      assert.deepStrictEqual(
+        recording.requests.map(({ lost }) => lost.map(({ error, event }) => [event, error])),
+        [[["model.retry", "RateLimitError"]], [], [], []]
+      )
+      const folder = fs.mkdtempSync(path.join(os.tmpdir(), "miniagents-cassette-"))
+      fs.writeFileSync(path.join(folder, "cassette.tar"), Cassettes.tar(Cassettes.files(recording)))
+      assert.strictEqual(spawnSync("tar", ["xf", "cassette.tar"], { cwd: folder }).status, 0)
+      const played = Cassette.layer({ folder: path.join(folder, "cassette"), pauses: false })(
+        ScriptedModel.layer([], { name: "small" })
+      )
+      const again = Effect.gen(function* () {
+        const said = yield* program
+        yield* (yield* Cassette.Cassette).verify
+        return said
+      })
+      const heard = yield* again.pipe(
+        Effect.provide([played, MiniAgents.layer()]),
+        Effect.provide(NodeFileSystem.layer)
+      )
+      fs.rmSync(folder, { recursive: true })
+      assert.deepStrictEqual(heard, said)
     })
   )
 

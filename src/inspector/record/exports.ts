@@ -1,5 +1,6 @@
 /** A recording in the forms in which it leaves the inspector. */
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Cassette from "./cassette.ts"
 import type * as Recording from "./recording.ts"
 import type { Event } from "../wire.ts"
 
@@ -35,11 +36,20 @@ const said = (message: Recording.Message | undefined): string => {
   return broken ? `${quoted}\n>\n> (it ended here)` : quoted
 }
 
+const kept = { "cache-control": "no-store", "x-content-type-options": "nosniff" } as const
+
 /** A file to be kept, in the form that is asked for. */
 export const response = (
   recording: Recording.Recording,
   query: URLSearchParams
 ): HttpServerResponse.HttpServerResponse => {
+  if (query.get("as") === "cassette") {
+    const headers = { ...kept, "content-disposition": `attachment; filename="cassette.tar"` }
+    return HttpServerResponse.uint8Array(Cassette.tar(Cassette.files(recording)), {
+      contentType: "application/x-tar",
+      headers
+    })
+  }
   const isMarkdown = query.get("as") === "markdown"
   const call = query.get("call")
   const roots = call !== null && /^\d+$/.test(call) ? [Number(call)] : recording.roots
@@ -48,6 +58,6 @@ export const response = (
   const name = isMarkdown ? "run.md" : "run.ndjson"
   return HttpServerResponse.text(text, {
     contentType,
-    headers: { "cache-control": "no-store", "content-disposition": `attachment; filename="${name}"` }
+    headers: { ...kept, "content-disposition": `attachment; filename="${name}"` }
   })
 }

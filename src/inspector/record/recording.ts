@@ -1,5 +1,5 @@
 /** A recording: its events, and the tree of calls that a fold makes of them. */
-import type { End, Event, Failure, Fields, Json, Kept, Moment, OfferedTool, Usage, Wait } from "../wire.ts"
+import type { End, Event, Failure, Fields, Json, Kept, Lost, Moment, OfferedTool, Usage, Wait } from "../wire.ts"
 
 /** A call of the tree. */
 export interface Call {
@@ -59,7 +59,10 @@ export interface Request {
   usage: Usage | undefined
   reason: string | undefined
   cost: number | undefined
+  readonly rest: Fields | undefined
+  readonly lost: Array<Lost>
   response: ReadonlyArray<Moment>
+  error: Json | undefined
   reused: boolean
 }
 
@@ -119,6 +122,9 @@ export class Recording {
         return this.addToMessage(event)
       case "asked":
         return this.addRequest(event)
+      case "lost":
+        this.requests[event.request]?.lost.push(event)
+        return this.changed(this.requests[event.request]?.call ?? -1)
       case "answered":
         return this.endRequest(event)
       case "taken":
@@ -273,7 +279,8 @@ export class Recording {
     const before = this.requests[asks.requests.at(-1) ?? -1]?.prompt.slice(0, keeps) ?? []
     const prompt = [...before, ...event.prompt]
     const unknown = { answered: undefined, usage: undefined, reason: undefined, cost: undefined, reused: false }
-    this.requests[id] = { id, call, at, step, format, tools, prompt, model, response: [], ...unknown }
+    const lists = { lost: [], response: [], error: undefined, rest: event.rest }
+    this.requests[id] = { id, call, at, step, format, tools, prompt, model, ...lists, ...unknown }
     asks.requests.push(id)
     this.changed(call)
   }
@@ -287,6 +294,7 @@ export class Recording {
     request.reason = event.reason
     request.cost = event.cost
     request.response = event.response ?? []
+    request.error = event.error
     request.reused = event.reused === true
     this.changed(request.call)
   }

@@ -1,6 +1,6 @@
 /** What a page is shown of a recording. */
 import type * as Recording from "./recording.ts"
-import type { Asked, Detail, Found, ModelUse, Row, Said, Status, Wait } from "../wire.ts"
+import type { Asked, Detail, Found, Json, ModelUse, Row, Said, Status, Wait } from "../wire.ts"
 
 /** How many messages of an input or of replies a page is given at once. */
 const mostMessages = 300
@@ -113,6 +113,7 @@ const asked = (request: Recording.Request): Asked => {
     at,
     tools,
     prompt,
+    lost: request.lost.map(({ error, event, reason, what }) => ({ event, what, error, reason })),
     ...(model === undefined ? {} : { model }),
     ...(answered === undefined ? {} : { answered: answered.t, end: answered.end }),
     ...(usage === undefined ? {} : { usage }),
@@ -146,12 +147,22 @@ export const search = (recording: Recording.Recording, query: string, most = 200
     const end = call.returned?.end
     if (end?.is === "failed") look(`${end.failure.error}: ${end.failure.reason}`, { call: call.id, where: "failure" })
   }
+  for (const { call, prompt } of recording.requests) {
+    for (const text of prompt.map(textOfPrompt)) look(text, { call, where: "prompt" })
+  }
   for (const message of recording.messages) {
     if (message === undefined) continue
     const call = message.by ?? message.readBy[0] ?? message.repliedBy[0]
     if (call !== undefined) look(textOf(message), { call, message: message.at, where: "said" })
   }
   return found
+}
+
+/** What a message of a prompt says. */
+const textOfPrompt = (message: Json): string => {
+  const { content } = message as { readonly content: Json }
+  const parts = Array.isArray(content) ? (content as ReadonlyArray<Json>) : [{ text: content }]
+  return parts.map((part) => (part as { readonly text?: string }).text ?? JSON.stringify(part)).join("\n")
 }
 
 /** What a message says: its text, or its fields where it has none. */

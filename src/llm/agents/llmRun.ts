@@ -278,7 +278,7 @@ const request = (ctx: InteractionContext, asked: Request) =>
         : Effect.map(messages.fail(exit.cause), (cause) => {
             failure = cause
           })
-    return watch(ctx, { model: name, prompt, step, toolkit, responseFormat: "text" }, read).pipe(
+    return watch(ctx, { model: name, prompt, step, toolkit, toolChoice, settings, responseFormat: "text" }, read).pipe(
       Effect.onExit(end),
       Effect.catchCause(() => Effect.failCause(failure)),
       Effect.as(messages)
@@ -336,6 +336,9 @@ interface Asked {
   readonly step: number
   readonly responseFormat: "text" | "json"
   readonly toolkit: ToolCalls.Toolkit | undefined
+  readonly toolChoice?: LlmLogger.Request["toolChoice"]
+  readonly object?: LlmLogger.Request["object"]
+  readonly settings: ModelSettings.Settings
 }
 
 /** What sees the parts of a response: the budget and the log. */

@@ -45,7 +45,9 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const ask = (
       model as unknown as { generateObject: (options: object) => Effect.Effect<ObjectResponse, AiError.AiError> }
     ).generateObject({ prompt, schema: output.schema, objectName: output.name })
-    const asked = { model: name, prompt, step: step + 1, toolkit: undefined, responseFormat: "json" } as const
+    const object = { name: output.name, schema: output.schema }
+    const request = { prompt, step: step + 1, toolkit: undefined, settings, object }
+    const asked = { model: name, responseFormat: "json", ...request } as const
     const metadata = { agent: ctx.agent.name, ...(name === undefined ? {} : { model: name }) }
     yield* growing(ctx, output, metadata, (growth) =>
       Effect.gen(function* () {

@@ -21,6 +21,8 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type * as AiError from "effect/ai/AiError"
+import type * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
@@ -29,6 +31,7 @@ import { withoutSecrets } from "../../internal/address.ts"
 import { sizeOf } from "../../internal/files.ts"
 import * as FileError from "../../internal/fileError.ts"
 import { jsonOf } from "../../internal/lossless.ts"
+import type * as ModelSettings from "../provider/ModelSettings.ts"
 import * as Budget from "./Budget.ts"
 import { usageOf } from "./usage.ts"
 
@@ -49,6 +52,12 @@ export interface Request {
   readonly parameters: Schema.Json
   readonly tools: ReadonlyArray<Tool.Any>
   readonly prompt: Prompt.Prompt
+  /** Which tools the model may or must call, where that is said. */
+  readonly toolChoice?: LanguageModel.ToolChoice<string> | undefined
+  /** The object that is asked for, where one is: its name and its schema. */
+  readonly object?: { readonly name: string; readonly schema: Schema.Top } | undefined
+  /** What the agent sets for its requests. */
+  readonly settings?: ModelSettings.Settings | undefined
 }
 
 /**
@@ -63,6 +72,19 @@ export interface Entry {
 }
 
 /**
+ * A failure after which a request goes on: it is made again (`model.retry`), or another model takes over
+ * (`model.fallback`). `what` says so in words.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Lost {
+  readonly event: "model.retry" | "model.fallback"
+  readonly what: string
+  readonly error: AiError.AiError
+}
+
+/**
  * Writes the log of agents on models. It never fails: what cannot be written is a warning.
  *
  * @since 0.1.0
@@ -70,6 +92,8 @@ export interface Entry {
  */
 export interface Logger {
   readonly open: (request: Request) => Effect.Effect<Entry>
+  /** Is told in the call whose request goes on after a failure. */
+  readonly lost?: (lost: Lost) => Effect.Effect<void>
 }
 
 /**
@@ -199,6 +223,12 @@ export const openAll = (request: Request): Effect.Effect<Entry | undefined> =>
       end: (exit) => Effect.forEach(entries, (entry) => entry.end(exit), { concurrency: "unbounded", discard: true })
     }
   })
+
+/** Tells all loggers of a failure after which a request goes on. @internal */
+export const lostAll = (lost: Lost): Effect.Effect<void> =>
+  Effect.flatMap(CurrentLoggers, (loggers) =>
+    Effect.forEach([...loggers, ...registered], (logger) => logger.lost?.(lost) ?? Effect.void, { discard: true })
+  )
 
 const open = (fs: FileSystem.FileSystem, folder: string, request: Request): Effect.Effect<Entry> =>
   Effect.gen(function* () {

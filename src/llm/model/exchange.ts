@@ -159,6 +159,21 @@ const encoded =
         }
     )
 
+const encodePart = Schema.encodeUnknownSync(Response.StreamPart())
+
+/** A part of a streamed response, as it is written down. */
+export const partOf = (part: Response.AnyPart): Schema.Json =>
+  // most parts are such, and nothing is to be done for them
+  part.type === "text-delta" && Object.keys(part.metadata).length === 0
+    ? { type: part.type, id: part.id, delta: part.delta }
+    : lean(JSON.parse(JSON.stringify(encodePart(part))) as Schema.Json)
+
+const encodeWholePart = Schema.encodeUnknownSync(Response.Part())
+
+/** A part of a response that came as a whole, as it is written down. */
+export const wholePartOf = (part: Response.AnyPart): Schema.Json =>
+  lean(JSON.parse(JSON.stringify(encodeWholePart(part))) as Schema.Json)
+
 const encodeStream = encoded(Response.StreamPart())
 const encodeWhole = encoded(Response.Part())
 

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import type * as AiError from "effect/ai/AiError"
 import * as Model from "effect/ai/Model"
 import * as Budget from "./Budget.ts"
+import * as LlmLogger from "./LlmLogger.ts"
 
 /** About what a request has cost, which nobody has counted. */
 export type Spent = Pick<Budget.Call, "inputTokens" | "outputTokens">
@@ -13,12 +14,18 @@ export type Spent = Pick<Budget.Call, "inputTokens" | "outputTokens">
 export const nothing: Spent = { inputTokens: 0, outputTokens: 0 }
 
 /** Says that a request failed, and what is done about it. */
-export const notice = (event: string, what: string, error: AiError.AiError, spent: Spent): Effect.Effect<void> =>
+export const notice = (
+  event: LlmLogger.Lost["event"],
+  what: string,
+  error: AiError.AiError,
+  spent: Spent
+): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* Effect.logWarning(`A model failed, and ${what}: ${error.message}`)
     const now = yield* Clock.currentTimeNanos
     const attributes = { "error.type": error.reason._tag, "error.message": error.message, "miniagents.what": what }
     yield* Effect.option(Effect.currentSpan).pipe(Effect.map(Option.map((span) => span.event(event, now, attributes))))
+    yield* LlmLogger.lostAll({ event, what, error })
     yield* Budget.charge(spent)
   })
 

@@ -85,7 +85,7 @@ const SearchBox = ({ store }: { readonly store: Store }) => {
   )
 }
 
-const save = async (store: Store, as: "ndjson" | "markdown", name: string): Promise<void> => {
+const save = async (store: Store, as: "ndjson" | "markdown" | "cassette", name: string): Promise<void> => {
   const { call, run } = store.route
   const blob = await download("/api/export", { as, run, call: as === "markdown" ? call : undefined })
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name })
@@ -113,6 +113,14 @@ const Actions = ({ store }: { readonly store: Store }) => (
     >
       Markdown
     </button>
+    {[...store.model.rows.values()].some(({ models }) => models.length > 0) ? (
+      <button
+        onClick={() => void save(store, "cassette", "cassette.tar")}
+        title="Save what models answered, for a test that plays it again: unpack it, and give the folder to Cassette.layer"
+      >
+        Cassette
+      </button>
+    ) : null}
     <button class="icon" onClick={switchTheme} aria-label="Light or dark" title="Light or dark (t)">
       ◐
     </button>

@@ -44,7 +44,7 @@ interface RequestProps {
 }
 
 const Request = ({ asked, open, store }: RequestProps) => {
-  const { answered, at, cost, end, model, prompt, reason, response = [], reused, step, tools, usage = {} } = asked
+  const { answered, at, cost, end, lost, model, prompt, reason, response = [], reused, step, tools, usage = {} } = asked
   const { cacheReadTokens = 0, inputTokens = 0, outputTokens = 0, reasoningTokens = 0 } = usage
   return (
     <details class="request" open={open}>
@@ -58,6 +58,11 @@ const Request = ({ asked, open, store }: RequestProps) => {
         {reason === undefined ? "" : ` · ${reason}`}
       </summary>
       {inputTokens > 0 ? <Cached part={cacheReadTokens / inputTokens} /> : null}
+      {lost.map(({ event, reason, what }, i) => (
+        <p key={i} class="lost">
+          <span class="pill waiting">{event === "model.fallback" ? "fallback" : "retry"}</span> {reason}: {what}
+        </p>
+      ))}
       <Failed end={end} />
       {tools.length === 0 ? null : <Tools tools={tools} />}
       {prompt.map((message, i) => (
