@@ -18,6 +18,7 @@ import { S15 } from "./scenarios/S15.ts"
 import { S16 } from "./scenarios/S16.ts"
 import { S17 } from "./scenarios/S17.ts"
 import { S18 } from "./scenarios/S18.ts"
+import { S20 } from "./scenarios/S20.ts"
 
 export const all: ReadonlyArray<Scenario> = [
   S1,
@@ -37,7 +38,8 @@ export const all: ReadonlyArray<Scenario> = [
   S15,
   ...S16,
   ...S17,
-  ...S18
+  ...S18,
+  ...S20
 ]
 
 /** The scenarios that have peers, with them. */

@@ -175,6 +175,8 @@ const Body = ({ result, said, streams, tag }: BodyProps) => {
   if (tag === "Failure") return <FailureText fields={fields} text={text} />
   if (tag === "ToolCall") return <ToolCall fields={fields} result={result} />
   if (tag === "ToolResult") return <ToolResult fields={fields} />
+  const decision = tag === "ResponsePart" ? decisionIn(fields.part) : undefined
+  if (decision !== undefined) return <p class="hint">{decision}</p>
   const shown = (
     <pre class="text">
       {text}
@@ -200,6 +202,15 @@ const Body = ({ result, said, streams, tag }: BodyProps) => {
   const { _tag, agent: _agent, metadata: _metadata, model: _model, step: _step, usage: _usage, ...rest } = fields
   if (text === "" && !streams) return <Value value={rest} />
   return shown
+}
+
+/** A question whether a tool may be called, or the answer to it, in words. */
+const decisionIn = (part: Json | undefined): string | undefined => {
+  const { approved, parameters, reason, type } = (part ?? {}) as Fields
+  if (type === "tool-approval-request") return "asks whether it may"
+  if (type !== "tool-approval-response") return undefined
+  if (approved !== true) return `denied${typeof reason === "string" ? `: ${reason}` : ""}`
+  return parameters === undefined ? "approved" : "approved, with other parameters"
 }
 
 /** What was said before something failed, and what it was. */
