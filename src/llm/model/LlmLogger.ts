@@ -56,7 +56,7 @@ export interface Request {
   readonly toolChoice?: LanguageModel.ToolChoice<string> | undefined
   /** The object that is asked for, where one is: its name and its schema. */
   readonly object?: { readonly name: string; readonly schema: Schema.Top } | undefined
-  /** What the agent sets for its requests. */
+  /** The settings that the agent gives its requests. */
   readonly settings?: ModelSettings.Settings | undefined
 }
 
