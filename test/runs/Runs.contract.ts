@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import { Agent, MessagePromise, MiniAgents, type Transcript } from "miniagents"
 import { Runs } from "miniagents/runs"
 
@@ -72,6 +73,30 @@ export const suite = (name: string, layer: Layer.Layer<Runs.Runs>): void => {
         yield* Stream.runDrain(Runs.read(id))
         assert.strictEqual(yield* status(id), "succeeded")
         assert.notStrictEqual(yield* status(cut.id), "running")
+      })
+    )
+
+    test(
+      "a run is interrupted that had no reader for as long as it was said to linger, and no other",
+      Effect.gen(function* () {
+        const [read, left] = [yield* Runs.start(never, [], {}, { linger: "3 seconds" }), yield* Runs.start(never)]
+        const status = (id: string) => Effect.map(Runs.get(id), (info) => info.status)
+        const ended = Effect.repeat(Effect.andThen(Effect.yieldNow, status(read.id)), {
+          until: (status) => status !== "running"
+        })
+        const said = yield* Deferred.make<void>()
+        const reader = yield* Effect.forkChild(
+          Stream.runForEach(Runs.read(read.id), () => Deferred.succeed(said, undefined))
+        )
+        yield* Deferred.await(said)
+        yield* TestClock.adjust("4 seconds")
+        yield* Fiber.interrupt(reader)
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(yield* status(read.id), "running")
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* ended, "interrupted")
+        assert.strictEqual(yield* status(left.id), "running")
+        yield* Runs.interrupt(left.id)
       })
     )
 
