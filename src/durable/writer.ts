@@ -40,7 +40,8 @@ export class Writer {
 
   /** Writes what is added, for as long as it runs. */
   readonly run: Effect.Effect<never> = Effect.suspend(() =>
-    Effect.andThen(this.bell.await, Effect.uninterruptible(this.flush))
+    // a commit costs the same for one run as for many: those that have something to say now are waited for
+    this.bell.await.pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(Effect.uninterruptible(this.flush)))
   ).pipe(Effect.forever({ disableYield: true }))
 
   /** Writes what is there, and takes no more. */
