@@ -19,6 +19,7 @@ import { S16 } from "./scenarios/S16.ts"
 import { S17 } from "./scenarios/S17.ts"
 import { S18 } from "./scenarios/S18.ts"
 import { S20 } from "./scenarios/S20.ts"
+import { S19 } from "./scenarios/S19.ts"
 
 export const all: ReadonlyArray<Scenario> = [
   S1,
@@ -39,7 +40,8 @@ export const all: ReadonlyArray<Scenario> = [
   ...S16,
   ...S17,
   ...S18,
-  ...S20
+  ...S20,
+  ...S19
 ]
 
 /** The scenarios that have peers, with them. */

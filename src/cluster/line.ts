@@ -14,6 +14,11 @@ const linger = 3000
 /** How long a line is kept whose caller has yet to hold it. */
 const atFirst = 10_000
 
+/** How many times others may go on before it is said that nothing was said yet. */
+const moments = 40
+/** Nothing was said. */
+const nothing = `{"at":0,"said":[]}`
+
 /** A call in this process. It counts until its caller has had the end of it. */
 export interface Attempt {
   readonly served: Served
@@ -32,13 +37,16 @@ export class Line {
   private readonly room = Latch.makeUnsafe(true)
   private said: Array<string> = []
   private size = 0
-  /** The calls whose end is among what is said next, and among what was said last. */
+  /** The calls whose end is among what is said next. */
   private ending: Array<Attempt> = []
-  private ended: Array<Attempt> = []
-  /** What was said last, until it is known that it was heard. */
+  /** Those whose end was said, by the number of the batch, until it is known that it was heard. */
+  private ended: ReadonlyArray<readonly [at: number, attempt: Attempt]> = []
+  /** What was said last to who listens, and to who talks. */
   private last: { readonly at: number; readonly text: string } | undefined = undefined
+  answer: string = "here"
   private listens = 0
-  private had = 0
+  private talks = 0
+  private batches = 0
   private near: ReadonlyArray<string> | undefined = undefined
   private holders = 0
   private letGoAt: number
@@ -110,19 +118,23 @@ export class Line {
     })
   }
 
-  /** What was said last was heard. */
-  private heard(): void {
-    for (const attempt of this.ended) attempt.done()
-    this.ended = []
+  /** The batches up to this one were heard. */
+  heard(had: number): void {
+    if (this.ended.length === 0) return
+    for (const [at, attempt] of this.ended) if (at <= had) attempt.done()
+    this.ended = this.ended.filter(([at]) => at > had)
   }
 
   /** A process that closes does not wait for who is not there to hear it. */
   private closeUnheld(): void {
     if (!this.isClosing() || this.holders > 0) return
-    this.heard()
-    this.ended = this.ending
+    this.giveUp()
+  }
+
+  private giveUp(): void {
+    this.heard(this.batches)
+    for (const attempt of this.ending) attempt.done()
     this.ending = []
-    this.heard()
   }
 
   private put(n: number, said: ReadonlyArray<protocol.Said>): void {
@@ -133,29 +145,53 @@ export class Line {
   }
 
   /** What was said since `had`, as soon as there is something, and nothing after a while. */
-  listen(had: number, near: () => ReadonlyArray<string>): Effect.Effect<string> {
+  listen({ asked, had }: protocol.Listen, near: () => ReadonlyArray<string>): Effect.Effect<string> {
     return Effect.suspend(() => {
-      if (this.last !== undefined && had < this.last.at) return Effect.succeed(this.last.text)
-      this.last = undefined
-      this.heard()
+      this.heard(had)
+      // whoever asks again has not had an answer
+      if (this.last?.at === asked) return Effect.succeed(this.last.text)
       const mine = ++this.listens
-      return Effect.map(Effect.timeoutOption(this.filled.await, protocol.silence), () =>
-        // whoever asks again has not had an answer
-        mine === this.listens ? this.batch(near()) : `{"at":${had},"said":[]}`
-      )
+      return Effect.map(Effect.timeoutOption(this.something, protocol.silence), () => {
+        if (mine !== this.listens) return nothing
+        const text = this.batch(near())
+        this.last = { at: asked, text }
+        return text
+      })
+    })
+  }
+
+  /** Waits until there is something to say that who talks does not take along. */
+  private get something(): Effect.Effect<void> {
+    return Effect.andThen(
+      this.filled.await,
+      Effect.suspend(() => {
+        if (this.said.length > 0 && this.talks === 0) return Effect.void
+        return Effect.andThen(Effect.yieldNow, this.something)
+      })
+    )
+  }
+
+  /** What is said at once about calls that were begun, so that a short one costs one message there and one back. */
+  soon(begun: ReadonlyArray<number>, near: () => ReadonlyArray<string>): Effect.Effect<string> {
+    const isOver = () => begun.every((n) => !this.attempts.has(n))
+    return Effect.gen({ self: this }, function* () {
+      this.talks++
+      for (let i = 0; i < moments && !isOver(); i++) yield* Effect.yieldNow
+      this.talks--
+      this.answer = this.said.length === 0 ? "here" : this.batch(near())
+      return this.answer
     })
   }
 
   private batch(near: ReadonlyArray<string>): string {
     const told = near === this.near ? "" : `,"near":${JSON.stringify(near)}`
-    const isEmpty = this.said.length === 0 && told === ""
-    const at = isEmpty ? this.had : ++this.had
+    if (this.said.length === 0 && told === "") return nothing
+    const at = ++this.batches
     const text = `{"at":${at},"said":[${this.said.join(",")}]${told}}`
-    if (!isEmpty) this.last = { at, text }
     this.near = near
     this.said = []
     this.size = 0
-    this.ended = this.ending
+    this.ended = [...this.ended, ...this.ending.map((attempt) => [at, attempt] as const)]
     this.ending = []
     this.filled.closeUnsafe()
     this.room.openUnsafe()
@@ -190,9 +226,7 @@ export class Line {
       this.isGone = true
       this.said = []
       this.room.openUnsafe()
-      this.heard()
-      this.ended = this.ending
-      this.heard()
+      this.giveUp()
       return this.each(({ fiber, served }) => Effect.andThen(served.stop, interrupted(fiber)))
     })
   }

@@ -94,7 +94,10 @@ export class Link {
   private orders: Array<protocol.Order> = []
   private readonly ordered = Latch.makeUnsafe()
   private said = 0
+  private asked = 0
+  /** The last batch that was taken, and those that came before the one that is next. */
   private had = 0
+  private readonly early = new Map<number, protocol.Batch>()
   private silences = 0
   private readonly reaching = Semaphore.makeUnsafe(1)
   private fibers: ReadonlyArray<Fiber.Fiber<unknown>> = []
@@ -146,12 +149,12 @@ export class Link {
       Effect.andThen(
         this.ordered.await,
         Effect.suspend(() => {
-          const { line, process } = this
-          const orders = this.orders
+          const { had, line, orders, process } = this
           this.orders = []
           this.ordered.closeUnsafe()
-          const json = JSON.stringify({ process, line, at: ++this.said, orders } satisfies protocol.Talk)
-          return this.asking((entity) => Effect.timeout(this.links.client(entity).Talk({ json }), patience))
+          const json = JSON.stringify({ process, line, at: ++this.said, had, orders } satisfies protocol.Talk)
+          const heard = this.asking((entity) => Effect.timeout(this.links.client(entity).Talk({ json }), patience))
+          return Effect.map(heard, (answer) => answer === "here" || this.take(answer))
         })
       )
     )
@@ -160,12 +163,12 @@ export class Link {
   private get listening(): Effect.Effect<void> {
     const listen = Effect.suspend(() => {
       const { had, line, process } = this
-      const json = JSON.stringify({ process, line, had } satisfies protocol.Listen)
+      const json = JSON.stringify({ process, line, asked: ++this.asked, had } satisfies protocol.Listen)
       return this.asking((entity) =>
         Effect.timeout(this.links.client(entity).Listen({ json }), protocol.silence + patience)
       )
     })
-    return Effect.forever(Effect.flatMap(listen, (json) => this.take(JSON.parse(json) as protocol.Batch)))
+    return Effect.forever(Effect.map(listen, (json) => this.take(json)))
   }
 
   /** The process knows by this that its caller is there. */
@@ -174,17 +177,17 @@ export class Link {
     return Effect.forever(this.asking((entity) => this.links.client(entity).Hold({ json })))
   }
 
-  private take({ at, near, said }: protocol.Batch): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (near !== undefined) this.near = near
-      if (at <= this.had) {
-        if (this.callers.size === 0 && ++this.silences > idle) this.end()
-        return
-      }
-      this.had = at
-      this.silences = 0
-      for (const [n, events] of said) this.callers.get(n)?.take(events)
-    })
+  private take(json: string): void {
+    const batch = JSON.parse(json) as protocol.Batch
+    if (batch.at === 0 && this.callers.size === 0 && ++this.silences > idle) return this.end()
+    if (batch.at <= this.had) return
+    this.silences = 0
+    this.early.set(batch.at, batch)
+    for (let next = this.early.get(this.had + 1); next !== undefined; next = this.early.get(this.had + 1)) {
+      this.early.delete(++this.had)
+      if (next.near !== undefined) this.near = next.near
+      for (const [n, said] of next.said) this.callers.get(n)?.take(said)
+    }
   }
 
   /** Asks until there is an answer, at whatever entity the process can be reached; ends the line if it cannot. */
@@ -236,7 +239,7 @@ export class Link {
   /** What entities say to a question that any process can answer, as far as they do in time. */
   private askAll(entities: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string | undefined>> {
     const { line, process } = this
-    const json = JSON.stringify({ process, line, at: 0, orders: [] } satisfies protocol.Talk)
+    const json = JSON.stringify({ process, line, at: 0, had: 0, orders: [] } satisfies protocol.Talk)
     const answers: Array<string | undefined> = entities.map(() => undefined)
     const all = Effect.forEach(
       entities,

@@ -59,11 +59,14 @@ export type Order =
   | { readonly _tag: "stop"; readonly n: number }
 export type Events = ReadonlyArray<Transcript.Event>
 
-/** What is said to a process; `at` counts what a line has said, so that what comes again is known. */
-export interface Talk {
-  readonly process: string
-  readonly line: string
+/**
+ * What is said to a process; `at` counts what a line has said, so that what comes again is known. The answer is `here`, or
+ * what there is to say of the calls at once.
+ */
+export interface Talk extends Hold {
   readonly at: number
+  /** The last batch that was taken. */
+  readonly had: number
   readonly orders: ReadonlyArray<Order>
 }
 
@@ -77,8 +80,9 @@ export interface Hold {
   readonly line: string
 }
 
-/** Asks for what is said about the calls of a line, after what it `had`. */
+/** Asks for what is said about the calls of a line; `asked` counts the questions, `had` is the last batch taken. */
 export interface Listen extends Hold {
+  readonly asked: number
   readonly had: number
 }
 
@@ -98,7 +102,10 @@ export type Said =
   | { readonly _tag: "refused"; readonly reason: string }
   | { readonly _tag: "over" }
 
-/** What was said since, by the numbers of the calls; nothing for a while is said, too. */
+/**
+ * What was said, by the numbers of the calls; batches are numbered from 1 and are taken in order, whether they come as the
+ * answer to who talks or to who listens. Nothing for a while is said, too.
+ */
 export interface Batch {
   readonly at: number
   readonly said: ReadonlyArray<readonly [n: number, said: ReadonlyArray<Said>]>
@@ -127,7 +134,7 @@ const Json = { json: Schema.String }
 const group = RpcGroup.make(
   moving(Rpc.make("Open", { payload: Json, success: Schema.String })),
   Rpc.make("Turn", { payload: Json, success: Schema.String, stream: true }),
-  Rpc.make("Talk", { payload: Json, success: Heard }),
+  Rpc.make("Talk", { payload: Json, success: Schema.String }),
   moving(Rpc.make("Listen", { payload: Json, success: Schema.String })),
   moving(Rpc.make("Hold", { payload: Json, success: Heard }))
 )

@@ -155,26 +155,28 @@ class Calls implements Room.Calls {
     )
   }
 
-  talk(json: string): Effect.Effect<protocol.Heard> {
+  talk(json: string): Effect.Effect<string> {
     return Effect.gen({ self: this }, function* () {
-      const { at, line: name, orders, process } = parsed<protocol.Talk>(json)
+      const { at, had, line: name, orders, process } = parsed<protocol.Talk>(json)
       if (process !== this.room.process) return "elsewhere"
       if (orders.length === 0) return this.gone.has(name) ? "gone" : "here"
       const line = yield* this.line(name, at === 1)
       if (line === undefined) return "gone"
-      if (at <= line.at) return "here" // it was heard, but not that it was
+      if (at <= line.at) return line.answer // it was heard, but not what was said to it
       line.at = at
+      line.heard(had)
       for (const order of orders) yield* this.obey(line, order)
-      return "here"
+      const begun = orders.flatMap((order) => (order._tag === "run" || order._tag === "begin" ? [order.n] : []))
+      return begun.length === 0 ? (line.answer = "here") : yield* line.soon(begun, () => this.room.near)
     })
   }
 
   listen(json: string): Effect.Effect<string> {
     return Effect.gen({ self: this }, function* () {
-      const { had, line: name, process } = parsed<protocol.Listen>(json)
-      if (process !== this.room.process) return "elsewhere"
-      const line = yield* this.line(name, had === 0)
-      return line === undefined ? "gone" : yield* line.listen(had, () => this.room.near)
+      const listen = parsed<protocol.Listen>(json)
+      if (listen.process !== this.room.process) return "elsewhere"
+      const line = yield* this.line(listen.line, listen.asked === 1)
+      return line === undefined ? "gone" : yield* line.listen(listen, () => this.room.near)
     })
   }
 
