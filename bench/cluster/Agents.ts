@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -14,21 +15,34 @@ import { Durable, DurableRuns } from "miniagents/durable"
 import { Store } from "miniagents/store"
 import * as Tokens from "../Tokens.ts"
 
-/** Replies with so many tokens, one every `gap` milliseconds or all of them at once; with its input if `tokens` is 0. */
+/**
+ * Replies with so many tokens, one every `gap` milliseconds or all of them at once; with its input if `tokens` is 0, which
+ * then takes one of the places of its process for `gap` milliseconds.
+ */
 export class Speaker extends Agent.Service<Speaker>()("Speaker", {
   parameters: { tokens: Schema.Int, gap: Schema.Int }
 }) {}
 
+const places = Semaphore.makeUnsafe(8)
+
 export const SpeakerLive = Speaker.toLayer(
   Effect.fnUntraced(function* ({ messages, parameters: { gap, tokens }, reply }) {
+    if (tokens === 0 && gap > 0) yield* places.withPermits(1)(Effect.sleep(gap))
     if (tokens === 0) return yield* reply(messages)
     const source = Stream.fromIterable(Tokens.take(tokens))
     yield* reply(yield* MessagePromise.fromStream(gap === 0 ? source : paced(source, gap)))
   })
 )
 
+/** One every `gap` milliseconds from the start on, as a provider says them: who is late does not fall behind. */
 const paced = (source: Stream.Stream<string>, gap: number) =>
-  Stream.tap(Stream.rechunk(source, 1), () => Effect.sleep(gap))
+  Stream.suspend(() => {
+    let due = performance.now()
+    return Stream.tap(Stream.rechunk(source, 1), () => {
+      due += gap
+      return Effect.sleep(Math.max(0, due - performance.now()))
+    })
+  })
 
 /**
  * A durable walk of so many steps. Each asks the outside, which writes down that it was asked, and says a message of words

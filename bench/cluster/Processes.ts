@@ -39,7 +39,9 @@ export const startRunner = async (host: string, profile: ReadonlyArray<string> =
 export const start = async (count: number, profile: ReadonlyArray<string> = []): Promise<Cluster> => {
   const server = await Postgres.start()
   const host = `${(server.config as { readonly host?: string }).host}`
-  const runners = await Promise.all(Array.from({ length: count }, () => startRunner(host, profile)))
+  const first = await startRunner(host, profile)
+  const others = Array.from({ length: count - 1 }, () => startRunner(host, profile))
+  const runners = [first, ...(await Promise.all(others))]
   const stop = async () => {
     for (const { child } of runners) child.kill(profile.length === 0 ? "SIGKILL" : "SIGTERM")
     await server.stop()

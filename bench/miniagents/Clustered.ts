@@ -67,11 +67,13 @@ const read = (tokens: number, gap: number) =>
     if (text !== Tokens.take(tokens).join("")) return yield* Effect.die(new Error("the text is not what was said"))
   })
 
+const inOne = 100_000
+
 const tokens: Program = (size) =>
   Effect.gen(function* () {
     yield* warmUp
-    yield* read(size, 0)
-    const ms = yield* timed(read(size, 0))
+    const messages = Array.from({ length: size / inOne }, () => read(inOne, 0))
+    const ms = yield* timed(Effect.all(messages, { discard: true }))
     return { ms, facts: { "M tokens/s": size / ms / 1000 } }
   })
 
@@ -84,6 +86,16 @@ const paced: Program = (size) =>
     const all = Array.from({ length: streams }, () => read(size / streams, gap))
     const ms = yield* timed(Effect.all(all, { concurrency: "unbounded", discard: true }))
     return { ms, facts: { "of its pace": ms / ((size / streams) * gap) } }
+  })
+
+/** Calls that take a place of their process for a while: what so many processes carry, as far as the cores do. */
+const busy: Program = (size) =>
+  Effect.gen(function* () {
+    yield* warmUp
+    const call = Effect.flatMap(Speaker.trigger("hello", { tokens: 0, gap: 40 }), ({ messages }) => messages)
+    const calls = Effect.forEach(Array.from({ length: size }), () => call, { concurrency: 256, discard: true })
+    const ms = yield* timed(calls)
+    return { ms, facts: { "calls/s": (size / ms) * 1000 } }
   })
 
 const idle: Program = (size, runners) =>
@@ -111,7 +123,8 @@ const idle: Program = (size, runners) =>
 export const inTurnHere = () => here(inTurn)
 export const inTurnThere = () => there(inTurn)
 export const atOnceHere = () => here(atOnce)
-export const atOnceThere = (count: number) => there(atOnce, count)
+export const atOnceThere = () => there(atOnce)
+export const busyThere = (count: number) => there(busy, count)
 export const tokensHere = () => here(tokens)
 export const tokensThere = () => there(tokens)
 export const pacedHere = () => here(paced)

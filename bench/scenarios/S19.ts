@@ -18,7 +18,7 @@ const fact =
   ({ facts }: Result): number =>
     facts[name]!.median
 
-const tokens = 600_000
+const tokens = 1_000_000
 const counts = [1, 2, 4, 8]
 
 export const S19: ReadonlyArray<Scenario> = [
@@ -44,16 +44,16 @@ export const S19: ReadonlyArray<Scenario> = [
     patience: 120,
     contestants: [
       contestant(inProcess, "floor", ({ atOnceHere }) => atOnceHere()),
-      contestant(remote, "miniagents", ({ atOnceThere }) => atOnceThere(1))
+      contestant(remote, "miniagents", ({ atOnceThere }) => atOnceThere())
     ],
     targets: [Targets.limit(remote, "a call", "ms", 1000 / 800, (result) => 1000 / fact("calls/s")(result))]
   },
   {
     id: "S19.3",
-    title: `one message of ${tokens.toLocaleString("en")} tokens that are there, through a cluster`,
+    title: "ten messages of 100,000 tokens that are there, through one connection of a cluster",
     unit: "token",
     size: tokens,
-    gate: 10_000,
+    gate: 100_000,
     patience: 120,
     contestants: [
       contestant(inProcess, "floor", ({ tokensHere }) => tokensHere()),
@@ -89,14 +89,14 @@ export const S19: ReadonlyArray<Scenario> = [
   },
   {
     id: "S19.6",
-    title: "calls, 32 at once, of an agent in so many processes on the two cores of this machine",
+    title: "calls that take 40 ms and one of 8 places, in so many processes on the two cores of this machine",
     unit: "call",
-    size: 4000,
+    size: 2000,
     gate: 200,
     patience: 180,
     contestants: counts.map((count) =>
-      contestant(`${count} ${count === 1 ? "process" : "processes"}`, "miniagents", ({ atOnceThere }) =>
-        atOnceThere(count)
+      contestant(`${count} ${count === 1 ? "process" : "processes"}`, "miniagents", ({ busyThere }) =>
+        busyThere(count)
       )
     ),
     targets: []
