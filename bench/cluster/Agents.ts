@@ -68,6 +68,16 @@ export const WalkerLive = Walker.toLayer(
   })
 )
 
+/** A durable call that asks the outside once. */
+export class Keeper extends Agent.Service<Keeper>()("Keeper") {}
+
+export const KeeperLive = Keeper.toLayer(
+  Effect.fnUntraced(function* ({ messages, reply }) {
+    yield* Durable.step("asked", Schema.Int, Effect.succeed(1))
+    yield* reply(messages)
+  })
+)
+
 /** Writes down, in order, what was asked and what was seen. */
 export const note = (sql: SqlClient.SqlClient, what: "asked" | "seen", walk: number, step: number) =>
   sql`INSERT INTO notes (what, walk, step) VALUES (${what}, ${walk}, ${step})`
@@ -89,10 +99,15 @@ export const database = (host: string) =>
 export const runner = (host: string, port: number) => {
   const runnerAddress = Option.some(RunnerAddress.make("127.0.0.1", port))
   const runs = DurableRuns.layer({ lease: "2 seconds" }).pipe(Layer.provide(Store.layer()))
-  return Layer.mergeAll(AgentCluster.layer(Speaker), AgentCluster.layer(Walker, { durable: true })).pipe(
+  return Layer.mergeAll(
+    AgentCluster.layer(Speaker),
+    AgentCluster.layer(Walker, { durable: true }),
+    AgentCluster.layer(Keeper, { durable: true })
+  ).pipe(
     Layer.provide([
       SpeakerLive,
       WalkerLive,
+      KeeperLive,
       runs,
       NodeClusterHttp.layer({ ...options, shardingConfig: { ...shardingConfig, runnerAddress } })
     ]),
@@ -101,7 +116,11 @@ export const runner = (host: string, port: number) => {
 }
 
 export const client = (host: string) =>
-  Layer.mergeAll(AgentCluster.clientLayer(Speaker), AgentCluster.clientLayer(Walker)).pipe(
+  Layer.mergeAll(
+    AgentCluster.clientLayer(Speaker),
+    AgentCluster.clientLayer(Walker),
+    AgentCluster.clientLayer(Keeper)
+  ).pipe(
     Layer.provide(NodeClusterHttp.layer({ ...options, clientOnly: true, shardingConfig })),
     Layer.provide(database(host))
   )

@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { MiniAgents } from "miniagents"
 import type { Case, Outcome } from "../Case.ts"
-import { client, Speaker, SpeakerLive } from "../cluster/Agents.ts"
+import { client, Keeper, Speaker, SpeakerLive } from "../cluster/Agents.ts"
 import * as Processes from "../cluster/Processes.ts"
 import * as Tokens from "../Tokens.ts"
 
@@ -29,12 +29,16 @@ const one = Effect.gen(function* () {
   if (String(message) !== "hello") return yield* Effect.die(new Error(`got ${String(message)}`))
 })
 
-/** What the first calls take is the time to find each other. */
-const timed = <E, R>(effect: Effect.Effect<void, E, R>) =>
+/** Milliseconds on the wall; what the first calls take is the time to find each other. */
+const timed = <E, R>(effect: Effect.Effect<void, E, R>) => Effect.map(watched(effect), ({ ms }) => ms)
+
+/** The same, and milliseconds of the processor in this process, which is the caller. */
+const watched = <E, R>(effect: Effect.Effect<void, E, R>) =>
   Effect.gen(function* () {
-    const start = performance.now()
+    const [start, used] = [performance.now(), process.cpuUsage()]
     yield* effect
-    return performance.now() - start
+    const { system, user } = process.cpuUsage(used)
+    return { ms: performance.now() - start, cpu: (user + system) / 1000 }
   })
 
 const warmUp = Effect.andThen(
@@ -53,8 +57,8 @@ const atOnce: Program = (size) =>
   Effect.gen(function* () {
     yield* warmUp
     const calls = Effect.forEach(Array.from({ length: size }), () => one, { concurrency: 32, discard: true })
-    const ms = yield* timed(calls)
-    return { ms, facts: { "calls/s": (size / ms) * 1000 } }
+    const { cpu, ms } = yield* watched(calls)
+    return { ms, facts: { "calls/s": (size / ms) * 1000, "caller's ms of the processor a call": cpu / size } }
   })
 
 const read = (tokens: number, gap: number) =>
@@ -84,8 +88,9 @@ const paced: Program = (size) =>
   Effect.gen(function* () {
     yield* warmUp
     const all = Array.from({ length: streams }, () => read(size / streams, gap))
-    const ms = yield* timed(Effect.all(all, { concurrency: "unbounded", discard: true }))
-    return { ms, facts: { "of its pace": ms / ((size / streams) * gap) } }
+    const { cpu, ms } = yield* watched(Effect.all(all, { concurrency: "unbounded", discard: true }))
+    const pace = (size / streams) * gap
+    return { ms, facts: { "of its pace": ms / pace, "caller's µs of the processor a token": (cpu * 1000) / size } }
   })
 
 /** Calls that take a place of their process for a while: what so many processes carry, as far as the cores do. */
@@ -120,6 +125,20 @@ const idle: Program = (size, runners) =>
     return { ms, facts: { "KiB a call": kib(held - before), "KiB a call that was interrupted": kib(left - before) } }
   })
 
+const durable = async (): Promise<Case> => {
+  const { host } = await Processes.start(1)
+  const call = Effect.flatMap(Keeper.trigger("hello"), ({ messages }) => messages)
+  const program = (size: number) =>
+    Effect.gen(function* () {
+      yield* Effect.forEach(Array.from({ length: 50 }), () => call, { concurrency: 32, discard: true })
+      const calls = Effect.forEach(Array.from({ length: size }), () => call, { concurrency: 32, discard: true })
+      const ms = yield* timed(calls)
+      return { ms, facts: { "calls/s": (size / ms) * 1000 } }
+    })
+  return (size) => Effect.runPromise(Effect.provide(program(size), [client(host), MiniAgents.layer()]))
+}
+
+export const durableThere = durable
 export const inTurnHere = () => here(inTurn)
 export const inTurnThere = () => there(inTurn)
 export const atOnceHere = () => here(atOnce)

@@ -1,4 +1,4 @@
-/** S19.7: processes of a cluster are killed at random moments while durable calls go on in them. */
+/** S19.8: processes of a cluster are killed at random moments while durable calls go on in them. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as SqlClient from "effect/sql/SqlClient"

@@ -95,14 +95,22 @@ export const S19: ReadonlyArray<Scenario> = [
     gate: 200,
     patience: 180,
     contestants: counts.map((count) =>
-      contestant(`${count} ${count === 1 ? "process" : "processes"}`, "miniagents", ({ busyThere }) =>
-        busyThere(count)
-      )
+      contestant(`${count} ${count === 1 ? "process" : "processes"}`, "miniagents", ({ busyThere }) => busyThere(count))
     ),
     targets: []
   },
   {
     id: "S19.7",
+    title: "durable calls of an agent in a cluster, which asks the outside once, 32 at once, on Postgres",
+    unit: "call",
+    size: 500,
+    gate: 50,
+    patience: 120,
+    contestants: [contestant(remote, "miniagents", ({ durableThere }) => durableThere())],
+    targets: []
+  },
+  {
+    id: "S19.8",
     title: "processes that are killed while durable calls go on in them",
     unit: "kill",
     size: 100,

@@ -38,9 +38,9 @@ export class Line {
   private said: Array<string> = []
   private size = 0
   /** The calls whose end is among what is said next. */
-  private ending: Array<Attempt> = []
+  private ending: Array<Pick<Attempt, "done">> = []
   /** Those whose end was said, by the number of the batch, until it is known that it was heard. */
-  private ended: ReadonlyArray<readonly [at: number, attempt: Attempt]> = []
+  private ended: ReadonlyArray<readonly [at: number, attempt: Pick<Attempt, "done">]> = []
   /** What was said last to who listens, and to who talks. */
   private last: { readonly at: number; readonly text: string } | undefined = undefined
   answer: string = "here"
@@ -51,6 +51,8 @@ export class Line {
   private holders = 0
   private letGoAt: number
   private isGone = false
+  /** The caller is yet to be told that this process takes nothing new. */
+  private isLeaving = false
   private readonly isClosing: () => boolean
 
   constructor(now: number, isClosing: () => boolean) {
@@ -165,7 +167,7 @@ export class Line {
     return Effect.andThen(
       this.filled.await,
       Effect.suspend(() => {
-        if (this.said.length > 0 && this.talks === 0) return Effect.void
+        if ((this.said.length > 0 || this.isLeaving) && this.talks === 0) return Effect.void
         return Effect.andThen(Effect.yieldNow, this.something)
       })
     )
@@ -185,9 +187,11 @@ export class Line {
 
   private batch(near: ReadonlyArray<string>): string {
     const told = near === this.near ? "" : `,"near":${JSON.stringify(near)}`
-    if (this.said.length === 0 && told === "") return nothing
+    if (this.said.length === 0 && told === "" && !this.isLeaving) return nothing
     const at = ++this.batches
-    const text = `{"at":${at},"said":[${this.said.join(",")}]${told}}`
+    const leaving = this.isLeaving ? `,"leaving":true` : ""
+    const text = `{"at":${at},"said":[${this.said.join(",")}]${told}${leaving}}`
+    this.isLeaving = false
     this.near = near
     this.said = []
     this.size = 0
@@ -203,13 +207,18 @@ export class Line {
     return this.get(n)?.interrupt ?? Effect.void
   }
 
-  /** Has those calls go on elsewhere that can. */
-  get letGo(): Effect.Effect<void> {
-    const durable = this.each(({ fiber, served }) => (served.isDurable ? interrupted(fiber) : Effect.void))
-    return Effect.andThen(
-      durable,
-      Effect.sync(() => this.closeUnheld())
-    )
+  /**
+   * Has those calls go on elsewhere that can, and tells the caller that this process takes nothing new: what it orders
+   * until it has heard that is still answered. `done` is called when it has.
+   */
+  letGo(done: () => void): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isLeaving = true
+      this.ending.push({ done })
+      this.filled.openUnsafe()
+      this.closeUnheld()
+      return this.each(({ fiber, served }) => (served.isDurable ? interrupted(fiber) : Effect.void))
+    })
   }
 
   /** Interrupts the others. */

@@ -64,6 +64,11 @@ export class Links {
 
   forget(link: Link): void {
     this.ofProcess.delete(link.process)
+    this.leaves(link)
+  }
+
+  /** New calls go elsewhere. */
+  leaves(link: Link): void {
     for (const [shard, one] of this.ofShard) if (one === link) this.ofShard.delete(shard)
   }
 
@@ -186,6 +191,7 @@ export class Link {
     for (let next = this.early.get(this.had + 1); next !== undefined; next = this.early.get(this.had + 1)) {
       this.early.delete(++this.had)
       if (next.near !== undefined) this.near = next.near
+      if (next.leaving === true) this.links.leaves(this)
       for (const [n, said] of next.said) this.callers.get(n)?.take(said)
     }
   }

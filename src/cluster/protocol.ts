@@ -110,6 +110,8 @@ export interface Batch {
   readonly at: number
   readonly said: ReadonlyArray<readonly [n: number, said: ReadonlyArray<Said>]>
   readonly near?: ReadonlyArray<string>
+  /** The process shuts down, and takes nothing new. */
+  readonly leaving?: boolean
 }
 
 /** How many milliseconds a process is silent at most to who listens. */

@@ -212,7 +212,14 @@ class Calls implements Room.Calls {
   }
 
   get letGo(): Effect.Effect<void> {
-    return this.each((line) => line.letGo)
+    return this.each((line) => this.leaves(line))
+  }
+
+  /** The process is there until the caller has heard that it takes nothing new. */
+  private leaves(line: Line): Effect.Effect<void> {
+    const { running } = this.room
+    running.begin()
+    return line.letGo(() => running.done())
   }
 
   get cut(): Effect.Effect<void> {
@@ -227,12 +234,12 @@ class Calls implements Room.Calls {
 
   /** A line that is there, or a new one. */
   private line(name: string, isNew: boolean): Effect.Effect<Line | undefined> {
-    return Effect.map(Clock.currentTimeMillis, (now) => {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const found = this.lines.get(name)
-      if (found !== undefined || !isNew || this.gone.has(name)) return found
+      if (found !== undefined || !isNew || this.gone.has(name)) return Effect.succeed(found)
       const line = new Line(now, () => this.room.isClosing)
       this.lines.set(name, line)
-      return line
+      return Effect.as(this.room.isClosing ? this.leaves(line) : Effect.void, line)
     })
   }
 
