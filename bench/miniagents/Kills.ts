@@ -58,17 +58,17 @@ export const killed = async (): Promise<Case> => {
   )
   let walks = 0
   return async (kills) => {
-    let going = true
+    const load = { goes: true }
     const pauses: Array<number> = []
     const lane: Effect.Effect<void, unknown, Walker | MiniAgents.MiniAgents | SqlClient.SqlClient> = Effect.gen(
       function* () {
-        while (going) pauses.push(yield* walked(walks++))
+        while (load.goes) pauses.push(yield* walked(walks++))
       }
     )
     const program = Effect.all(
       [
         Effect.forEach(Array.from({ length: lanes }), () => lane, { concurrency: "unbounded", discard: true }),
-        Effect.promise(() => killing(cluster, kills).finally(() => (going = false)))
+        Effect.promise(() => killing(cluster, kills).finally(() => (load.goes = false)))
       ],
       { concurrency: "unbounded", discard: true }
     )

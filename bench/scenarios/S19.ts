@@ -1,3 +1,4 @@
+import type * as Module from "../miniagents/Clustered.ts"
 import type { Contestant, Result, Scenario } from "../Scenario.ts"
 import * as Targets from "../Targets.ts"
 
@@ -5,7 +6,7 @@ import * as Targets from "../Targets.ts"
 const inProcess = "in this process"
 const remote = "in another process"
 
-type Clustered = typeof import("../miniagents/Clustered.ts")
+type Clustered = typeof Module
 
 const contestant = (
   name: string,

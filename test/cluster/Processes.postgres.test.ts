@@ -141,13 +141,13 @@ describe("a cluster of processes", () => {
         let [first, second] = yield* Effect.all([runner(host), runner(host)], { concurrency: "unbounded" })
         yield* Effect.gen(function* () {
           const seen = new Set<string>()
-          let [calls, going] = [0, true]
+          const load = { calls: 0, goes: true }
           const lane = Effect.gen(function* () {
-            while (going) {
+            while (load.goes) {
               const [pid, ...said] = yield* (yield* Holder.trigger(["a", "b"], { name: "rolled" })).messages
               assert.deepStrictEqual(said.map(String), ["a", "b"])
               seen.add(String(pid))
-              calls++
+              load.calls++
             }
           })
           const lanes = yield* Effect.forEach(Array.from({ length: 4 }), () => Effect.forkChild(lane))
@@ -159,11 +159,11 @@ describe("a cluster of processes", () => {
             const next = yield* runner(host)
             yield* until(() => has(next))
             first!.child.kill("SIGTERM")
-            const soFar = calls
-            yield* until(() => calls > soFar + 50)
+            const soFar = load.calls
+            yield* until(() => load.calls > soFar + 50)
             ;[first, second] = [second, next]
           }
-          going = false
+          load.goes = false
           yield* Effect.forEach(lanes, Fiber.join)
         }).pipe(Effect.provide([client(host), MiniAgents.layer()]))
       }).pipe(Effect.scoped),
