@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { type MessageSequence, MiniAgents } from "miniagents"
@@ -132,41 +131,5 @@ describe("a cluster of processes", () => {
         }).pipe(Effect.provide([client(host), MiniAgents.layer()]))
       }).pipe(Effect.scoped),
     120_000
-  )
-
-  it.live(
-    "all processes are replaced one by one while calls go on, and none of them notices",
-    () =>
-      Effect.gen(function* () {
-        let [first, second] = yield* Effect.all([runner(host), runner(host)], { concurrency: "unbounded" })
-        yield* Effect.gen(function* () {
-          const seen = new Set<string>()
-          const load = { calls: 0, goes: true }
-          const lane = Effect.gen(function* () {
-            while (load.goes) {
-              const [pid, ...said] = yield* (yield* Holder.trigger(["a", "b"], { name: "rolled" })).messages
-              assert.deepStrictEqual(said.map(String), ["a", "b"])
-              seen.add(String(pid))
-              load.calls++
-            }
-          })
-          const lanes = yield* Effect.forEach(Array.from({ length: 4 }), () => Effect.forkChild(lane))
-          const until = (isThere: () => boolean): Effect.Effect<void> =>
-            Effect.suspend(() => (isThere() ? Effect.void : Effect.andThen(Effect.sleep(10), until(isThere))))
-          const has = ({ child }: Process) => seen.has(`${child.pid}`)
-          yield* until(() => has(first!) && has(second!))
-          for (let round = 0; round < 2; round++) {
-            const next = yield* runner(host)
-            yield* until(() => has(next))
-            first!.child.kill("SIGTERM")
-            const soFar = load.calls
-            yield* until(() => load.calls > soFar + 50)
-            ;[first, second] = [second, next]
-          }
-          load.goes = false
-          yield* Effect.forEach(lanes, Fiber.join)
-        }).pipe(Effect.provide([client(host), MiniAgents.layer()]))
-      }).pipe(Effect.scoped),
-    60_000
   )
 })
