@@ -30,6 +30,7 @@ interface Running {
 /** What its clocks are, so that nothing takes long. */
 const env = {
   PATH: process.env["PATH"] ?? "",
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "",
   SHARDS_PER_GROUP: "30",
   REFRESH_ASSIGNMENTS_INTERVAL: "200 millis",
   SHARD_LOCK_REFRESH_INTERVAL: "500 millis",

@@ -27,7 +27,7 @@ const runs = (words: ReadonlyArray<string>): Promise<Program.Result> =>
   new Promise((resolve) => {
     const args = ["--conditions=miniagents-source", "--no-warnings", main, "runs", ...words]
     const child = spawn(process.execPath, args, {
-      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: path.join(folder, "cache") },
+      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "" },
       cwd: folder
     })
     let [out, err] = ["", ""]

@@ -16,7 +16,7 @@ interface Running {
 
 const start = (...words: ReadonlyArray<string>): Running => {
   const child = spawn(process.execPath, ["--conditions=miniagents-source", "--no-warnings", main, "serve", ...words], {
-    env: { PATH: process.env["PATH"] ?? "" },
+    env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "" },
     stdio: ["ignore", "pipe", "pipe"]
   })
   let said = ""

@@ -350,6 +350,8 @@ Hello
         }
         const bytes = new TextEncoder().encode(yield* read)
         const all = [...originalTexts, ...texts(messages)]
+        // around the end of each message at any byte, elsewhere at every third
+        const goesOn = (length: number) => length % 3 === 0 || ends.some((end) => Math.abs(end - length) < 4)
         for (let length = ends[0]!; length <= bytes.length; length++) {
           // the last newline of a message is not needed
           const whole = ends.slice(1).filter((end) => end <= length + 1).length
@@ -359,10 +361,12 @@ Hello
             Effect.gen(function* () {
               const history = yield* open()
               assert.deepStrictEqual(texts(yield* history.messages), expected, `cut off at ${length}`)
-              yield* history.append(MessagePromise.of(Message.user("after")))
+              if (goesOn(length)) yield* history.append(MessagePromise.of(Message.user("after")))
             })
           )
-          assert.deepStrictEqual(texts(yield* load), [...expected, "User: after"], `continued at ${length}`)
+          if (goesOn(length)) {
+            assert.deepStrictEqual(texts(yield* load), [...expected, "User: after"], `continued at ${length}`)
+          }
         }
       }).pipe(Effect.provide([Folder.layer, MiniAgents.layer()])),
     90_000

@@ -250,11 +250,9 @@ describe("examples with models", { timeout: 60_000 }, () => {
   ] as const)("%s says in one sentence what it takes", ([example, sentence]) =>
     Effect.gen(function* () {
       const where = { folder: yield* folder, input: "hi\n" }
-      const [without, empty] = yield* Effect.all(
-        [run(example, where), run(example, { ...where, environment: { OPENAI_API_KEY: "", ANTHROPIC_API_KEY: " " } })],
-        { concurrency: 2 }
-      )
-      assert.deepStrictEqual([without, empty], [sentence, sentence])
+      // an empty key is none
+      const empty = { OPENAI_API_KEY: "", ANTHROPIC_API_KEY: " " }
+      assert.strictEqual(yield* run(example, { ...where, environment: empty }), sentence)
     })
   )
 
