@@ -86,6 +86,8 @@ export class Links {
  * Invariants:
  * 1. What is ordered reaches the process once, in order: it is said again only as what it was said as.
  * 2. What is said about the calls is taken once, in order.
+ * 3. A process that leaves is told that this is known when all calls that were ordered there have been heard of: until then
+ *    it is there.
  */
 export class Link {
   readonly process: string
@@ -98,6 +100,10 @@ export class Link {
   private count = 0
   private orders: Array<protocol.Order> = []
   private readonly ordered = Latch.makeUnsafe()
+  /** How many calls were ordered and not yet heard of. */
+  private unheard = 0
+  private readonly heard = Latch.makeUnsafe(true)
+  private isLeaving = false
   private said = 0
   private asked = 0
   /** The last batch that was taken, and those that came before the one that is next. */
@@ -134,15 +140,15 @@ export class Link {
 
   order(order: protocol.Order): void {
     this.orders.push(order)
+    if (begins(order)) this.unheard++
+    if (this.unheard > 0) this.heard.closeUnsafe()
     this.ordered.openUnsafe()
   }
 
   /** Ends it; what may have begun is lost, the rest can be begun elsewhere. */
   end(): void {
     this.links.forget(this)
-    const unsaid = new Set(
-      this.orders.flatMap((order) => (order._tag === "send" || order._tag === "stop" ? [] : [order.n]))
-    )
+    const unsaid = new Set(this.orders.flatMap((order) => (begins(order) ? [order.n] : [])))
     this.orders = []
     for (const [n, caller] of this.callers) caller.lost(!unsaid.has(n))
     this.callers.clear()
@@ -159,7 +165,11 @@ export class Link {
           this.ordered.closeUnsafe()
           const json = JSON.stringify({ process, line, at: ++this.said, had, orders } satisfies protocol.Talk)
           const heard = this.asking((entity) => Effect.timeout(this.links.client(entity).Talk({ json }), patience))
-          return Effect.map(heard, (answer) => answer === "here" || this.take(answer))
+          return Effect.map(heard, (answer) => {
+            this.unheard -= orders.filter(begins).length
+            if (this.unheard === 0) this.heard.openUnsafe()
+            if (answer !== "here") this.take(answer)
+          })
         })
       )
     )
@@ -173,7 +183,8 @@ export class Link {
         Effect.timeout(this.links.client(entity).Listen({ json }), protocol.silence + patience)
       )
     })
-    return Effect.forever(Effect.map(listen, (json) => this.take(json)))
+    const known = Effect.suspend(() => (this.isLeaving ? this.heard.await : Effect.void))
+    return Effect.forever(Effect.map(Effect.andThen(known, listen), (json) => this.take(json)))
   }
 
   /** The process knows by this that its caller is there. */
@@ -191,7 +202,10 @@ export class Link {
     for (let next = this.early.get(this.had + 1); next !== undefined; next = this.early.get(this.had + 1)) {
       this.early.delete(++this.had)
       if (next.near !== undefined) this.near = next.near
-      if (next.leaving === true) this.links.leaves(this)
+      if (next.leaving === true) {
+        this.isLeaving = true
+        this.links.leaves(this)
+      }
       for (const [n, said] of next.said) this.callers.get(n)?.take(said)
     }
   }
@@ -262,3 +276,6 @@ export class Link {
     return Effect.as(Effect.ignore(Effect.timeout(all, patience)), answers)
   }
 }
+
+/** Whether an order begins a call. */
+const begins = ({ _tag }: protocol.Order): boolean => _tag === "run" || _tag === "begin"
