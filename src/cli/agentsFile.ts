@@ -4,7 +4,8 @@ import { pathToFileURL } from "node:url"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Agent from "../Agent.ts"
+import type * as Agent from "../Agent.ts"
+import * as Exported from "../inspector/watch/exported.ts"
 import * as ModelChoice from "../models/ModelChoice.ts"
 import { type Failed, misuse } from "./failed.ts"
 
@@ -16,7 +17,7 @@ export interface AgentsFile {
   /** What the agents require: from the file, on the model that the environment names. */
   readonly layer: Layer.Layer<never, unknown>
   /** All that it exports. */
-  readonly exported: Readonly<Record<string, unknown>>
+  readonly exported: Exported.Module
 }
 
 /** Loads the module; `kept` is put around the model of the environment. */
@@ -26,24 +27,18 @@ export const load = (
 ): Effect.Effect<AgentsFile, unknown> =>
   Effect.gen(function* () {
     const exported = yield* Effect.tryPromise({
-      try: () => import(pathToFileURL(path.resolve(file)).href) as Promise<Readonly<Record<string, unknown>>>,
+      try: () => import(pathToFileURL(path.resolve(file)).href) as Promise<Exported.Module>,
       catch: (cause) => misuse(`${file} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`)
     })
     const agents = yield* agentsOf(exported, file)
     const chosen = Option.getOrUndefined(yield* ModelChoice.choose())
     const models: Layer.Layer<never, unknown> = chosen === undefined ? Layer.empty : kept(ModelChoice.layer(chosen))
-    const given = Layer.isLayer(exported.layer)
-      ? (exported.layer as unknown as Layer.Layer<never, unknown>)
-      : Layer.empty
-    return { agents, layer: Layer.provideMerge(given, models), exported }
+    return { agents, layer: Layer.provideMerge(Exported.layerIn(exported), models), exported }
   })
 
-const agentsOf = (
-  exported: Readonly<Record<string, unknown>>,
-  file: string
-): Effect.Effect<ReadonlyArray<Served>, Failed> =>
+const agentsOf = (exported: Exported.Module, file: string): Effect.Effect<ReadonlyArray<Served>, Failed> =>
   Effect.suspend(() => {
-    const agents = [...new Set(Object.values(exported))].filter(Agent.isAgent) as unknown as ReadonlyArray<Served>
+    const agents = Exported.agentsIn(exported) as unknown as ReadonlyArray<Served> // their services are the file's to give
     if (agents.length === 0) return Effect.fail(misuse(`${file} exports no agent: export const assistant = …`))
     const paths = agents.map(({ name }) => pathOf(name))
     const twice = agents.find(({ name }, i) => paths.indexOf(pathOf(name)) < i)

@@ -11,7 +11,10 @@ import * as Option from "effect/Option"
 import type { Failed } from "./failed.ts"
 import { misuse, type Refusal, refuse } from "./refusal.ts"
 
-/** Runs until it has ended; whoever ends the program waits until everything is let go of. */
+/**
+ * Runs until it has ended, which a promise tells: the part may have an `effect` of its own. Whoever ends the
+ * program waits until everything is let go of.
+ */
 export const run = (start: (signal: AbortSignal) => Promise<Failed | undefined>): Effect.Effect<void, Refusal> =>
   Effect.gen(function* () {
     const failed = yield* Effect.callback<Failed | undefined>((resume) => {

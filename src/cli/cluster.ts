@@ -33,8 +33,9 @@ import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as Agent from "../Agent.ts"
+import type * as Agent from "../Agent.ts"
 import * as AgentCluster from "../cluster/AgentCluster.ts"
+import * as Exported from "../inspector/watch/exported.ts"
 import * as DurableRuns from "../durable/DurableRuns.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import type * as Runs from "../runs/Runs.ts"
@@ -98,8 +99,8 @@ const program = (settings: Settings): Effect.Effect<never, unknown, Scope.Scope>
 
 /** The agents that are services; others run where they are called. */
 const servicesOf = (exported: AgentsFile.AgentsFile["exported"]): ReadonlyArray<Service> =>
-  [...new Set(Object.values(exported))].filter(
-    (value) => Agent.isAgent(value) && Predicate.hasProperty(value, "toLayer")
+  Exported.agentsIn(exported).filter((agent) =>
+    Predicate.hasProperty(agent, "toLayer")
   ) as unknown as ReadonlyArray<Service>
 
 /** What the file exports as `cluster`, or else each of its services as the flags say. */

@@ -7,7 +7,7 @@ import * as Agent from "../../Agent.ts"
 import * as MiniAgents from "../../MiniAgents.ts"
 import type { AnyAgent, Exported } from "./program.ts"
 
-type Module = Readonly<Record<string, unknown>>
+export type Module = Readonly<Record<string, unknown>>
 
 /**
  * What a module exports, which is loaded already or about to be: agents under any names, and as `layer` what they
@@ -27,8 +27,7 @@ export const of = (load: () => Promise<Module>): Effect.Effect<Exported, never, 
       return loaded ?? {}
     })
     const context = Effect.gen(function* () {
-      const { layer } = yield* look
-      const given = Layer.isLayer(layer) ? (layer as unknown as Layer.Layer<never, unknown>) : Layer.empty
+      const given = layerIn(yield* look)
       const { choose, layer: modelOf } = yield* Effect.promise(() => import("../../models/ModelChoice.ts"))
       const model = Option.getOrUndefined(yield* Effect.orElseSucceed(choose(), Option.none))
       const models: Layer.Layer<never, unknown> = model === undefined ? Layer.empty : modelOf(model)
@@ -44,3 +43,7 @@ export const of = (load: () => Promise<Module>): Effect.Effect<Exported, never, 
 /** The agents among what a module exports. */
 export const agentsIn = (module: Module): ReadonlyArray<AnyAgent> =>
   [...new Set(Object.values(module))].filter(Agent.isAgent) as unknown as ReadonlyArray<AnyAgent>
+
+/** What these agents require, as far as the module says it. */
+export const layerIn = ({ layer }: Module): Layer.Layer<never, unknown> =>
+  Layer.isLayer(layer) ? (layer as unknown as Layer.Layer<never, unknown>) : Layer.empty // it requires nothing, or it fails
