@@ -1,23 +1,30 @@
 /** `miniagents ask`: one question, one answer. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type * as Terminal from "effect/Terminal"
+import { identity } from "effect/Function"
 import * as Console from "../console/console.ts"
+import * as Budget from "../llm/model/Budget.ts"
 import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as Message from "../Message.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import type { Settings } from "./command.ts"
+import * as Cost from "./cost.ts"
 import * as Markdown from "./markdown.ts"
 import * as Model from "./model.ts"
 import { misuse, Refusal, refuse } from "./refusal.ts"
 
 export interface Question extends Settings {
   readonly words: ReadonlyArray<string>
+  /** Whether what the answer cost is said on the standard error output. */
+  readonly cost: boolean
 }
 
 export const run = (
@@ -32,12 +39,26 @@ export const run = (
       .trigger(Message.user(text))
       .pipe(
         Effect.flatMap(show),
+        question.cost ? withCost : identity,
         Effect.catchTags({ AiError: fail, BudgetExceeded: fail }),
-        Effect.provide([MiniAgents.layer(), Model.layer(choice, question)])
+        Effect.provide([MiniAgents.layer(), Model.layer(choice, question), question.cost ? Cost.prices : Layer.empty])
       )
   })
 
 const fail = (error: Error): Effect.Effect<never, Refusal> => Effect.fail(refuse(1)(error))
+
+/** Says what it has cost and how long it took, however it ends. */
+const withCost = <A, E, R>(asked: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Stdio.Stdio> =>
+  Effect.gen(function* () {
+    const budget = yield* Budget.make({})
+    const began = yield* Clock.currentTimeMillis
+    const say = Effect.gen(function* () {
+      const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
+      const line = `[${Cost.describe(yield* budget.usage)}; took ${seconds.toFixed(1)} s]\n`
+      yield* Stream.run(Stream.make(line), (yield* Stdio.Stdio).stderr())
+    })
+    return yield* Effect.ensuring(Budget.withBudget(budget)(asked), Effect.ignore(say))
+  })
 
 /** The words, and below them what comes through a pipe. */
 const textOf = (words: ReadonlyArray<string>): Effect.Effect<string, Refusal | PlatformError, Stdio.Stdio> =>

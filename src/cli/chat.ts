@@ -27,12 +27,12 @@ import type { Upstream } from "../InteractionContext.ts"
 import * as Budget from "../llm/model/Budget.ts"
 import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as LlmMessage from "../llm/agents/LlmMessage.ts"
-import * as Pricing from "../llm/model/Pricing.ts"
 import * as ModelChoice from "../models/ModelChoice.ts"
 import * as Message from "../Message.ts"
 import * as MessagePromise from "../MessagePromise.ts"
 import * as MiniAgents from "../MiniAgents.ts"
 import type { Settings } from "./command.ts"
+import * as Cost from "./cost.ts"
 import * as Markdown from "./markdown.ts"
 import * as Model from "./model.ts"
 import * as PipeInput from "./pipeInput.ts"
@@ -72,15 +72,12 @@ export const run = (
     yield* (isTerminal ? greet(choice, file, isNew) : Effect.void).pipe(
       Effect.andThen(dialog.trigger()),
       Effect.flatMap((replies) => replies.messages),
-      Effect.provide([MiniAgents.layer(), input, conversation.cost ? prices : Layer.empty])
+      Effect.provide([MiniAgents.layer(), input, conversation.cost ? Cost.prices : Layer.empty])
     )
   }).pipe(
     Effect.scoped,
     Effect.catchTag("HistoryError", (error) => Effect.fail(refuse(error.operation === "open" ? misuse : 1)(error)))
   )
-
-/** Without the table of prices there are tokens alone. */
-const prices = Layer.catchCause(Pricing.layer(), () => Layer.empty)
 
 /** Without keys nobody can. */
 const noStop = Layer.succeed(LineEditor.Stop, { pressed: Effect.never })
@@ -136,7 +133,8 @@ const stoppable = <E, R, R2>(
       if (isStopped && said) yield* ctx.reply(Message.text("[stopped]", History.noHistory))
       if (budget !== undefined) {
         const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
-        yield* ctx.reply(Message.text(spent(yield* budget.usage, seconds), History.noHistory))
+        const soFar = `[so far: ${Cost.describe(yield* budget.usage)}; this answer took ${seconds.toFixed(1)} s]`
+        yield* ctx.reply(Message.text(soFar, History.noHistory))
       }
       if (Exit.isSuccess(exit) || isStopped) return
       const failure = Cause.squash(exit.cause)
@@ -167,13 +165,6 @@ const asFarAsItGoes = <E>(promise: MessagePromise.MessagePromise<E>) => {
       }
     }
   )
-}
-
-const spent = ({ cacheReadTokens, cost, inputTokens, outputTokens }: Budget.Spent, seconds: number): string => {
-  const cached = inputTokens === 0 ? 0 : Math.round((cacheReadTokens / inputTokens) * 100)
-  const dollars = cost > 0 ? `, $${cost.toFixed(4)}` : ""
-  const read = `${inputTokens} tokens read (${cached} % cached), ${outputTokens} written${dollars}`
-  return `[so far: ${read}; this answer took ${seconds.toFixed(1)} s]`
 }
 
 const failureOf = (reason: string): Message.Failure =>

@@ -72,6 +72,12 @@ const ask = Command.make(
   "ask",
   {
     ...flags,
+    cost: Flag.Boolean("cost").pipe(
+      Flag.withDescription(
+        "Say on the standard error output how many tokens it took, how many were cached, the cost, and the time"
+      ),
+      Flag.withDefault(false)
+    ),
     words: Argument.String("question").pipe(
       Argument.withDescription("What to ask; what comes through a pipe is put below it, or is the question itself"),
       Argument.variadic()
@@ -86,7 +92,7 @@ const ask = Command.make(
   Command.withDescription("Asks once: the answer, and nothing else, goes to the standard output"),
   Command.withExamples([
     { command: 'miniagents ask "What is a monad?"' },
-    { command: 'git diff | miniagents ask "Write a commit message"' }
+    { command: 'git diff | miniagents ask --cost "Write a commit message"' }
   ])
 )
 

@@ -8,6 +8,7 @@ import { Attr, parser, parser_end, parser_write, Token } from "streaming-markdow
 import * as Console from "../console/console.ts"
 import { charactersOf } from "../console/layout.ts"
 import type { Show } from "../console/output.ts"
+import * as Table from "./table.ts"
 
 type Render = <E>(texts: Stream.Stream<string, E>) => Stream.Stream<string, E>
 
@@ -18,7 +19,7 @@ export const show: Show<Stdio.Stdio | Terminal.Terminal> = (known, style, column
 /**
  * Shows a text that begins at a column of the terminal: headings, emphasis, code, lists, quotes and tables in colours, and
  * no word broken at the edge. What comes is shown at once: a word that turns out to be too long for its line is moved to the
- * next one. Where there are no colours a text stays as it is written.
+ * next one. Only a table waits for its last row, which may have the widest cell. Where there are no colours a text stays as it is written.
  */
 export const render: (
   style: string,
@@ -68,7 +69,7 @@ const styles: ReadonlyMap<Token, string> = new Map<Token, string>([
 ])
 
 const lists: ReadonlySet<Token> = new Set([Token.List_Ordered, Token.List_Unordered])
-const verbatim: ReadonlySet<Token> = new Set([Token.Code_Fence, Token.Code_Block, Token.Equation_Block, Token.Table])
+const verbatim: ReadonlySet<Token> = new Set([Token.Code_Fence, Token.Code_Block, Token.Equation_Block])
 const headings: ReadonlySet<Token> = new Set([
   Token.Heading_1,
   Token.Heading_2,
@@ -82,6 +83,7 @@ const blocks: ReadonlySet<Token> = new Set([
   ...lists,
   ...verbatim,
   ...headings,
+  Token.Table,
   Token.Paragraph,
   Token.Blockquote,
   Token.Rule
@@ -111,6 +113,9 @@ class Screen {
   private preview = 0
   /** What the parser is at, and what it was at before. */
   private reading = ""
+  /** The table under way. */
+  private rows: Array<Array<Array<Table.Piece>>> = []
+  private alignments: ReadonlyArray<Table.Alignment> = []
   private readonly open: Array<Open> = []
   private readonly parser = parser({
     data: undefined,
@@ -144,6 +149,9 @@ class Screen {
 
   private read(character: string): void {
     this.reading = this.reading.slice(-1) + character
+    const dashes = this.parser.pending
+    if (character === "\n" && dashes.includes("-") && this.open.at(-1)?.token === Token.Table)
+      this.alignments = Table.alignmentsOf(dashes)
     parser_write(this.parser, character)
   }
 
@@ -161,6 +169,7 @@ class Screen {
   /** The codes of what is open. */
   private sgr(): string {
     const codes = this.open.flatMap(({ isLiteral, token }) => (isLiteral ? [] : (styles.get(token) ?? [])))
+    if (this.rows.length === 1 && this.inTable()) codes.push("1") // the heads
     return `\x1b[0;${[this.style, ...codes].join(";")}m`
   }
 
@@ -172,7 +181,8 @@ class Screen {
       if (this.isFirst && token !== Token.Paragraph) this.gap = 1
       else if (!this.isFirst) this.gap = Math.max(this.gap, isNested ? 1 : this.inList() ? 1 : 2)
     }
-    const isLiteral = marks.has(token) && this.gap === 0 && /[\p{L}\p{N}_]/u.test(this.last)
+    const isInside = this.gap === 0 || this.inTable()
+    const isLiteral = marks.has(token) && isInside && /[\p{L}\p{N}_]/u.test(this.last)
     const opened: Open = { token, indent: indentOf(token), isLiteral, number: 1, href: "", isChecked: false }
     if (token === Token.List_Item) {
       if (!this.isFirst) this.gap = Math.max(this.gap, 1)
@@ -187,9 +197,12 @@ class Screen {
     else if (styles.has(token) && this.gap === 0) this.restyle()
     if (token === Token.Rule) this.say("─".repeat(Math.min(20, this.columns)))
     if (token === Token.Line_Break) this.gap = 1
-    if (token === Token.Table_Cell && this.last !== "\n") this.say(parent?.number === 1 ? "" : "│ ")
-    if (token === Token.Table_Cell && parent !== undefined) parent.number++
-    if (token === Token.Table_Row && parent !== undefined && parent.number++ > 1) this.say("\n")
+    if (token === Token.Table) [this.rows, this.alignments] = [[], []]
+    if (token === Token.Table_Row) this.rows.push([])
+    if (token === Token.Table_Cell) {
+      this.rows.at(-1)?.push([])
+      this.last = ""
+    }
   }
 
   private finish(): void {
@@ -199,6 +212,7 @@ class Screen {
     if (closed.isLiteral && this.reading.includes(mark.slice(1) || mark)) this.say(mark)
     if (closed.token === Token.Checkbox) this.say(closed.isChecked ? "[x]" : "[ ]")
     this.open.pop()
+    if (closed.token === Token.Table) this.table()
     this.depth = this.open.length
     if (blocks.has(closed.token))
       this.gap = Math.max(this.gap, closed.token === Token.Paragraph && this.inList() ? 1 : 2)
@@ -257,9 +271,27 @@ class Screen {
     this.endWord()
   }
 
+  private table(): void {
+    const room = this.columns - displayWidth(this.indent())
+    for (const line of Table.linesOf(this.rows, this.alignments, room, `\x1b[0;${this.style};2m`)) {
+      this.lines()
+      this.put(line)
+      this.gap = 1
+    }
+  }
+
+  private inTable(): boolean {
+    return this.open.some(({ token }) => token === Token.Table)
+  }
+
   private say(text: string): void {
     for (const character of charactersOf(text.replaceAll("\t", "    "))) {
       this.last = character
+      if (this.inTable()) {
+        const cell = this.rows.at(-1)?.at(-1)
+        cell?.push({ text: character, width: displayWidth(character), style: this.sgr() })
+        continue
+      }
       if (character === "\n") {
         this.gap++
         continue

@@ -95,6 +95,21 @@ describe("miniagents ask", () => {
     assert.deepStrictEqual(await running, { out: "It is a test\n", err: "", status: 0 })
   })
 
+  it("says with --cost on the error output what the answer took, also of one that was cut off", async () => {
+    const usage = { prompt_tokens: 2000, completion_tokens: 20, prompt_tokens_details: { cached_tokens: 500 } }
+    const running = ask(["--cost", "--model", "gpt-4o-mini", "hi"])
+    const asked = await server.asked()
+    asked.finish("hello", { ...usage, total_tokens: 2020 })
+    const { err, out } = await running
+    assert.strictEqual(out, "hello\n")
+    assert.match(err, /^\[2000 tokens read \(25 % cached\), 20 written, \$0\.0003; took \d+\.\d s\]\n$/)
+    const other = ask(["--cost", "hi"])
+    const cut = await server.asked()
+    cut.say("half")
+    cut.cut()
+    assert.match((await other).err, /^\[\d+ tokens read \(0 % cached\), \d+ written; took \d+\.\d s\]\n[^\n]+\n$/)
+  })
+
   it("does not take what the model thinks for its answer", async () => {
     const running = ask(["What is 6 * 7?"])
     const asked = await server.asked()

@@ -149,6 +149,45 @@ describe("miniagents chat", () => {
     assert.include(history(), "- use `fork_all` or **nothing** that")
   })
 
+  it("aligns the columns of a table by how wide its characters are, and wraps what is too wide for the screen", async () => {
+    const { asked, terminal } = await asking({ columns: 40 })
+    const said = [
+      "| River | Length (km) | Where |",
+      "|:-:|--:|---|",
+      "| 長江 | 6300 | China, from `snake_case_plateau` down to the East China Sea |",
+      "| 🦀 Nile | 6650 | **Egypt** |",
+      "| Po | | |",
+      "",
+      "That is all."
+    ].join("\n")
+    for (const piece of said.match(/[^]{1,5}/gu)!) asked.say(piece)
+    await terminal.until("That is all.")
+    assert.deepStrictEqual(
+      ["River", "snake_case", "Egypt"].map(terminal.looks).map(({ bold, color }) => [bold, color]),
+      [
+        [true, 10],
+        [false, 14],
+        [true, 10]
+      ]
+    )
+    asked.finish()
+    assert.include(
+      await terminal.until(/all\.\n\nUSER:$/),
+      lines(
+        " River  │ Length (km) │ Where",
+        "────────┼─────────────┼────────────────",
+        " 長江   │        6300 │ China, from",
+        "        │             │ snake_case_plat",
+        "        │             │ eau down to the",
+        "        │             │ East China Sea",
+        "🦀 Nile │        6650 │ Egypt",
+        "  Po    │             │",
+        "",
+        "That is all."
+      )
+    )
+  })
+
   it("does not let what the model says steer the terminal", async () => {
     const { asked, terminal } = await asking()
     asked.say("\u001b[2J\u001b[H\u001b]0;owned\u0007gone\rover\u009b31m\tred\u007f")
