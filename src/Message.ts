@@ -11,18 +11,14 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
-import * as SchemaIssue from "effect/SchemaIssue"
-import * as ByTag from "./internal/byTag.ts"
-import { encoderOf } from "./internal/encoder.ts"
+import * as Decoder from "./internal/decoder.ts"
+import { Encoding, noMetadata } from "./internal/encoding.ts"
 import * as Files from "./internal/files.ts"
-import * as LastPages from "./internal/lastPages.ts"
 import * as Json from "./internal/json.ts"
 import * as MessageClass from "./internal/messageClass.ts"
 import { isMessage, TypeId } from "./internal/messageClass.ts"
-import * as Nested from "./internal/nested.ts"
 import { traceOf } from "./internal/place.ts"
 import { keepDefect, reasonOf } from "./internal/reason.ts"
-import * as References from "./internal/references.ts"
 import * as UnknownFields from "./internal/unknownFields.ts"
 
 export { InvalidMessage, isMessage, TypeId } from "./internal/messageClass.ts"
@@ -78,8 +74,8 @@ export interface AnyClass extends Schema.Codec<Message, unknown> {
 }
 
 const Base = MessageClass.maker({
-  hash: (message) => (message instanceof Page ? keyOfPage(message) : Json.hash(serialize(message))),
-  nestedBut: (message, leaveOut) => nestedBut(message, leaveOut),
+  hash: (message) => encoding.hash(message),
+  nestedBut: (message, leaveOut) => encoding.nestedBut(message, leaveOut),
   show: (message) => jsonBlock(message)
 })
 
@@ -162,7 +158,9 @@ export const Any: Schema.declare<Message> = Schema.declare(isMessage, {
   identifier: "Message",
   toCodecJson: () =>
     Schema.link<Message>()(Schema.Json, {
-      decode: SchemaGetter.transformEffect((json: Schema.Json) => decodeByTag(json)),
+      decode: SchemaGetter.transformEffect((json: Schema.Json) =>
+        Effect.flatMap(CurrentDecode, (decode) => decode(json))
+      ),
       encode: SchemaGetter.transform(toJson)
     })
 })
@@ -391,19 +389,7 @@ export class Page extends Class<Page>()("Page", {
  * @since 0.1.0
  * @category models
  */
-export type Builtin =
-  | Text
-  | File
-  | User
-  | System
-  | Assistant
-  | Failure
-  | Data
-  | Embedding
-  | Joined
-  | CallRecord
-  | ReplyRecord
-  | Page
+export type Builtin = InstanceType<(typeof builtinClasses)[keyof typeof builtinClasses]>
 
 /**
  * The fields of a message that are known before its content: the tag of its class (`Text` by default), any of its fields but
@@ -592,23 +578,7 @@ export const fromCause = (
  * @since 0.1.0
  * @category encoding
  */
-export const serialize = (message: Message): Schema.JsonObject => {
-  // what is on a page is a message: `isMessage` says so
-  const write = (encoded: unknown) => References.write(message, encoded, isMessage, lastPage as never)
-  if (isPlain(message) || message instanceof Page || message instanceof Unknown) {
-    return write(message) as Schema.JsonObject
-  }
-  const encoded: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(message)) {
-    // a message that is referenced is not encoded, or hashing a history would cost its square
-    Json.define(
-      encoded,
-      key,
-      References.isReference(value, isMessage) ? value : encoderOf(message, key)({ [key]: value })[key]
-    )
-  }
-  return write(encoded) as Schema.JsonObject
-}
+export const serialize = (message: Message): Schema.JsonObject => encoding.serialize(message)
 
 /**
  * The messages inside a message, depth first: each after the ones it holds itself. A list of more than 32 messages adds
@@ -625,7 +595,7 @@ export const nested = (message: Message): ReadonlyArray<Message> => nestedBut(me
  * @internal
  */
 export const nestedBut = (message: Message, leaveOut: (message: Message) => boolean): ReadonlyArray<Message> =>
-  Nested.inside(message, { isMessage, isPlain, leaveOut, lastPage })
+  encoding.nestedBut(message, leaveOut)
 
 /**
  * The JSON codec of the library's messages and the given classes, nested messages inline: decoding gives back an equal
@@ -637,16 +607,23 @@ export const nestedBut = (message: Message, leaveOut: (message: Message) => bool
 export const codec = <const Classes extends ReadonlyArray<AnyClass> = []>(
   classes?: Classes
 ): Schema.Codec<Builtin | Classes[number]["Type"], Schema.Json> => {
+  const decode = Decoder.byTag(withBuiltins(classes))
+  return decodingBy(decode) as never // it looks classes up by tag, so it gives instances of these classes only
+}
+
+const withBuiltins = (classes: ReadonlyArray<AnyClass> = []): ReadonlyMap<string, AnyClass> => {
   const known = new Map(builtins)
-  for (const added of classes ?? []) {
+  for (const added of classes) {
     if (known.has(added.identifier)) throw new Error(`Two message classes have the tag \`${added.identifier}\``)
     known.set(added.identifier, added)
   }
-  const provided = Schema.toCodecJson(Any).pipe(
-    Schema.middlewareDecoding((effect) => Effect.provideService(effect, CurrentClasses, known))
-  )
-  return provided as never // decoding looks classes up by tag, so it gives instances of these classes only
+  return known
 }
+
+const decodingBy = (decode: Decoder.Decode): Schema.Codec<Message, Schema.Json> =>
+  Schema.toCodecJson(Any).pipe(
+    Schema.middlewareDecoding((effect) => Effect.provideService(effect, CurrentDecode, decode))
+  )
 
 /**
  * A codec that keeps what `codec` would refuse: a message of a class that is not known here, or whose fields are not
@@ -655,7 +632,7 @@ export const codec = <const Classes extends ReadonlyArray<AnyClass> = []>(
  * @internal
  */
 export const keepingCodec = (classes: ReadonlyArray<AnyClass>): Schema.Codec<Message, Schema.Json> =>
-  codec(classes).pipe(Schema.middlewareDecoding((effect) => Effect.provideService(effect, ByTag.KeepsUnknown, true)))
+  decodingBy(UnknownFields.keeping(Decoder.byTag(withBuiltins(classes)), unknownOf))
 
 /** @internal A message that was read from JSON of which this is the hash key. */
 export const withHashKey = MessageClass.withHashKey
@@ -665,60 +642,38 @@ export const invalid = MessageClass.invalid
 
 /** @internal Whether a message is of a class of this module, all messages of which can be read again. */
 export const isBuiltin = (message: Message): boolean =>
-  builtins.get(message._tag) === message.constructor || message instanceof Unknown
+  builtins.get(message._tag) === message.constructor || isUnknown(message)
 
 /** @internal */
-export const isUnknown = (message: Message): boolean => message instanceof Unknown
+export const isUnknown = (message: Message): boolean => encoding.isUnknown(message)
 
-const noMetadata: Metadata = Object.freeze({})
 const textClasses = { Text, User, System, Assistant }
 const builtinClasses = { ...textClasses, File, Failure, Data, Embedding, Joined, CallRecord, ReplyRecord, Page }
 /** @internal */
 export const builtins: ReadonlyMap<string, AnyClass> = new Map(Object.entries(builtinClasses))
 
-/** @internal */
-export const CurrentClasses = Context.Reference<ReadonlyMap<string, AnyClass>>("miniagents/Message/CurrentClasses", {
-  defaultValue: () => builtins
+/** @internal How the JSON of a message inside of another one becomes a message. */
+export const CurrentDecode = Context.Reference<Decoder.Decode>("miniagents/Message/CurrentDecode", {
+  defaultValue: () => Decoder.byTag(builtins)
 })
-
-/** @internal */
-export const CurrentInside = ByTag.CurrentInside
-
-const decodeByTag = ByTag.decoder(CurrentClasses, (json) => unknown(json))
 
 /** A message of a class that is not known here; its fields are JSON and messages. */
 class Unknown extends Base("Unknown", {}) {}
 
-const unknown = (json: Schema.Json): Effect.Effect<Message, SchemaIssue.Issue> => {
-  const { metadata = noMetadata, ...fields } = json as Schema.JsonObject
-  if (isShadowed(fields) || !Predicate.isObject(metadata)) {
-    const expected = "a message without a field that every message has already"
-    return Effect.fail(new SchemaIssue.InvalidValue({ expected }, json))
-  }
-  return Effect.map(UnknownFields.decode({ ...fields, metadata }, decodeByTag), (found) => unknownOf(found)!)
-}
-
 /** @internal A message of these fields, unless they hide what every message has. */
 export const unknownOf = (fields: object): Message | undefined => {
-  if (isShadowed(fields)) return undefined
+  if (["hashKey", "toString", TypeId].some((name) => Object.hasOwn(fields, name))) return undefined
   const message = Object.create(Unknown.prototype) as Message
   for (const [key, value] of Object.entries(fields)) Json.define(message, key, value)
   MessageClass.freeze(message)
   return message
 }
 
-const isShadowed = (fields: object) => ["hashKey", "toString", TypeId].some((name) => Object.hasOwn(fields, name))
-
 /** @internal */
-export const toJson = (message: Message): Schema.JsonObject =>
-  isPlain(message)
-    ? ({ ...message } as never) // its fields are JSON
-    : message instanceof Unknown
-      ? UnknownFields.encode(message, isMessage, toJson)
-      : encoderOf(message)(message)
+export const toJson = (message: Message): Schema.JsonObject => encoding.toJson(message)
 
 /** @internal Messages whose fields are JSON and hold no other message: they need no encoding. */
-export const isPlain = (message: Message): boolean => plainClasses.has(message.constructor) && !("parts" in message)
+export const isPlain = (message: Message): boolean => encoding.isPlain(message)
 /** @internal Those whose messages are plain, but for what was said with files in it. */
 export const plainClasses: ReadonlySet<unknown> = new Set([
   Text,
@@ -731,16 +686,7 @@ export const plainClasses: ReadonlySet<unknown> = new Set([
   Embedding
 ])
 
-const lastPage = LastPages.maker((fields) =>
-  Object.freeze(Object.assign(Object.create(Page.prototype) as Page, { _tag: "Page", ...fields, metadata: noMetadata }))
-)
-
-const keyOfPage = (page: Page): string => {
-  const last = page.items.at(-1)
-  // one that was not made by `lastPage` is a message as any other
-  if (page.metadata !== noMetadata || last === undefined) return Json.hash(serialize(page))
-  return LastPages.keyOf(page, last, serialize)
-}
+const encoding = new Encoding({ plain: plainClasses, Page, Unknown })
 
 /** A `Text` without the passes that a string needs none of: most messages begin as bare strings. */
 const bareText = (content: string): Text =>

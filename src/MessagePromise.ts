@@ -11,7 +11,6 @@ import type * as Exit from "effect/Exit"
 import { constVoid } from "effect/Function"
 import * as Pull from "effect/Pull"
 import type * as Stream from "effect/Stream"
-import { attempt } from "./internal/filled.ts"
 import * as Engine from "./internal/promise.ts"
 import { Task } from "./internal/task.ts"
 import * as Message from "./Message.ts"
@@ -184,21 +183,21 @@ export const fromAsyncIterable = <E, E2 = never, R2 = never>(
   start(options, (promise) =>
     Effect.callback<void, E>((resume, signal) => {
       const fail = (cause: unknown) => resume(Effect.suspend(() => Effect.fail(onError(cause))))
-      const iterator = attempt(() => open(signal)[Symbol.asyncIterator](), fail)
+      const iterator = Engine.attempt(() => open(signal)[Symbol.asyncIterator](), fail)
       if (iterator === undefined) return
       let running = true
       const step = (result: IteratorResult<string>): void => {
         if (!running) return
         if (result.done === true) return resume(Effect.void)
         if (!promise.push(result.value)) return resume(Effect.die(Engine.notToken(result.value)))
-        attempt(next, fail)
+        Engine.attempt(next, fail)
       }
       const next = () => iterator.next().then(step, fail)
-      attempt(next, fail)
+      Engine.attempt(next, fail)
       // an iterator that waits for more answers `return` only when that is there, so nothing waits for the answer
       return Effect.sync(() => {
         running = false
-        attempt(() => iterator.return?.().then(undefined, constVoid), constVoid)
+        Engine.attempt(() => iterator.return?.().then(undefined, constVoid), constVoid)
       })
     })
   )

@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as SecureRandom from "effect/crypto/SecureRandom"
-import { cameThrough, traceOf } from "./internal/place.ts"
+import { Place, traced, traceOf } from "./internal/place.ts"
 import type { Sequence } from "./internal/sequence.ts"
 import * as LlmMessage from "./llm/agents/LlmMessage.ts"
 import * as Message from "./Message.ts"
@@ -413,3 +413,10 @@ const arrive = (
   const error = new TranscriptError({ reason: { _tag: "Failed", failure } })
   return cameThrough(failure.id === undefined ? Cause.fail(error) : Cause.die(error), failure.trace)
 }
+
+/** The cause of a failure that came through agents elsewhere, the innermost first. */
+const cameThrough = <E>(cause: Cause.Cause<E>, agents: ReadonlyArray<string>): Cause.Cause<E> =>
+  traced(
+    cause,
+    agents.reduceRight<Place | undefined>((parent, agent) => new Place(parent, agent), undefined)
+  )

@@ -10,15 +10,14 @@ import * as Imports from "../scripts/Imports.ts"
 const ranks: Readonly<Record<string, number>> = {
   "internal/": 0,
   // the engines behind the contracts of the core stand beside those
-  "internal/byTag": 1,
-  "internal/lastPages": 1,
+  "internal/decoder": 1,
+  "internal/encoding": 1,
   "internal/messageClass": 1,
-  "internal/nested": 1,
+  "internal/unknownFields": 1,
   "internal/observers": 2,
   "internal/persister": 2,
   "internal/runtime": 2,
   "internal/promise": 3,
-  "internal/filled": 3,
   "internal/rings": 3,
   "internal/sequenceReads": 3,
   "internal/sequence": 3,

@@ -1,5 +1,5 @@
 /** Finds the tasks that wait for each other, so that none of them will ever go on. */
-import { Place } from "./place.ts"
+import type { Place } from "./place.ts"
 import type { Supervisor, Task } from "./task.ts"
 
 /** A call that waits in a ring of calls. */
@@ -48,15 +48,3 @@ const leadsTo = (from: Task, to: Task, waiting: ReadonlyMap<Task, ReadonlyArray<
   }
   return false
 }
-
-/** The calls that wait for another one right now, whether or not that goes on. */
-export const waits = (supervisor: Supervisor): ReadonlyArray<Stuck> =>
-  supervisor.root.subtree(new Set()).flatMap(({ place, waiting }) => {
-    if (place === undefined || waiting === undefined) return []
-    const places = waiting.log.fillers.flatMap((filler) => filler.place ?? [])
-    // a message that a model fills has no task of its own, but a maker
-    const { maker } = waiting.log as { readonly maker?: unknown } // only such a message has one
-    if (maker instanceof Place) places.push(maker)
-    const waitsFor = places.find((other) => other !== place)
-    return waitsFor === undefined ? [] : [{ place, waitsFor, since: waiting.since }]
-  })

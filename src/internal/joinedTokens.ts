@@ -72,3 +72,15 @@ export const withoutNewlines = <E>(tokens: Stream.Stream<string, E>): Stream.Str
       return [atStart && rest === "", rest === "" ? [] : [rest]]
     }
   )
+
+/** What tokens say until they end or fail. */
+export const textUntilFailure = (tokens: Stream.Stream<string, unknown>): Effect.Effect<string> =>
+  Effect.suspend(() => {
+    let text = ""
+    const read = Stream.runForEachArray(tokens, (chunk) =>
+      Effect.sync(() => {
+        text += chunk.join("")
+      })
+    )
+    return Effect.map(Effect.exit(read), () => text)
+  })

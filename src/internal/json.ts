@@ -32,17 +32,6 @@ export const hash = (value: Schema.Json): string => sha(canonical(value))
 /** The sha256 (64 hex digits) of a text in UTF-8. */
 export const sha = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)))
 
-/** Whether two values are the same JSON, in whatever order their keys are. */
-export const same = (a: unknown, b: unknown): boolean => {
-  if (typeof a !== "object" || a === null || typeof b !== "object" || b === null) return a === b
-  const keys = Object.keys(a)
-  return (
-    Array.isArray(a) === Array.isArray(b) &&
-    keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && same(a[key as never], b[key as never]))
-  )
-}
-
 /** How deep lists and objects may be nested in what is given to the library. */
 export const maxDepth = 500
 export const tooDeep = `nested more than ${maxDepth} levels deep`

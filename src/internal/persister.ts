@@ -5,12 +5,13 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Message from "../Message.ts"
 import type { Call, MessagePromise, MessageSequence, Observer } from "../Observer.ts"
 import type { CallEntry, Hook, Options } from "../Persistence.ts"
+import { textUntilFailure } from "./joinedTokens.ts"
 import { reasonOf } from "./reason.ts"
+import { WaitGroup } from "./task.ts"
 
 /** The persistence hook failed; `Persistence.PersistError` is its public name. */
 export class PersistError extends Schema.TaggedError<PersistError>()("PersistError", {
@@ -52,9 +53,9 @@ export class Persister implements Observer {
   private readonly isKept: (message: Message.Message) => boolean
   /** What the hook has had or waits for, the oldest first. */
   private readonly known = new Set<string>()
-  private readonly turn = Semaphore.makeUnsafe(1)
+  /** The one that hands the queue to the hook, while one does. */
+  private readonly turn = new WaitGroup()
   private waiting: Array<Message.Message> = []
-  private busy = false
   /** Where the calls are made whose messages are kept: its loggers are told of what is not. */
   private context: Context.Context<never>
   private readonly step: () => void
@@ -113,16 +114,20 @@ export class Persister implements Observer {
   offer(messages: Iterable<Message.Message>): void {
     this.step()
     this.add(messages)
-    if (this.waiting.length === 0 || this.busy) return
-    this.busy = true
+    if (this.waiting.length === 0 || this.turn.count > 0) return
     const effect = Effect.catchCause(this.flush, (cause) => Effect.logError("Messages are not persisted yet", cause))
     Effect.runForkWith(this.context)(effect)
   }
 
-  /** Hands the queue to the hook and waits for it. */
-  get flush(): Effect.Effect<void, PersistError> {
-    return this.turn.withPermit(this.next)
-  }
+  /** Hands the queue to the hook and waits for it, when it is its turn. */
+  private readonly flush: Effect.Effect<void, PersistError> = Effect.suspend(() => {
+    if (this.turn.count > 0) return Effect.andThen(this.turn.none, this.flush)
+    this.turn.begin()
+    return Effect.ensuring(
+      this.next,
+      Effect.sync(() => this.turn.done())
+    )
+  })
 
   /** Queues messages and waits for the hook. */
   persist(messages: Iterable<Message.Message>): Effect.Effect<void, PersistError> {
@@ -134,7 +139,10 @@ export class Persister implements Observer {
 
   /** The last try of a closing runtime: what still is not persisted then is named. */
   readonly settle: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.catchCause(Effect.retry(this.flush, { times: 1 }), (cause) => this.report(cause))
+    Effect.catchCause(
+      Effect.catch(this.flush, () => this.flush),
+      (cause) => this.report(cause)
+    )
   )
 
   /** The last try where there is little time. */
@@ -179,13 +187,9 @@ export class Persister implements Observer {
   private readonly next: Effect.Effect<void, PersistError> = Effect.suspend(() => {
     const batch = this.waiting
     this.waiting = []
-    if (batch.length === 0) {
-      this.busy = false
-      return Effect.void
-    }
+    if (batch.length === 0) return Effect.void
     const keep = () => {
       if (this.waiting[0] !== batch[0]) this.waiting = [...batch, ...this.waiting]
-      this.busy = false
     }
     const hooked = Effect.onInterrupt(
       Effect.suspend(() => this.hook(batch)),
@@ -217,7 +221,8 @@ class Followed {
     const each = (promise: MessagePromise) =>
       Effect.matchCauseEffect(promise.message, {
         onSuccess: (message) => Effect.sync(() => push(message)),
-        onFailure: (cause) => Effect.map(said(promise), (content) => push(Message.fromCause(cause, { content })))
+        onFailure: (cause) =>
+          Effect.map(textUntilFailure(promise), (content) => push(Message.fromCause(cause, { content })))
       })
     this.all = Effect.map(Effect.exit(Stream.runForEach(sequence, each)), (exit) => {
       if (Exit.isSuccess(exit)) this.ending = "success"
@@ -228,15 +233,3 @@ class Followed {
     })
   }
 }
-
-/** What a message had said before it failed. */
-const said = (promise: MessagePromise): Effect.Effect<string> =>
-  Effect.suspend(() => {
-    let text = ""
-    const read = Stream.runForEachArray(promise, (tokens) =>
-      Effect.sync(() => {
-        text += tokens.join("")
-      })
-    )
-    return Effect.map(Effect.exit(read), () => text)
-  })

@@ -117,20 +117,11 @@ export class Place extends Numbering implements StackFrame {
   }
 }
 
-/** The calls that a path goes through, the outermost first: the path of each, and the name of its agent. */
-export const segmentsOf = (path: string): ReadonlyArray<{ readonly path: string; readonly agent: string }> => {
-  const segments = path.split("/")
-  return segments.map((segment, i) => ({
-    path: segments.slice(0, i + 1).join("/"),
-    agent: unescaped(i === 0 ? segment : segment.slice(segment.indexOf(":") + 1))
-  }))
-}
-
 /** A slash in the name of an agent must not look like the next segment of a path. */
 const escaped = (name: string): string =>
   /[%/]/.test(name) ? name.replaceAll("%", "%25").replaceAll("/", "%2F") : name
 
-const unescaped = (name: string): string => name.replaceAll("%2F", "/").replaceAll("%25", "%")
+export const unescaped = (name: string): string => name.replaceAll("%2F", "/").replaceAll("%25", "%")
 
 /** The way of a failure: the call it happened in, how far up it has come, and its way before it came to that call. */
 interface Way {
@@ -161,13 +152,6 @@ export const traced = <E>(cause: Cause.Cause<E>, place: Place | undefined): Caus
   if (place === undefined || Cause.hasInterruptsOnly(cause)) return cause
   return Cause.fromReasons(cause.reasons.map((reason) => withWay(reason, place)))
 }
-
-/** The cause of a failure that came through agents elsewhere, the innermost first. */
-export const cameThrough = <E>(cause: Cause.Cause<E>, agents: ReadonlyArray<string>): Cause.Cause<E> =>
-  traced(
-    cause,
-    agents.reduceRight<Place | undefined>((parent, agent) => new Place(parent, agent), undefined)
-  )
 
 const withWay = <E>(reason: Cause.Reason<E>, place: Place): Cause.Reason<E> => {
   const way = wayOf(reason)

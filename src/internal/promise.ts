@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import * as Struct from "effect/Struct"
 import * as Message from "../Message.ts"
 import type { MessagePromise, Origin } from "../MessagePromise.ts"
+import { textUntilFailure } from "./joinedTokens.ts"
 import { Log } from "./log.ts"
 import { type Place, traced } from "./place.ts"
 import type { RuntimeImpl } from "./runtime.ts"
@@ -254,6 +255,16 @@ export const pushAll = (
 export const notToken = (value: unknown): Message.InvalidMessage =>
   Message.invalid("MessagePromise", "tokens", value, "a token is a string")
 
+/** What a foreign function throws must reach the promise, not the event loop, and an Effect per token would be dear. */
+export const attempt = <A>(run: () => A, fail: (cause: unknown) => void): A | undefined => {
+  try {
+    return run()
+  } catch (cause) {
+    fail(cause)
+    return undefined
+  }
+}
+
 makeStreamable(Streamed.prototype, TypeId, (self) => replay(self))
 makeStreamable(View.prototype, TypeId)
 makeStreamable(Whole.prototype, TypeId, (self) => {
@@ -273,7 +284,7 @@ const withoutContent = (message: Message.Message): Message.KnownFields => {
 const recovering = (promise: Inside): MessagePromise => {
   const failureOf = (cause: Cause.Cause<unknown>) => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>) // there is no failure in it
-    return Effect.map(textBeforeFailure(promise), (content) => Message.fromCause(cause, { content }))
+    return Effect.map(textUntilFailure(promise), (content) => Message.fromCause(cause, { content }))
   }
   const rest = (failure: Message.Failure) => String(failure).slice(failure.content.length)
   const { channel: tokens } = Stream.catchCause(promise, (cause) =>
@@ -285,14 +296,3 @@ const recovering = (promise: Inside): MessagePromise => {
   const view: MessagePromise = View.infallible(promise, { known, tokens, message, watch })
   return view
 }
-
-const textBeforeFailure = (promise: MessagePromise<unknown>): Effect.Effect<string> =>
-  Effect.suspend(() => {
-    let text = ""
-    const read = Stream.runForEachArray(promise, (chunk) =>
-      Effect.sync(() => {
-        text += chunk.join("")
-      })
-    )
-    return Effect.map(Effect.exit(read), () => text)
-  })

@@ -4,9 +4,13 @@
  * key of its last full page, then the keys of what comes after it. A field that is itself named so gets a `_` more.
  */
 import * as Predicate from "effect/Predicate"
-import type * as Schema from "effect/Schema"
 import * as Json from "./json.ts"
-import * as Pages from "./pages.ts"
+
+/** How many messages a page has. */
+export const pageSize = 32
+
+/** How many items of a list of this length are on its full pages. */
+export const onPages = (length: number): number => length - (length % pageSize)
 
 /** What can be referred to. */
 interface Keyed {
@@ -19,7 +23,7 @@ type IsKeyed = (value: unknown) => value is Keyed
 type PageOf = (list: ReadonlyArray<Keyed>) => Keyed
 
 /** Whether these are longer than a page, and so are referred to by pages. */
-export const isPaged = (list: ReadonlyArray<unknown>): boolean => list.length > Pages.SIZE
+export const isPaged = (list: ReadonlyArray<unknown>): boolean => list.length > pageSize
 
 /** Whether a field with this value becomes a reference as a whole. */
 export const isReference = (value: unknown, isKeyed: IsKeyed): value is Keyed | ReadonlyArray<Keyed> =>
@@ -41,44 +45,14 @@ export const write = (value: unknown, encoded: unknown, isKeyed: IsKeyed, pageOf
     else if (isKeyed(original)) fields[`${key}__hash_key`] = original.hashKey
     else if (!isPaged(original)) fields[`${key}__hash_keys`] = original.map(({ hashKey }) => hashKey)
     else {
-      const rest = original.slice(Pages.onPages(original.length))
+      const rest = original.slice(onPages(original.length))
       fields[`${key}__hash_pages`] = [pageOf(original), ...rest].map(({ hashKey }) => hashKey)
     }
   }
   return fields
 }
 
-/** What is in the places of references: a message's JSON, and all the keys on a page and on those before it. */
-export interface Find {
-  readonly message: (hashKey: string) => Schema.Json
-  readonly page: (hashKey: string) => ReadonlyArray<string>
-}
-
-/** The inverse of `write`: the JSON with what `find` gives in the places of the references. */
-export const read = (json: Schema.Json, find: Find): Schema.Json => {
-  if (typeof json !== "object" || json === null) return json
-  if (Array.isArray(json)) {
-    return json.map((item: Schema.Json) => (isItem(item) ? find.message(item.__hash_key) : read(item, find)))
-  }
-  const fields: Record<string, Schema.Json> = {}
-  for (const [key, value] of Object.entries(json as Schema.JsonObject)) {
-    const [, name, kind, extra] = named.exec(key) ?? []
-    if (name === undefined) Json.define(fields, key, read(value, find))
-    else if (extra !== "") Json.define(fields, key.slice(0, -1), read(value, find))
-    else if (kind === "key") Json.define(fields, name, find.message(value as string))
-    else Json.define(fields, name, listed(kind, value as ReadonlyArray<string>, find).map(find.message))
-  }
-  return fields
-}
-
-const listed = (kind: string | undefined, keys: ReadonlyArray<string>, find: Find): ReadonlyArray<string> => {
-  const [page, ...rest] = keys
-  return kind === "pages" && page !== undefined ? [...find.page(page), ...rest] : keys
-}
-
-const named = /^(.*)__hash_(keys?|pages)(_*)$/s
+/** The names of references, and of fields that look like one. */
+export const named = /^(.*)__hash_(keys?|pages)(_*)$/s
 
 const escaped = (key: string): string => (key.includes("__hash_") && named.test(key) ? `${key}_` : key)
-
-const isItem = (json: Schema.Json): json is { readonly __hash_key: string } =>
-  typeof json === "object" && json !== null && Object.keys(json).join() === "__hash_key"

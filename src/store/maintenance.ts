@@ -2,7 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
-import type * as Pages from "../internal/pages.ts"
+import type * as Pages from "./pages.ts"
 import * as Objects from "./objects.ts"
 import { Damage } from "./storeError.ts"
 import { FRESH, type ObjectRow, type Ref, ROWS_AT_ONCE, sound, type Tables } from "./tables.ts"

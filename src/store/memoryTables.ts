@@ -1,7 +1,7 @@
 /** The rows of a store that lives as long as the program does. */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import type * as Pages from "../internal/pages.ts"
+import type * as Pages from "./pages.ts"
 import type * as Rows from "./tables.ts"
 
 interface Timed<A> {

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import * as Json from "../internal/json.ts"
+import * as Decoder from "../internal/decoder.ts"
 import * as Message from "../Message.ts"
 
 /**
@@ -15,18 +15,18 @@ export const make = (
   inside: (json: Schema.Json) => Message.Message | undefined
 ) => {
   const known = new Map([...Message.builtins, ...classes.map((each) => [each.identifier, each] as const)])
+  const byTag = Decoder.byTag(known)
+  const decodeInside: Decoder.Decode = (json) => {
+    const message = inside(json)
+    return message === undefined ? byTag(json) : Effect.succeed(message)
+  }
   const decoders = new Map<string, (json: unknown) => Exit.Exit<Message.Message, Schema.SchemaError>>()
   const decoderOf = (tag: string) => {
     const found = known.get(tag)
     if (found !== undefined && !decoders.has(tag)) {
       const plain = Schema.toCodecJson(found)
       const holding = plain.pipe(
-        Schema.middlewareDecoding((effect) =>
-          effect.pipe(
-            Effect.provideService(Message.CurrentClasses, known),
-            Effect.provideService(Message.CurrentInside, inside)
-          )
-        )
+        Schema.middlewareDecoding((effect) => Effect.provideService(effect, Message.CurrentDecode, decodeInside))
       )
       // what holds no other message is decoded many times as fast without a service
       decoders.set(tag, Schema.decodeUnknownExit(Message.plainClasses.has(found) ? plain : holding))
@@ -43,4 +43,15 @@ export const make = (
 
 /** Whether a message says all that it was read from: a class that has changed since may know less. */
 const isSame = (message: Message.Message, body: Schema.Json, json: Schema.Json): boolean =>
-  Message.isPlain(message) ? Json.same(json, message) : Json.same(body, Message.serialize(message))
+  Message.isPlain(message) ? same(json, message) : same(body, Message.serialize(message))
+
+/** Whether two values are the same JSON, in whatever order their keys are. */
+const same = (a: unknown, b: unknown): boolean => {
+  if (typeof a !== "object" || a === null || typeof b !== "object" || b === null) return a === b
+  const keys = Object.keys(a)
+  return (
+    Array.isArray(a) === Array.isArray(b) &&
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && same(a[key as never], b[key as never]))
+  )
+}

@@ -7,7 +7,7 @@ import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
-import type * as Pages from "../internal/pages.ts"
+import type * as Pages from "./pages.ts"
 import { Damage } from "./storeError.ts"
 import * as Rows from "./tables.ts"
 

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Json from "../internal/json.ts"
-import type * as Pages from "../internal/pages.ts"
+import type * as Pages from "./pages.ts"
 import { Damage } from "./storeError.ts"
 
 /**

@@ -2,7 +2,7 @@
 import type * as Schema from "effect/Schema"
 import type { Answer } from "../../durable/journal.ts"
 import type * as Rows from "../../durable/tables.ts"
-import { segmentsOf } from "../../internal/place.ts"
+import { unescaped } from "../../internal/place.ts"
 import type * as Transcript from "../../Transcript.ts"
 import type { End, Event, Failure, Fields, Json, Usage, Wait } from "../wire.ts"
 
@@ -222,4 +222,13 @@ const usageOf = ({ inputTokens: input = {}, outputTokens: output = {} }: Tokens)
 const failureOfModel = (error: Json): Failure => {
   const { reason } = error as { readonly reason?: { readonly _tag?: string; readonly description?: string } }
   return { error: reason?._tag ?? "AiError", reason: reason?.description ?? JSON.stringify(error), trace: [] }
+}
+
+/** The calls that a path goes through, the outermost first: the path of each, and the name of its agent. */
+const segmentsOf = (path: string): ReadonlyArray<{ readonly path: string; readonly agent: string }> => {
+  const segments = path.split("/")
+  return segments.map((segment, i) => ({
+    path: segments.slice(0, i + 1).join("/"),
+    agent: unescaped(i === 0 ? segment : segment.slice(segment.indexOf(":") + 1))
+  }))
 }

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as Deadlocks from "../../internal/deadlocks.ts"
 import { Log } from "../../internal/log.ts"
 import type { Observed } from "../../internal/observers.ts"
-import { jsonOf } from "../../internal/lossless.ts"
+import { jsonOf } from "../../llm/model/lossless.ts"
 import type { Place } from "../../internal/place.ts"
 import { inside } from "../../internal/promise.ts"
 import type { Supervisor } from "../../internal/task.ts"
@@ -23,6 +23,7 @@ import type * as Observer from "../../Observer.ts"
 import type { End, Event, Failure, Fields, Json } from "../wire.ts"
 import { LiveRuns } from "./liveRuns.ts"
 import { Program } from "./program.ts"
+import { waitsOf } from "./waits.ts"
 
 /** A message whose tokens are still coming. */
 interface Live {
@@ -135,7 +136,7 @@ export class Recorder implements Observer.Observer {
     const seen = new Map<number, Waiting>()
     for (const supervisor of this.supervisors.keys()) {
       const stuck = new Set(Deadlocks.find(supervisor).map(({ place }) => place))
-      for (const { place, waitsFor } of Deadlocks.waits(supervisor)) {
+      for (const { place, waitsFor } of waitsOf(supervisor)) {
         const call = this.numberOf(place.observed as object | undefined)
         const on = this.numberOf(waitsFor.observed as object | undefined)
         if (call !== undefined && on !== undefined) seen.set(call, { on, stuck: stuck.has(place) })

@@ -9,10 +9,10 @@
  * 3. The key of a page is the hash key of the message `Page` that has it (`Message.Page`).
  */
 import type * as Schema from "effect/Schema"
-import * as Json from "./json.ts"
+import * as Json from "../internal/json.ts"
+import { onPages, pageSize as SIZE } from "../internal/references.ts"
 
-/** How many keys a page has. */
-export const SIZE = 32
+export { onPages, SIZE }
 
 /** A full page: its keys, the page before it, and how many keys there are up to its end. */
 export interface Page {
@@ -30,9 +30,6 @@ export interface List {
 }
 
 export const empty: List = { page: undefined, rest: [], length: 0 }
-
-/** How many keys of a list of this length are on its full pages. */
-export const onPages = (length: number): number => length - (length % SIZE)
 
 /** What a page is as a message: the JSON that it is hashed over. */
 export const toJson = ({ before, items, length }: Omit<Page, "hashKey">): Schema.JsonObject => ({

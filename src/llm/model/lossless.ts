@@ -2,7 +2,7 @@
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as Base64 from "effect/encoding/Base64"
-import { define, NotJson, preview } from "./json.ts"
+import { define, NotJson, preview } from "../../internal/json.ts"
 
 /**
  * A frozen copy, spelled as `Schema.toCodecJson` spells it: dates as ISO texts, big integers, `NaN` and infinities as

@@ -1,12 +1,12 @@
-/** Promises that code fills by hand, and what foreign code throws on the way. */
+/** Promises that code fills by hand. */
 import type * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as Message from "../Message.ts"
-import type { MessagePromise, Origin } from "../MessagePromise.ts"
-import * as MiniAgents from "../MiniAgents.ts"
-import { shownIn } from "./place.ts"
-import { Streamed } from "./promise.ts"
+import type * as Message from "../../Message.ts"
+import type { MessagePromise, Origin } from "../../MessagePromise.ts"
+import * as MiniAgents from "../../MiniAgents.ts"
+import { shownIn } from "../../internal/place.ts"
+import { attempt, Streamed } from "../../internal/promise.ts"
 
 /** A promise that the code of the running task fills by hand, and that it has to end however it ends itself. */
 export const filled = (fiber: Fiber.Fiber<unknown, unknown>, known: Message.KnownFields, origin?: Origin): Filled => {
@@ -41,14 +41,4 @@ export interface Filled {
   readonly end: (whole: (text: string) => Message.Message) => void
   /** Gives the cause for the call to fail with as well: it is one failure, and reading either is reading it. */
   readonly fail: (cause: Cause.Cause<unknown>) => Cause.Cause<unknown>
-}
-
-/** What a foreign function throws must reach the promise, not the event loop, and an Effect per token would be dear. */
-export const attempt = <A>(run: () => A, fail: (cause: unknown) => void): A | undefined => {
-  try {
-    return run()
-  } catch (cause) {
-    fail(cause)
-    return undefined
-  }
 }
