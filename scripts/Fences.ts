@@ -6,6 +6,8 @@ import { parseSync } from "oxc-parser"
 
 /** A `ts` fence. */
 export interface Fence {
+  /** What its file is called where it says so, as in "```ts desk.ts"; a fence that continues it is that file from then on. */
+  readonly name: string | undefined
   /** The number of the first line of code, from 1. */
   readonly line: number
   /** The code, moved down by blank lines to where it stands in its file: a compiler's complaint names the right line. */
@@ -62,11 +64,12 @@ export const fromMarkdownText = (markdown: string, firstLine = 1): ReadonlyArray
   for (const [i, node] of nodes.entries()) {
     if (node?.lang !== "ts") continue
     const line = firstLine + (node.position?.start.line ?? 0)
-    const lines = hasImport(node.value) ? [] : (fences.at(-1)?.code.split("\n") ?? [])
+    const continued = hasImport(node.value) ? undefined : fences.at(-1)
+    const lines = continued?.code.split("\n") ?? []
     while (lines.length < line - 1) lines.push("")
     const next = nodes[i + 1]
     const output = isOutput(next, markdown) ? next.value : undefined
-    fences.push({ line, code: [...lines, node.value].join("\n"), output })
+    fences.push({ name: node.meta ?? continued?.name, line, code: [...lines, node.value].join("\n"), output })
   }
   return fences
 }

@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 
-const fences = [
+const found = [
   ...["README.md", ...globSync("docs/**/*.md", { cwd: root }).sort()].flatMap((path) =>
     Fences.fromMarkdownText(read(path)).map((fence) => ({ ...fence, path }))
   ),
@@ -30,6 +30,15 @@ const fences = [
     .sort()
     .flatMap((path) => Fences.fromDocComments(path, read(path)).map((fence) => ({ ...fence, path })))
 ].map((fence) => ({ ...fence, file: `${fence.path.replaceAll(/[\\/]/g, "__")}@${fence.line}.ts` }))
+
+/** What a fence imports from "./desk.ts" comes from the fence above it of that name. */
+const fences = found.map((fence, i) => ({
+  ...fence,
+  code: fence.code.replaceAll(/ from "\.\/([^"]+)"/g, (all, name) => {
+    const named = found.slice(0, i).findLast((other) => other.path === fence.path && other.name === name)
+    return named === undefined ? all : ` from "./${named.file}"`
+  })
+}))
 
 /** Runs Node and gives what it wrote, and an empty text for a command that wrote nothing. */
 const node = (cwd: string, ...args: ReadonlyArray<string>): Promise<string> =>
