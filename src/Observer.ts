@@ -117,9 +117,13 @@ export interface Origin {
  * @category layers
  */
 export const layer = <R = never>(observer: Observer<R>): Layer.Layer<never, never, R> =>
-  Observers.layer((context: Context.Context<R>) => () => ({
-    onCall: (call) => Effect.provideContext(observer.onCall(call), context)
-  }))
+  Observers.layer((context: Context.Context<R>) => () => {
+    const { beforeCall } = observer as Observers.Early // only those of this library have it
+    return {
+      onCall: (call) => Effect.provideContext(observer.onCall(call), context),
+      ...(beforeCall === undefined ? {} : { beforeCall })
+    }
+  })
 
 /**
  * Adds an observer to all runtimes that are made from now on, for tools that watch a program without changing it. Gives

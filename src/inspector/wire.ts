@@ -49,6 +49,7 @@ export interface OfferedTool {
  * - `asked`, `answered`: a request to a model. `keeps` is how many messages of the prompt are those of the request
  *   before in the same call, and `prompt` is the rest.
  * - `waits`: a call waits for another one, or no longer; `stuck` if they wait for each other.
+ * - `span`, `closed`: a span of a call began and ended. What was put on it until it ended comes with its end.
  * - `taken`: a message was taken back, or what it said after the UTF-16 offset `to`.
  * - `kept`: what a call was answered from outside of the run, as a journal keeps it: `reused` if by an earlier run.
  * - `named`: the call is the run of this id.
@@ -123,6 +124,24 @@ export type Event =
       readonly on?: number
       readonly stuck?: true
     }
+  | {
+      readonly _tag: "span"
+      readonly t: number
+      readonly span: number
+      readonly call: number
+      readonly parent?: number
+      readonly name: string
+      readonly kind: string
+      readonly attributes: Fields
+    }
+  | {
+      readonly _tag: "closed"
+      readonly t: number
+      readonly span: number
+      readonly end: End
+      readonly attributes: Fields
+      readonly notes: ReadonlyArray<Note>
+    }
   | { readonly _tag: "taken"; readonly t: number; readonly at: number; readonly to?: number }
   | ({ readonly _tag: "kept"; readonly t: number; readonly call: number } & Kept)
   | { readonly _tag: "named"; readonly t: number; readonly call: number; readonly run: string }
@@ -134,6 +153,13 @@ export interface Lost {
   readonly what: string
   readonly error: string
   readonly reason: string
+}
+
+/** An event of a span. */
+export interface Note {
+  readonly t: number
+  readonly name: string
+  readonly attributes: Fields
 }
 
 /** An answer from outside of a run: of a tool, a step, a signal, a time, the winner of a race. */
@@ -234,7 +260,20 @@ export interface Asked {
   readonly end?: End
 }
 
-/** All of a call but its messages, which come one by one. */
+/** A span of a call as it is shown; `parent` is the span around it. */
+export interface Span {
+  readonly span: number
+  readonly parent?: number
+  readonly name: string
+  readonly kind: string
+  readonly at: number
+  readonly ended?: number
+  readonly end?: End
+  readonly attributes: Fields
+  readonly notes: ReadonlyArray<Note>
+}
+
+/** All of a call but its messages and spans, which come one by one. */
 export interface Detail {
   readonly id: number
   readonly description?: string
@@ -259,6 +298,7 @@ export interface Focus {
   readonly call: number
   readonly detail?: Detail
   readonly messages: ReadonlyArray<Said>
+  readonly spans: ReadonlyArray<Span>
 }
 
 /**

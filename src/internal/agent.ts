@@ -122,8 +122,8 @@ const open = (
     if (!(input instanceof Sequence)) return call.refuse(input)
     call.input = input
     if (Exit.isFailure(checked)) return call.refuse(invalidParameters(self, given, checked.cause))
-    call.prepare(body)
     if (runtime.watchers.any) call.observe(self.encode)
+    call.prepare(body)
     runtime.watchDeadlocks(fiber.context)
     if (startSoon) call.startSoon(fiber)
     else call.replies.start = () => call.startUnsafe()

@@ -119,16 +119,17 @@ export class Call extends Task implements Contract.InteractionContext {
   /** What is to run: the agent's body, with this call as its context. */
   prepare(body: Effect.Effect<Contract.Body, never, unknown>): void {
     const { cache, context } = this.source.fiber
+    const traced = this.observed?.traced
     const run = Effect.matchCauseEffect(
       Effect.flatMap(body, (run) => run(this as unknown as Contract.InteractionContext<never>)), // its parameters were checked
       { onSuccess: () => this.ending(Exit.void), onFailure: (cause) => this.ending(Exit.failCause(cause)) }
     )
     this.work = {
       effect:
-        cache.tracer !== undefined
+        cache.tracer !== undefined || traced !== undefined
           ? Effect.withSpan(withErrorType(run), `invoke_agent ${this.name}`, spanOf(this))
           : run,
-      context: Context.add(context, Service, this)
+      context: Context.add(traced ?? context, Service, this)
     }
   }
 

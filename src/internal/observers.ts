@@ -10,8 +10,13 @@ import type { Call, MessageSequence, Observer } from "../Observer.ts"
 import type { Place } from "./place.ts"
 import { type Supervisor, Task, WaitGroup } from "./task.ts"
 
+/** An observer that can see a call also in the very step that makes it, whatever runs next. It must not throw. */
+export interface Early extends Observer {
+  readonly beforeCall?: (call: Observed, context: Context.Context<never>) => void
+}
+
 /** Makes the observer of one runtime; it calls `step` whenever it goes on. */
-type Make = (step: () => void) => Observer
+type Make = (step: () => void) => Early
 
 /** The observers of runtimes that are built together, and all that was registered before. */
 export class Observers {
@@ -57,7 +62,7 @@ export const of = (context: Context.Context<never>): Observers =>
 
 let registered: ReadonlyArray<Make> = []
 
-export const register = (observer: Observer): (() => void) => {
+export const register = (observer: Early): (() => void) => {
   const make = () => observer
   registered = [...registered, make]
   return () => {
@@ -73,6 +78,8 @@ export class Observed implements Call {
   readonly replies: MessageSequence
   /** What runs, until its body has ended. */
   task: Task | undefined
+  /** Where the call runs, if an observer has given it a tracer that it did not have. */
+  traced: Context.Context<never> | undefined = undefined
   private readonly place: Place
   private readonly encode: (parameters: unknown) => Schema.Json
   private readonly begun = Deferred.makeUnsafe<void>()
@@ -128,7 +135,7 @@ export class Observed implements Call {
 export class Watchers {
   private readonly observers: Observers
   private readonly supervisor: Supervisor
-  private readonly made = new Map<Make, Observer>()
+  private readonly made = new Map<Make, Early>()
   private readonly running = new Set<Task>()
   private readonly left = new WaitGroup()
   /** How often one of them had something to do. */
@@ -145,7 +152,7 @@ export class Watchers {
   }
 
   /** All of them; each is made once, also one that was added after the runtime. */
-  get all(): ReadonlyArray<Observer> {
+  get all(): ReadonlyArray<Early> {
     return this.observers.list.map((make) => {
       let observer = this.made.get(make)
       if (observer === undefined) this.made.set(make, (observer = make(() => void this.steps++)))
@@ -153,8 +160,11 @@ export class Watchers {
     })
   }
 
-  observe(call: Call, context: Context.Context<never>): void {
-    for (const observer of this.all) this.start(observer, call, context)
+  observe(call: Observed, context: Context.Context<never>): void {
+    for (const observer of this.all) {
+      observer.beforeCall?.(call, context)
+      this.start(observer, call, context)
+    }
   }
 
   private start(observer: Observer, call: Call, context: Context.Context<never>): void {

@@ -67,7 +67,7 @@ describe("the page", () => {
     const boss = Agent.make("Boss", (ctx) =>
       Effect.gen(function* () {
         yield* ctx.reply(yield* worker.trigger("work"))
-        yield* first.passed
+        yield* Effect.withSpan(first.passed, "looks up", { attributes: { table: "people", password: "abc" } })
         yield* ctx.reply(yield* broken.trigger("work", {}, { errorsAsMessages: true }))
         yield* second.passed
       })
@@ -75,7 +75,14 @@ describe("the page", () => {
     return onPage(drained(boss.trigger("go")), async (page) => {
       await row(page, "Worker").getByLabel("done").waitFor()
       await row(page, "Boss").getByLabel("running").waitFor()
+      await row(page, "Boss").click()
+      await page.getByRole("tab", { name: "Spans (2)" }).click()
+      const span = pane(page).locator(".span", { hasText: "looks up" })
+      await span.getByText("running").waitFor()
+      await span.click()
+      assert.match(await span.innerText(), /table\s+people\s+password\s+<redacted>/)
       first.open()
+      await span.getByText(/^[\d.]+ m?s$/).waitFor()
       await row(page, "Broken").getByLabel("failed").waitFor()
       assert.match(await row(page, "Broken").innerText(), /no such page/)
       assert.match(await row(page, "Boss").innerText(), /1 failed/)
@@ -83,6 +90,7 @@ describe("the page", () => {
       second.open()
       await row(page, "Boss").getByLabel("done").waitFor()
       await row(page, "Broken").click()
+      await page.getByRole("tab", { name: "Conversation" }).click()
       await pane(page).getByText("no such page").first().waitFor()
       assert.match(await pane(page).locator(".trouble").innerText(), /through Broken ← Boss/)
     })

@@ -8,9 +8,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import { Agent, Message, MessagePromise, MiniAgents, Observer } from "miniagents"
 import * as AiError from "effect/ai/AiError"
 import * as Tool from "effect/ai/Tool"
@@ -60,6 +62,71 @@ const features = {
   ends: ["ok", "ok", "fail", "die"],
   errorsAsMessages: ["default", "yes", "no"]
 } as const
+
+/** One step of a program: something in a span, or a call of an agent, so deep. */
+const Step = Schema.Struct({ is: Schema.Literals(["span", "call"]), depth: Schema.Int, fails: Schema.Boolean })
+
+interface Node {
+  readonly name: string
+  readonly is: "span" | "call"
+  readonly fails: boolean
+  readonly below: Array<Node>
+}
+
+/** Each step is below the last one before it that is less deep. */
+const treeOf = (steps: ReadonlyArray<typeof Step.Type>): Node => {
+  const root: Node = { name: "root", is: "call", fails: false, below: [] }
+  const open = [root]
+  for (const [i, { depth, fails, is }] of steps.entries()) {
+    open.length = 1 + (Math.abs(depth) % open.length)
+    const node: Node = { name: `${is} ${i}`, is, fails, below: [] }
+    open.at(-1)!.below.push(node)
+    open.push(node)
+  }
+  return root
+}
+
+/** Runs a tree; each span has an attribute and an event, and may fail, which nobody hears of. */
+const spanning = ({ below, fails, is, name }: Node): Effect.Effect<void, never, MiniAgents.MiniAgents> => {
+  const inside = Effect.forEach(below, spanning, { discard: true })
+  if (is === "call") {
+    const replies = Agent.make(name, () => inside).trigger("x")
+    return Effect.asVoid(Effect.orDie(Effect.flatMap(replies, ({ messages }) => messages)))
+  }
+  const end = Effect.flatMap(Effect.orDie(Effect.currentSpan), (span) => {
+    span.event("seen", 0n)
+    return fails ? Effect.fail("no") : Effect.void
+  })
+  return Effect.ignore(Effect.withSpan(Effect.andThen(inside, end), name, { attributes: { step: name } }))
+}
+
+/** The tracer of a program, with what it has seen of each span: its name, that around it, how it ended, and its call. */
+class Traced {
+  private readonly spans: Array<Tracer.NativeSpan> = []
+  readonly tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      this.spans.push(span)
+      return span
+    }
+  })
+
+  get seen(): ReadonlyArray<
+    readonly [string, string | undefined, boolean, ReadonlyArray<unknown>, string | undefined]
+  > {
+    return this.spans.map((span) => {
+      const above = Option.getOrUndefined(span.parent) as Tracer.Span | undefined
+      let around: Tracer.Span | undefined = span
+      while (around !== undefined && !around.name.startsWith("invoke_agent ")) {
+        around = Option.getOrUndefined(around.parent) as Tracer.Span | undefined
+      }
+      assert(span.status._tag === "Ended")
+      const step = span.attributes.get("step")
+      const said = [...(step === undefined ? [] : [step]), ...span.events.map(([name]) => name)]
+      return [span.name, above?.name, span.status.exit._tag === "Failure", said, around?.name.slice(13)]
+    })
+  }
+}
 
 describe("Recorder", () => {
   law(
@@ -140,6 +207,94 @@ describe("Recorder", () => {
         assert.deepStrictEqual(new Set(differing), new Set([...changed.readBy, ...changed.repliedBy]))
       }),
     { seeds: 30 }
+  )
+
+  law(
+    "the spans of a call are recorded with what is around them, and the tracer of a program sees the same as ever",
+    { steps: Schema.Array(Step) },
+    ({ steps }) =>
+      Effect.gen(function* () {
+        const [alone, beside] = [new Traced(), new Traced()]
+        const program = spanning(treeOf(steps))
+        yield* program.pipe(Effect.provide(MiniAgents.layer()), Effect.withTracer(alone.tracer))
+        const [, recording] = yield* Effect.withTracer(recorded(program), beside.tracer)
+        assert.deepStrictEqual(beside.seen, alone.seen)
+        const told = recording.spans.map(({ attributes, call, end, name, notes, parent, ended, at }) => {
+          assert(ended !== undefined && ended >= at)
+          const above = recording.spans[parent ?? -1]?.name
+          const said = [attributes.step, ...notes.map(({ name }) => name)].filter((said) => said !== undefined)
+          return [name, above, end?.is === "failed", said, recording.calls[call]!.agent] as const
+        })
+
+        assert.deepStrictEqual(told, alone.seen)
+      }),
+    { seeds: 40 }
+  )
+
+  it.effect("what no tracer asked for is recorded all the same, the first spans of a call", () =>
+    Effect.gen(function* () {
+      const child = Agent.make("Child", (ctx) => Effect.withSpan(ctx.reply("x"), "inner"))
+      const root = Agent.make("Root", (ctx) =>
+        Effect.flatMap(child.trigger(), (replies) => ctx.reply(replies)).pipe(
+          Effect.andThen(Effect.replicateEffect(Effect.withSpan(Effect.void, "often"), 400))
+        )
+      )
+      const [, { calls, spans }] = yield* recorded(Effect.flatMap(root.trigger(), (replies) => replies.messages))
+      assert.deepStrictEqual(
+        calls.map((call) => call.spans.slice(0, 3).map((id) => spans[id]!.name)),
+        [
+          ["invoke_agent Root", "often", "often"],
+          ["invoke_agent Child", "inner"]
+        ]
+      )
+      assert.strictEqual(calls[0]!.spans.length, 300)
+    })
+  )
+
+  it.effect.each<readonly [string, unknown]>([
+    ["http.request.header.authorization", "abc"],
+    ["http.request.header.cookie", "abc"],
+    ["http.response.header.set-cookie", "abc"],
+    ["http.request.header.x-api-key", "abc"],
+    ["url.query", "q=abc"],
+    ["url.full", "https://host/path?key=abc#abc"],
+    ["db.address", "postgres://user:abc@host/runs"],
+    ["about", "it asked https://me:abc@host/x?abc and failed"],
+    ["apiKey", "abc"],
+    ["openai.api_key", "abc"],
+    ["accessToken", "abc"],
+    ["passwords", ["abc"]],
+    ["request", { headers: { Authorization: "abc" }, redacted: Redacted.make("abc") }],
+    ["header", "Bearer abc"],
+    ["redacted", Redacted.make("abc")]
+  ])("no secret of a span is recorded: %s", ([name, value]) =>
+    Effect.gen(function* () {
+      const agent = Agent.make("Agent", () =>
+        Effect.flatMap(Effect.currentSpan, (span) => {
+          span.attribute(name, value)
+          span.event("asked", 0n, { [name]: value })
+          return Effect.fail(`failed at https://me:abc@host/?key=abc`)
+        }).pipe(Effect.orDie, Effect.withSpan("secret https://me:abc@host"), Effect.ignoreCause)
+      )
+      const [, { events, spans }] = yield* recorded(Effect.flatMap(agent.trigger(), (replies) => replies.messages))
+      assert.hasAllKeys(spans[1]!.attributes, [name])
+      assert.hasAllKeys(spans[1]!.notes[0]!.attributes, [name])
+      assert.notInclude(JSON.stringify(events), "abc")
+    })
+  )
+
+  it.effect("counts, places and short texts on spans are shown as they are", () =>
+    Effect.gen(function* () {
+      const attributes = {
+        "gen_ai.usage.input_tokens": 7,
+        "url.path": "/v1/x",
+        "server.address": "host",
+        "is.cached": true
+      }
+      const agent = Agent.make("Agent", () => Effect.withSpan(Effect.void, "asks", { attributes, kind: "client" }))
+      const [, { spans }] = yield* recorded(Effect.flatMap(agent.trigger(), (replies) => replies.messages))
+      assert.deepInclude(spans[1], { attributes, kind: "client", name: "asks", parent: 0 })
+    })
   )
 
   it.effect(

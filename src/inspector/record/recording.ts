@@ -1,5 +1,5 @@
 /** A recording: its events, and the tree of calls that a fold makes of them. */
-import type { End, Event, Failure, Fields, Json, Kept, Lost, Moment, OfferedTool, Usage, Wait } from "../wire.ts"
+import type { End, Event, Failure, Fields, Json, Kept, Lost, Moment, OfferedTool, Span, Usage, Wait } from "../wire.ts"
 
 /** A call of the tree. */
 export interface Call {
@@ -14,6 +14,7 @@ export interface Call {
   sent: Array<number>
   replied: Array<number>
   readonly requests: Array<number>
+  readonly spans: Array<number>
   started: number | undefined
   returned: { readonly t: number; readonly end: End } | undefined
   spoken: { readonly t: number; readonly end: End } | undefined
@@ -71,6 +72,7 @@ export interface Listener {
   readonly call: (id: number) => void
   /** `to` is how much of its text stayed as it was, where some was taken back. */
   readonly message: (at: number, to?: number) => void
+  readonly span: (call: number, id: number) => void
 }
 
 /**
@@ -88,6 +90,7 @@ export class Recording {
   readonly calls: Array<Call> = []
   readonly messages: Array<Message> = []
   readonly requests: Array<Request> = []
+  readonly spans: Array<Span & { readonly call: number }> = []
   readonly roots: Array<number> = []
   private readonly listeners = new Set<Listener>()
 
@@ -129,6 +132,9 @@ export class Recording {
         return this.endRequest(event)
       case "taken":
         return this.takeBack(event)
+      case "span":
+      case "closed":
+        return this.addSpan(event)
       default:
         return this.addToCall(event)
     }
@@ -136,7 +142,7 @@ export class Recording {
 
   private addCall(event: Event & { readonly _tag: "call" }): void {
     const { agent, call: id, description, parameters, parent, path, t: at } = event
-    const lists = { children: [], sent: [], replied: [], requests: [], kept: [] }
+    const lists = { children: [], sent: [], replied: [], requests: [], spans: [], kept: [] }
     const none = {
       started: undefined,
       returned: undefined,
@@ -297,6 +303,20 @@ export class Recording {
     request.error = event.error
     request.reused = event.reused === true
     this.changed(request.call)
+  }
+
+  private addSpan(event: Event & { readonly _tag: "span" | "closed" }): void {
+    const { attributes, span: id, t } = event
+    const begun = this.spans[id]
+    if (event._tag === "span") {
+      const { call, kind, name, parent } = event
+      if (this.calls[call] === undefined) return
+      const above = parent === undefined ? {} : { parent }
+      this.spans[id] = { span: id, call, name, kind, at: t, attributes, notes: [], ...above }
+      this.calls[call].spans.push(id)
+    } else if (begun === undefined) return
+    else this.spans[id] = { ...begun, attributes, notes: event.notes, end: event.end, ended: t }
+    for (const { span } of this.listeners) span(this.spans[id]!.call, id)
   }
 
   private changed(id: number): void {

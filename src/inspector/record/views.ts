@@ -1,6 +1,6 @@
 /** What a page is shown of a recording. */
 import type * as Recording from "./recording.ts"
-import type { Asked, Detail, Found, Json, ModelUse, Row, Said, Status, Wait } from "../wire.ts"
+import type { Asked, Detail, Found, Json, ModelUse, Row, Said, Span, Status, Wait } from "../wire.ts"
 
 /** How many messages of an input or of replies a page is given at once. */
 const mostMessages = 300
@@ -77,7 +77,10 @@ export const said = (message: Recording.Message, from: number): Said => {
   }
 }
 
-/** All of a call but its messages. */
+/** A span as it is shown: the call is known. */
+export const span = ({ call: _, ...span }: Recording.Recording["spans"][number]): Span => span
+
+/** All of a call but its messages and spans. */
 export const detail = (recording: Recording.Recording, call: Recording.Call): Detail => {
   const { description, id, parameters, replied, returned, sent, spoken } = call
   return {

@@ -22,7 +22,10 @@ export class PageView {
   private readonly messages = new Set<number>()
   /** How much of the text of each message of the focus was told. */
   private readonly told = new Map<number, number>()
+  /** The spans of the focus that are to be told. */
+  private readonly spans = new Set<number>()
   private first = true
+  private isNewFocus = true
 
   /** `onChange` is called whenever there is something to tell. */
   constructor(recording: Recording, shown: Clocked, focus: number | undefined, onChange: () => void) {
@@ -40,6 +43,11 @@ export class PageView {
         if (told !== undefined && to !== undefined && to < told) this.told.set(at, to)
         if (this.told.has(at)) this.messages.add(at)
         onChange()
+      },
+      span: (call, id) => {
+        if (call !== this.focus) return
+        this.spans.add(id)
+        onChange()
       }
     })
   }
@@ -48,6 +56,7 @@ export class PageView {
   look(focus: number | undefined): void {
     this.focus = focus
     this.told.clear()
+    this.isNewFocus = true
     if (focus !== undefined) this.calls.add(focus)
     this.onChange()
   }
@@ -66,6 +75,7 @@ export class PageView {
     const focus = this.focusUpdate(first || this.calls.has(this.focus ?? -1))
     this.calls.clear()
     this.messages.clear()
+    this.spans.clear()
     return {
       about: this.shown.about(),
       now: this.shown.now(),
@@ -82,7 +92,9 @@ export class PageView {
     const detail = changed ? Views.detail(this.recording, call) : undefined
     const messages = new Set(this.messages)
     for (const at of messagesOf(detail)) if (!this.told.has(at)) messages.add(at)
-    if (detail === undefined && messages.size === 0) return undefined
+    const spans = (this.isNewFocus ? call.spans : [...this.spans]).map((id) => Views.span(this.recording.spans[id]!))
+    this.isNewFocus = false
+    if (detail === undefined && messages.size === 0 && spans.length === 0) return undefined
     const said = [...messages].flatMap((at) => {
       const message = this.recording.messages[at]
       if (message === undefined) return []
@@ -90,7 +102,7 @@ export class PageView {
       this.told.set(at, message.text.length)
       return [Views.said(message, from)]
     })
-    return { call: call.id, messages: said, ...(detail === undefined ? {} : { detail }) }
+    return { call: call.id, messages: said, spans, ...(detail === undefined ? {} : { detail }) }
   }
 }
 

@@ -199,7 +199,12 @@ const whole = ({ recording }: Shown, query: URLSearchParams): Focus | null => {
   if (call === undefined) return null
   const detail = Views.detail(recording, call)
   const messages = new Set([...detail.sent, ...detail.replied])
-  return { call: call.id, detail, messages: [...messages].map((at) => Views.said(recording.messages[at]!, 0)) }
+  return {
+    call: call.id,
+    detail,
+    messages: [...messages].map((at) => Views.said(recording.messages[at]!, 0)),
+    spans: call.spans.map((id) => Views.span(recording.spans[id]!))
+  }
 }
 
 const clocked = (shown: Shown) => ({ about: () => aboutOf(shown), now: shown.now })

@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Deadlocks from "../../internal/deadlocks.ts"
 import { Log } from "../../internal/log.ts"
-import type { Observed } from "../../internal/observers.ts"
+import type { Early, Observed } from "../../internal/observers.ts"
 import { jsonOf } from "../../llm/model/lossless.ts"
 import type { Place } from "../../internal/place.ts"
 import { inside } from "../../internal/promise.ts"
@@ -20,9 +20,11 @@ import * as Message from "../../Message.ts"
 import type { MessagePromise } from "../../MessagePromise.ts"
 import * as MiniAgents from "../../MiniAgents.ts"
 import type * as Observer from "../../Observer.ts"
-import type { End, Event, Failure, Fields, Json } from "../wire.ts"
+import type { End, Event, Failure, Fields } from "../wire.ts"
 import { LiveRuns } from "./liveRuns.ts"
 import { Program } from "./program.ts"
+import { spelled } from "./attributes.ts"
+import { Spans } from "./spans.ts"
 import { waitsOf } from "./waits.ts"
 
 /** A message whose tokens are still coming. */
@@ -53,7 +55,7 @@ interface Waiting {
  * 1. A message has one number, wherever it is seen.
  * 2. Whatever was said of a message is told before it ends.
  */
-export class Recorder implements Observer.Observer {
+export class Recorder implements Early {
   private readonly clock: Clock.Clock
   private readonly tell: (event: Event) => void
   private readonly startedAt: number
@@ -69,10 +71,12 @@ export class Recorder implements Observer.Observer {
   private messageCount = 0
   readonly program: Program
   readonly runs: LiveRuns
+  private readonly spans: Spans
 
   constructor(title: string, clock: Clock.Clock, tell: (event: Event) => void, program = new Program()) {
     this.program = program
     this.runs = new LiveRuns(program, () => this.now, tell)
+    this.spans = new Spans(clock, () => this.now, tell)
     this.clock = clock
     this.tell = tell
     this.startedAt = clock.currentTimeMillisUnsafe()
@@ -97,12 +101,16 @@ export class Recorder implements Observer.Observer {
     })
   }
 
+  readonly beforeCall = (call: Observed, context: Context.Context<never>): void => {
+    const id = this.addCall(call)
+    this.program.see(call, context)
+    this.spans.trace(call, id, context)
+    if (call.parent === undefined) this.runs.see(id, context)
+  }
+
   readonly onCall = (call: Observer.Call): Effect.Effect<unknown> =>
     Effect.withFiber((fiber) => {
-      const id = this.addCall(call)
-      const context = fiber.context as Context.Context<never>
-      this.program.see(call, context)
-      if (call.parent === undefined) this.runs.see(id, context)
+      const id = this.numberOf(call)!
       const { supervisor } = MiniAgents.current(fiber)
       this.supervisors.set(supervisor, (this.supervisors.get(supervisor) ?? 0) + 1)
       const leave = Effect.sync(() => {
@@ -123,9 +131,10 @@ export class Recorder implements Observer.Observer {
     return task !== undefined
   }
 
-  /** Tells the tokens that have come since it was last asked. */
+  /** Tells the tokens that have come and the spans that have begun since it was last asked. */
   poll(): void {
     for (const live of this.live) this.drain(live)
+    this.spans.poll()
   }
 
   /**
@@ -171,7 +180,7 @@ export class Recorder implements Observer.Observer {
       path: call.path,
       agent,
       // not by their schema, which would spell out what is redacted
-      parameters: jsonOf(call.parameters) as Json,
+      parameters: spelled(call.parameters),
       ...(parent === undefined ? {} : { parent }),
       ...(description === undefined ? {} : { description })
     })

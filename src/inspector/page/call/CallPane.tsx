@@ -9,9 +9,10 @@ import { AgentTotals, ModelTotals } from "../around/Overview.tsx"
 import { Requests } from "./Requests.tsx"
 import type { Store } from "../state/store.ts"
 import { signOf } from "../table/Table.tsx"
-import { Failed } from "./Values.tsx"
+import { Spans } from "./Spans.tsx"
+import { Fact, Failed } from "./Values.tsx"
 
-const tabs = ["Conversation", "Requests", "Details"] as const
+const tabs = ["Conversation", "Requests", "Spans", "Details"] as const
 
 export const CallPane = ({ id, store }: { readonly store: Store; readonly id: number }) => {
   const [tab, setTab] = useState<(typeof tabs)[number]>("Conversation")
@@ -32,7 +33,8 @@ export const CallPane = ({ id, store }: { readonly store: Store; readonly id: nu
         {tabs.map((name) => (
           <button key={name} role="tab" aria-selected={tab === name} onClick={() => setTab(name)}>
             {name}
-            {name === "Requests" ? counted(detail) : ""}
+            {name === "Requests" ? counted((detail?.asked.length ?? 0) + (detail?.kept.length ?? 0)) : ""}
+            {name === "Spans" ? counted(focus?.spans.size ?? 0) : ""}
           </button>
         ))}
       </div>
@@ -45,6 +47,8 @@ export const CallPane = ({ id, store }: { readonly store: Store; readonly id: nu
           <Conversation detail={detail} messages={focus.messages} row={row} store={store} />
         ) : tab === "Requests" ? (
           <Requests detail={detail} store={store} />
+        ) : tab === "Spans" ? (
+          <Spans spans={focus.spans} store={store} />
         ) : (
           <Details detail={detail} row={row} store={store} />
         )}
@@ -59,10 +63,7 @@ interface TitleProps {
   readonly onAgain?: () => void
 }
 
-const counted = (detail: Detail | undefined): string => {
-  const n = (detail?.asked.length ?? 0) + (detail?.kept.length ?? 0)
-  return n > 0 ? ` (${n})` : ""
-}
+const counted = (n: number): string => (n > 0 ? ` (${n})` : "")
 
 const Title = ({ onAgain, row, store }: TitleProps) => {
   const { kind, sign, word } = signOf(row)
@@ -114,7 +115,11 @@ const copyJson = async (store: Store, row: Row): Promise<void> => {
   const said = (numbers: ReadonlyArray<number> = []) => numbers.map((at) => focus?.messages.get(at))
   const { replied, sent, ...rest } = focus?.detail ?? {}
   await navigator.clipboard.writeText(
-    JSON.stringify({ ...row, ...rest, sent: said(sent), replied: said(replied) }, null, 2)
+    JSON.stringify(
+      { ...row, ...rest, sent: said(sent), replied: said(replied), spans: [...(focus?.spans.values() ?? [])] },
+      null,
+      2
+    )
   )
 }
 
@@ -149,10 +154,3 @@ const Details = ({ detail, row, store }: { readonly detail: Detail; readonly row
     </>
   )
 }
-
-const Fact = ({ name, value }: { readonly name: string; readonly value: string }) => (
-  <div>
-    <dt>{name}</dt>
-    <dd>{value}</dd>
-  </div>
-)

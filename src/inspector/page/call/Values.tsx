@@ -19,6 +19,14 @@ export const Failed = ({ end }: { readonly end: End | undefined }) => {
   )
 }
 
+/** A name, and what is known under it. */
+export const Fact = ({ name, value }: { readonly name: string; readonly value: string }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>{value}</dd>
+  </div>
+)
+
 /** The images that a message or a part of a prompt has, as data URLs: nothing is loaded from elsewhere. */
 export const imagesIn = (value: Json): ReadonlyArray<string> => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return []

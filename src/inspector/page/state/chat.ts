@@ -75,7 +75,8 @@ export class Chat {
 const focusOf = async (call: number): Promise<Focus | undefined> => {
   const update = await ask<Update | null>("/api/call", { call })
   if (update === null) return undefined
-  return { call, detail: update.detail, messages: new Map(update.messages.map((said: Said) => [said.at, said])) }
+  const messages = new Map(update.messages.map((said: Said) => [said.at, said]))
+  return { call, detail: update.detail, messages, spans: new Map() }
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -1,6 +1,7 @@
 /** Numbers, times and amounts as a person reads them. */
 
 export const time = (ms: number): string => {
+  if (ms < 10) return `${Number(ms.toPrecision(2))} ms`
   if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
   const minutes = Math.floor(ms / 60_000)

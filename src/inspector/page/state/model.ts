@@ -1,11 +1,12 @@
 /** What the page knows of a run: the rows of its calls as a tree, and the call that is looked at. */
-import type { About, Detail, ModelUse, Row, Said, Update } from "../../wire.ts"
+import type { About, Detail, ModelUse, Row, Said, Span, Update } from "../../wire.ts"
 
-/** The call that is looked at, with its messages by number. */
+/** The call that is looked at, with its messages and spans by number. */
 export interface Focus {
   readonly call: number
   detail: Detail | undefined
   readonly messages: Map<number, Said>
+  readonly spans: Map<number, Span>
 }
 
 /** The run as it is, or as it was at a time. */
@@ -39,6 +40,7 @@ export class Model {
     this.rows.clear()
     this.children.clear()
     this.roots = []
+    this.focus = undefined
     this.shape++
   }
 
@@ -55,10 +57,12 @@ export class Model {
     }
   }
 
-  private look({ call, detail, messages }: NonNullable<Update["focus"]>): void {
-    if (this.focus?.call !== call) this.focus = { call, detail: undefined, messages: new Map() }
-    const { focus } = this
+  private look({ call, detail, messages, spans }: NonNullable<Update["focus"]>): void {
+    const isNew = this.focus?.call !== call
+    const focus: Focus = isNew ? { call, detail: undefined, messages: new Map(), spans: new Map() } : this.focus!
+    this.focus = focus
     if (detail !== undefined) focus.detail = detail
+    for (const span of spans) focus.spans.set(span.span, span)
     for (const said of messages) {
       const before = focus.messages.get(said.at)?.text.slice(0, said.from) ?? ""
       focus.messages.set(said.at, { ...said, from: 0, text: before + said.text })
