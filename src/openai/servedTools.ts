@@ -7,7 +7,7 @@ import type * as Schema from "effect/Schema"
 import type { OpenAI } from "openai"
 import * as Parameters from "../llm/provider/callParameters.ts"
 import * as Metadata from "../llm/provider/metadata.ts"
-import type { ServedTool } from "../llm/provider/responseBuilder.ts"
+import type { Served } from "../llm/provider/served.ts"
 import * as Part from "../llm/provider/wirePart.ts"
 
 type Item = OpenAI.Responses.ResponseOutputItem
@@ -24,10 +24,7 @@ interface Call {
 }
 
 /** What an item tells of a tool, and the item as it is kept beside that: what the tool gave is not kept twice. */
-export const of = (
-  item: Item,
-  itemOf: (item: object) => Metadata.Metadata
-): { readonly tool: ServedTool; readonly kept: Metadata.Metadata } | undefined => {
+export const of = (item: Item, itemOf: (item: object) => Metadata.Metadata): Served | undefined => {
   if (item.type === "mcp_approval_request") {
     const { arguments: json, id, name } = item
     const tool = { id, name, params: Parameters.parse(json) ?? json, result: null, isFailure: false, asks: true }
@@ -43,8 +40,7 @@ export const of = (
   const tool = { id: item.id, name, params, result: failure ?? gave ?? status, isFailure }
   if (field === undefined || failure || gave === undefined || gave === null)
     return { tool, kept: { item: itemOf(item) } }
-  const { [field]: _, ...rest } = item as unknown as Record<string, unknown>
-  return { tool, kept: { item: itemOf(rest), apart: field } }
+  return { tool, kept: { item: { ...itemOf(item), [field]: null }, apart: field } }
 }
 
 const callOf = (item: Item): Call | undefined => {
@@ -59,6 +55,8 @@ const callOf = (item: Item): Call | undefined => {
         params: { code: item.code, container_id: item.container_id },
         field: "outputs"
       }
+    case "image_generation_call":
+      return { name: "image_generation", params: Metadata.unknownOf(item, ofImage) ?? {} }
     case "mcp_call": {
       const params = Parameters.parse(item.arguments) ?? item.arguments
       return { name: item.name, params, field: "output", error: item.error }
@@ -67,6 +65,9 @@ const callOf = (item: Item): Call | undefined => {
       return undefined
   }
 }
+
+/** What of an image is not what it was asked for with. */
+const ofImage = new Set(["id", "type", "status", "result", "output_format"])
 
 /** The item of a call, with what the tool gave. */
 export const itemsOf = (

@@ -250,16 +250,45 @@ describe("images that a model makes", () => {
       const painter = LlmAgent.make("Painter")
       yield* Effect.gen(function* () {
         const messages = yield* (yield* painter.trigger("Draw")).messages
-        assert.lengthOf(messages, 1)
-        const [message] = messages as ReadonlyArray<Message.Assistant>
+        const message = messages.at(-1) as Message.Assistant
         assert.instanceOf(message, Message.Assistant)
         assert.deepStrictEqual([message?.agent, message?.usage], ["Painter", { inputTokens: 1, outputTokens: 2 }])
         const [image] = message?.parts ?? []
         assert.isTrue(image instanceof Message.File && image.href === photo.href)
         yield* (yield* painter.trigger([Message.user("Draw"), ...messages, Message.user("Again")])).messages
-        assert.include(JSON.stringify(server.received[1]?.body), png)
+        assert.lengthOf(JSON.stringify(server.received[1]?.body).split(png), 2, "once")
       }).pipe(Effect.provide([MiniAgents.layer(), Layer.provide(model, OpenAi.layer({ baseUrl: server.url }))]))
     })
+  )
+
+  it.effect("are the result of the tool that made them, where a tool of the provider's own did", () =>
+    Effect.gen(function* () {
+      const [, , drawn] = painted
+      const failed = { type: "image_generation_call", id: "ig_2", status: "failed", result: null, size: "1024x1024" }
+      const server = yield* Loopback.serve(
+        Loopback.stream([drawn[2][0], ResponsesWire.item("done", 0, failed), ...drawn[2].slice(1)])
+      )
+      const connected = Layer.provide(drawn[1], OpenAi.layer({ baseUrl: server.url }))
+      const replies = yield* LlmAgent.make("Painter", { model: connected }).trigger("Draw")
+      const messages = yield* replies.messages
+      assert.deepStrictEqual(
+        messages.map(({ _tag }) => _tag),
+        ["ToolCall", "ToolResult", "ToolCall", "ToolResult", "Assistant"]
+      )
+      const image = Message.image(`data:image/png;base64,${png}`)
+      const [, without, call, result, said] = messages
+      assert.deepInclude({ ...call } as object, { id: "ig_1", name: "image_generation", providerExecuted: true })
+      assert.deepInclude({ ...result } as object, {
+        id: "ig_1",
+        isFailure: false,
+        files: [image],
+        result: String(image)
+      })
+      assert.deepInclude({ ...without } as object, { id: "ig_2", isFailure: true, result: "failed" })
+      // what was drawn is said as well
+      assert.strictEqual(String(said), String(image))
+      assert.strictEqual(yield* replies.text, String(image))
+    }).pipe(Effect.provide(MiniAgents.layer()))
   )
 
   it.effect("stand between texts, and the last message has what is known at the end", () =>

@@ -60,8 +60,10 @@ export const fromMessages = (
     if (calls.length > 0) return
     if (message instanceof ToolCall) {
       const result = resultOf.get(i)
-      if (message.providerExecuted === true) prompt.add(callPart(message), message)
-      else if (result !== undefined) prompt.call(message, messages[result] as ToolResult)
+      if (message.providerExecuted === true) {
+        const isBroken = result === undefined && messages.slice(i + 1).some(isOfUser)
+        if (!isBroken) prompt.add(callPart(message), message)
+      } else if (result !== undefined) prompt.call(message, messages[result] as ToolResult)
     } else if (message instanceof ToolResult) {
       if (message.providerExecuted === true) prompt.add(resultPart(message), message)
     } else if (message instanceof Reasoning) prompt.reasoning(message)
@@ -69,6 +71,9 @@ export const fromMessages = (
   })
   return prompt.toPrompt()
 }
+
+const isOfUser = (message: Message.Message): boolean =>
+  !(message instanceof ToolResult) && !Message.isAside(message) && roleOf(message) === "user"
 
 /**
  * Neighbours of the same role as one message, their texts joined by a delimiter (a blank line by default).

@@ -1,7 +1,6 @@
 /** One call of an agent that speaks with a model: requests, and the tools between them, until the model is done. */
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -12,23 +11,17 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Model from "effect/ai/Model"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
-import { jsonOf } from "../model/lossless.ts"
 import type { InteractionContext } from "../../InteractionContext.ts"
 import type * as Message from "../../Message.ts"
-import type * as MiniAgents from "../../MiniAgents.ts"
-import { CurrentKeep, CurrentKept } from "../model/decided.ts"
 import { filled } from "./filled.ts"
-import * as Budget from "../model/Budget.ts"
-import * as LlmLogger from "../model/LlmLogger.ts"
-import * as PromptLength from "../model/promptLength.ts"
 import * as Spans from "../model/Spans.ts"
 import * as ModelSettings from "../provider/ModelSettings.ts"
+import * as AgentConversation from "./agentConversation.ts"
 import * as ClientTools from "./ClientTools.ts"
 import { Reasoning, ToolCall, ToolResult } from "./LlmMessage.ts"
-import * as LlmPrompt from "./LlmPrompt.ts"
 import { ResponseMessages } from "./responseMessages.ts"
 import * as ToolCalls from "./toolCalls.ts"
-import * as Window from "./window.ts"
+import { watch, type Watched } from "./watched.ts"
 
 /** What a run is made of, besides the call. */
 export interface Spec {
@@ -61,84 +54,6 @@ interface Request {
   readonly ids: Set<string>
 }
 
-/** What an agent was sent, and what it has said and done since: the prompt of each request is made of it. */
-export class Conversation {
-  readonly said: Array<Message.Message> = []
-  /** The ids of the calls so far. */
-  readonly ids: Set<string>
-  /** How long it was when the provider last said so. */
-  known: Window.Known | undefined = undefined
-  private readonly sent: ReadonlyArray<Message.Message>
-  private readonly system: string | undefined
-  private readonly rule: LlmPrompt.Rule
-
-  constructor(sent: ReadonlyArray<Message.Message>, system: string | undefined, rule: LlmPrompt.Rule) {
-    this.sent = sent
-    this.system = system
-    this.rule = rule
-    this.ids = new Set(sent.flatMap((message) => (message instanceof ToolCall ? [message.id] : [])))
-  }
-
-  get messages(): ReadonlyArray<Message.Message> {
-    return [...this.sent, ...this.said]
-  }
-
-  get prompt(): Prompt.Prompt {
-    return this.promptOf(this.messages)
-  }
-
-  readonly promptOf = (messages: ReadonlyArray<Message.Message>): Prompt.Prompt =>
-    this.rule(LlmPrompt.fromMessages(messages, { system: this.system }))
-
-  /** Adds what was said, after which the conversation had so many tokens. */
-  add(messages: ReadonlyArray<Message.Message>, usage: Response.Usage | undefined): void {
-    this.said.push(...messages)
-    const [input, output] = [usage?.inputTokens.total, usage?.outputTokens.total]
-    if (input === undefined || output === undefined) return
-    this.known = { tokens: input + output, messages: this.sent.length + this.said.length }
-  }
-}
-
-/** Makes room in a conversation whose prompt would be too long, if that is wanted. */
-export const makeRoom = (
-  ctx: InteractionContext,
-  talk: Conversation,
-  toolkit: ToolCalls.Toolkit | undefined
-): Effect.Effect<void, AiError.AiError, MiniAgents.MiniAgents> =>
-  Effect.gen(function* () {
-    const compaction = yield* Window.CurrentCompaction
-    if (compaction === undefined) return
-    const model = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
-    const provider = Option.getOrUndefined(yield* Effect.serviceOption(Model.ProviderName))
-    const { messages, promptOf } = talk
-    const known = talk.known ?? Window.knownOf(messages, ctx.agent.name)
-    const tools = Window.tokensOfTools(Object.values(toolkit?.tools ?? {}))
-    const sending = { agent: ctx.agent.name, model, provider, tools, messages, known, promptOf }
-    for (const compacted of yield* Window.fit(sending, compaction)) {
-      talk.known = undefined
-      talk.said.push(compacted)
-      yield* ctx.reply(compacted)
-    }
-  })
-
-/** The conversation of what an agent was sent. */
-export const conversation = (
-  ctx: InteractionContext<{ readonly system?: string }>,
-  system: string | undefined
-): Effect.Effect<Conversation, unknown> =>
-  Effect.gen(function* () {
-    const messages = yield* ctx.messages.messages
-    return new Conversation(messages, ctx.parameters.system ?? system, yield* LlmPrompt.CurrentRule)
-  })
-
-/** The prompt of what an agent was sent, made to fit if that is wanted. */
-export const promptOf = (ctx: InteractionContext<{ readonly system?: string }>, system: string | undefined) =>
-  Effect.gen(function* () {
-    const talk = yield* conversation(ctx, system)
-    yield* makeRoom(ctx, talk, undefined)
-    return talk.prompt
-  })
-
 /** What the model was last asked when it called no more tools, and in which step. */
 export interface Done {
   readonly prompt: Prompt.Prompt
@@ -154,10 +69,10 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const { clientTools, toolkit } = yield* withClientTools(spec.toolkit)
     yield* checkChoices(choices, toolkit)
     const [agent, trace] = [ctx.agent.name, ctx.trace]
-    const talk = yield* conversation(ctx, spec.system)
+    const talk = yield* AgentConversation.make(ctx, spec.system)
     const span = yield* Spans.ofAgent
     for (let step = 1; ; step++) {
-      yield* makeRoom(ctx, talk, toolkit)
+      yield* AgentConversation.makeRoom(ctx, talk, toolkit)
       const { prompt } = talk
       if (span !== undefined) yield* span.asks(prompt, Object.values(toolkit?.tools ?? {}))
       const toolChoice = (step === 1 ? choices.firstToolChoice : undefined) ?? choices.toolChoice
@@ -329,73 +244,3 @@ export const withSettings =
   (settings: ModelSettings.Settings) =>
   <A, E, R>(ask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Object.keys(settings).length === 0 ? ask : ModelSettings.withSettings(ask, settings)
-
-interface Asked {
-  readonly model: string | undefined
-  readonly prompt: Prompt.Prompt
-  readonly step: number
-  readonly responseFormat: "text" | "json"
-  readonly toolkit: ToolCalls.Toolkit | undefined
-  readonly toolChoice?: LlmLogger.Request["toolChoice"]
-  readonly object?: LlmLogger.Request["object"]
-  readonly settings: ModelSettings.Settings
-}
-
-/** What sees the parts of a response: the budget and the log. */
-export interface Watched {
-  readonly take: (parts: ReadonlyArray<Response.AnyPart>) => void
-}
-
-/**
- * Makes a request in the budget, and with a log entry, both ended with it however it ends. Where there is neither, the
- * request has nothing around it.
- */
-export const watch = <A, E, R>(
-  ctx: InteractionContext,
-  asked: Asked,
-  use: (watched: Watched | undefined) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>
-  Effect.withFiber(({ context }) => {
-    if (!LlmLogger.isOn(context as Context.Context<never>) && Context.get(context, Budget.CurrentBudget) === undefined)
-      return use(undefined)
-    return Effect.acquireUseRelease(
-      open(ctx, asked),
-      ({ limit, take }) => limit(use({ take })),
-      ({ end }, exit) => end(exit)
-    )
-  })
-
-/** Whether the model is one whose answers the current run keeps: they come again, whatever the time. */
-const isKeptByRun: Effect.Effect<boolean> = Effect.contextWith((context: Context.Context<never>) => {
-  const kept = Context.get(context, CurrentKept)
-  const model = Context.getOption(context, LanguageModel.LanguageModel)
-  return Effect.succeed(Context.get(context, CurrentKeep) !== undefined && Option.isSome(model) && kept === model.value)
-})
-
-const open = (ctx: InteractionContext, asked: Asked) =>
-  Effect.gen(function* () {
-    const { name: agent } = ctx.agent
-    const { model, prompt } = asked
-    const inputTokens = (yield* Budget.CurrentBudget) === undefined ? 0 : PromptLength.estimate(prompt)
-    const provider = Option.getOrUndefined(yield* Effect.serviceOption(Model.ProviderName))
-    const call = { agent, model, provider, depth: ctx.trace.length, inputTokens }
-    const isKept = yield* isKeptByRun
-    const reservation = yield* Budget.reserve(call, isKept)
-    const { system: _, ...parameters } = ctx.parameters as { readonly system?: unknown } // it stands in the prompt
-    const tools = Object.values(asked.toolkit?.tools ?? {})
-    const logged = LlmLogger.openAll({ ...asked, agent, path: ctx.path, parameters: jsonOf(parameters), tools })
-    const entry = yield* Effect.onError(logged, () => Effect.sync(() => reservation?.settle()))
-    return {
-      take: (parts: ReadonlyArray<Response.AnyPart>) => {
-        reservation?.add(parts)
-        entry?.take(parts)
-      },
-      limit: <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Budget.BudgetExceeded, R> =>
-        reservation?.isTimed === true ? reservation.inTime(effect, isKept) : effect,
-      end: (exit: Exit.Exit<unknown, unknown>) =>
-        Effect.suspend(() => {
-          reservation?.settle()
-          return entry?.end(exit) ?? Effect.void
-        })
-    }
-  })

@@ -3,8 +3,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
-import * as Queue from "effect/Queue"
-import * as Stream from "effect/Stream"
 import type * as AiError from "effect/ai/AiError"
 import type * as Response from "effect/ai/Response"
 import { jsonOf } from "../model/lossless.ts"
@@ -14,8 +12,10 @@ import * as MessageSequence from "../../MessageSequence.ts"
 import type { Filled } from "./filled.ts"
 import type * as MiniAgents from "../../MiniAgents.ts"
 import { usageOf } from "../model/usage.ts"
-import { Reasoning, ResponsePart, ToolCall, ToolResult } from "./LlmMessage.ts"
-import { failureOf, optionsOf, saidAtEnd, servedIn } from "./responseFields.ts"
+import { type Block, OpenBlocks } from "../provider/openBlocks.ts"
+import { CallMessage, type Called, Slot } from "./callMessage.ts"
+import { Reasoning, ResponsePart, ToolResult } from "./LlmMessage.ts"
+import { failureOf, optionsOf, saidAtEnd, type Served, servedIn, withoutTool } from "./responseFields.ts"
 
 /** Who speaks, and where the messages go. */
 export interface Speaker {
@@ -31,65 +31,10 @@ export interface Speaker {
   readonly open: (known: Message.KnownFields) => Filled
 }
 
-/** A place in the replies that is filled later. */
-export class Slot {
-  private queue: Queue.Queue<MessageInput<unknown>, unknown> | undefined = undefined
-
-  /** What is added, once there is room for it. */
-  readonly input: Effect.Effect<Stream.Stream<MessageInput<unknown>, unknown>> = Effect.map(
-    Queue.unbounded<MessageInput<unknown>, unknown>(),
-    (queue) => {
-      this.queue = queue
-      return Stream.fromQueue(queue)
-    }
-  )
-
-  add(input: MessageInput<unknown>): void {
-    if (this.queue !== undefined) Queue.offerUnsafe(this.queue, input)
-  }
-
-  end(exit: Exit.Exit<unknown, unknown> = Exit.void): void {
-    if (this.queue === undefined) return
-    Queue.failCauseUnsafe(this.queue, Exit.isSuccess(exit) ? Cause.fail(Cause.Done()) : exit.cause)
-  }
-}
-
-/** A call that the model made, its message once the response has ended, and the place for what the tool says and gives. */
-export interface Called {
-  readonly part: Response.ToolCallPart<string, unknown>
-  readonly message: ToolCall
-  readonly slot: Slot
-}
-
-/** A call as it begins. */
-interface OpenedCall {
-  readonly id: string
-  readonly name: string
-  readonly providerExecuted?: boolean
-}
-
-/** A call whose parameters the model is writing. */
-interface OpenCall {
-  readonly id: string
-  readonly name: string
-  readonly known: object
-  /** The place for what the tool says, unless somebody else runs it. */
-  readonly slot: Slot | undefined
-  readonly message: Filled | undefined
-  /** Whether some of the parameters have come. */
-  hasPieces: boolean
-  whole: ToolCall | undefined
-}
-
 /** A text or a reasoning under way. */
-interface Block {
+interface Prose extends Block {
   readonly kind: "text" | "reasoning"
-  readonly id: string
   readonly message: Filled
-  /** Whether its message is whole or has failed. */
-  ended: boolean
-  /** Whether the model has said that it is at its end. */
-  over: boolean
   options: Response.ProviderMetadata
   /** The whole message, once it is there. */
   whole: Message.Message | undefined
@@ -108,16 +53,14 @@ export class ResponseMessages {
   finish: Response.FinishPart | undefined = undefined
   model: string | undefined
   private responseId: string | undefined = undefined
-  private lastText: Block | undefined = undefined
-  /** The block that began last: nearly every token is for it. */
-  private current: Block | undefined = undefined
-  private readonly blocks = new Map<string, Block>()
-  /** The calls that are being written, by the ids that the provider gave them. */
-  private readonly written = new Map<string, OpenCall>()
-  /** What was said, in the order in which it began. */
-  private readonly said: Array<{ readonly whole: Message.Message | undefined }> = []
+  private readonly blocks = new OpenBlocks<Prose | CallMessage>()
+  /** Texts whose end has come, and whose messages wait for what comes next. */
+  private over: Array<Prose> = []
+  private lastText: Prose | undefined = undefined
   /** Gives the file or the call that came last; whether it is the last message of all. */
   private waiting: ((last: boolean) => void) | undefined = undefined
+  /** What was said, in the order in which it began. */
+  private readonly said: Array<{ readonly whole: Message.Message | undefined }> = []
   /** Whether what is known at the end stands in a message. */
   private told = false
   /** The blocks that were calls of the provider's own tools, and have been said. */
@@ -157,10 +100,10 @@ export class ResponseMessages {
 
   /** The response has ended. */
   close(): Effect.Effect<void, never, MiniAgents.MiniAgents> {
-    for (const block of this.blocks.values()) this.end(block)
-    this.leaveCalls(Exit.void)
+    for (const prose of this.blocks.prose) this.end(prose)
+    for (const call of this.blocks.calls) call.leave(Exit.void)
     const isSilent = this.lastText === undefined && this.waiting === undefined && this.calls.length === 0
-    this.flushFile(true)
+    this.settle(true)
     const used = this.finish === undefined ? {} : usageOf(this.finish.usage)
     if (!this.told && ((isSilent && !this.callsClient) || Object.keys(used).length > 0)) {
       this.reply(this.assistant("", true))
@@ -170,65 +113,51 @@ export class ResponseMessages {
 
   /** The response broke off: the failure of the run, which is that of the message that was under way as well. */
   fail(cause: Cause.Cause<unknown>): Effect.Effect<Cause.Cause<unknown>, never, MiniAgents.MiniAgents> {
-    this.flushFile()
+    this.settle(false)
     // what came together with the failure has not been replied with yet
     return Effect.map(this.flush, () => this.place(cause))
   }
 
   private place(cause: Cause.Cause<unknown>): Cause.Cause<unknown> {
     const isInterrupted = Cause.hasInterruptsOnly(cause)
-    const isPlaced = this.calls.length === 0 || isInterrupted
     const exit = isInterrupted ? Exit.failCause(cause) : Exit.void
-    const [call] = isPlaced ? [...this.written.values()].slice(-1) : []
-    const open = [...this.blocks.values()].filter((block) => !block.ended)
-    const broken = call?.message ?? (isPlaced ? open.pop()?.message : undefined)
-    for (const block of open) this.end(block)
-    const placed = broken?.fail(cause) ?? cause
-    call?.slot?.end(exit)
-    for (const [id, open] of this.written) if (open === call) this.written.delete(id)
-    this.leaveCalls(exit)
+    const { calls, prose } = this.blocks
+    const isPlaced = this.calls.length === 0 || isInterrupted
+    const broken = isPlaced ? (calls.at(-1) ?? prose.at(-1)) : undefined
+    for (const text of prose) if (text !== broken) this.end(text)
+    const placed = broken?.message?.fail(cause) ?? cause
+    for (const call of calls) {
+      if (call === broken) call.slot?.end(exit)
+      else call.leave(exit)
+    }
     for (const { slot } of this.calls) slot.end(exit)
     return placed
   }
 
-  /** Ends the calls that were not written to their end: nobody can make them. */
-  private leaveCalls(exit: Exit.Exit<unknown, unknown>): void {
-    for (const call of this.written.values()) {
-      call.message?.push(")")
-      call.message?.end((text) => {
-        const parameters = text.slice(call.name.length + 1, -1)
-        call.whole = new ToolCall({ id: call.id, name: call.name, parameters, ...call.known, written: parameters })
-        return call.whole
-      })
-      call.slot?.end(exit)
-    }
-    this.written.clear()
-  }
-
-  private delta(part: Response.TextDeltaPart | Response.ReasoningDeltaPart): void {
-    const kind = part.type === "text-delta" ? "text" : "reasoning"
-    const { current } = this
-    const block =
-      current?.id === part.id && current.kind === kind && !current.over ? current : this.block(kind, part.id)
-    if (part.delta !== "") block.message.push(part.delta)
-    else this.addOptions(block, part.metadata)
+  private delta({ delta, id, metadata, type }: Response.TextDeltaPart | Response.ReasoningDeltaPart): void {
+    const prose = this.prose(type === "text-delta" ? "text" : "reasoning", id)
+    if (delta !== "") prose.message.push(delta)
+    else addOptions(prose, metadata)
   }
 
   private other(part: Response.AnyPart): void {
     switch (part.type) {
       case "text-start":
+        return addOptions(this.prose("text", part.id), part.metadata)
       case "reasoning-start":
-        if (part.type === "reasoning-start" && this.served(part)) return
-        return this.addOptions(this.block(part.type === "text-start" ? "text" : "reasoning", part.id), part.metadata)
-      case "text-end":
-      case "reasoning-end": {
-        const kind = part.type === "text-end" ? "text" : "reasoning"
-        if (this.servedIds.delete(`${kind} ${part.id}`)) return
-        const block = this.block(kind, part.id)
-        this.addOptions(block, part.metadata)
-        block.over = true
-        if (kind === "reasoning") this.end(block)
+        return this.served(part) ? undefined : addOptions(this.prose("reasoning", part.id), part.metadata)
+      case "text-end": {
+        const text = this.prose("text", part.id)
+        addOptions(text, part.metadata)
+        this.blocks.delete(text)
+        this.over.push(text)
         return
+      }
+      case "reasoning-end": {
+        if (this.servedIds.delete(part.id)) return
+        const reasoning = this.prose("reasoning", part.id)
+        addOptions(reasoning, part.metadata)
+        return this.end(reasoning)
       }
       case "response-metadata":
         this.responseId = part.id ?? this.responseId
@@ -238,9 +167,9 @@ export class ResponseMessages {
         this.finish = part
         return
       case "tool-params-start":
-        return void this.openCall(part)
+        return void this.blocks.add(this.openCall(part, true))
       case "tool-params-delta":
-        return this.writeParams(part)
+        return this.blocks.get("call", part.id)?.write(part.delta)
       case "tool-call":
         return this.call(part as Response.ToolCallPart<string, unknown>)
       case "tool-result":
@@ -254,145 +183,102 @@ export class ResponseMessages {
     }
   }
 
+  /** The open block of an id, which begins with the first part that names it. */
+  private prose(kind: Prose["kind"], id: string): Prose {
+    const open = this.blocks.get(kind, id)
+    if (open !== undefined) return open
+    this.settle(false)
+    const is = kind === "text" ? { _tag: "Assistant" } : { _tag: "Reasoning", aside: true }
+    const message = this.speaker.open({ ...is, ...this.here })
+    const prose = this.blocks.add<Prose>({ kind, key: id, message, options: {}, whole: undefined })
+    this.said.push(prose)
+    if (kind === "text") this.lastText = prose
+    this.reply(message.promise)
+    return prose
+  }
+
+  /** What waited for what comes next is whole now. */
+  private settle(last: boolean): void {
+    const { over } = this
+    this.over = []
+    for (const text of over) this.end(text)
+    this.waiting?.(last)
+  }
+
+  private end(prose: Prose): void {
+    const { kind, message, options } = prose
+    this.blocks.delete(prose)
+    message.end((content) => {
+      const isLast = prose === this.lastText
+      return (prose.whole =
+        kind === "text"
+          ? this.assistant(content, isLast, options)
+          : new Reasoning({ content, ...this.here, ...optionsOf(options) }))
+    })
+  }
+
   /** An image that the model made. It waits for what comes next, as the last message has what is known at the end. */
   private file({ data, mediaType, metadata }: Response.FilePart): void {
+    this.settle(false)
+    const drawn = Message.file(data, { mediaType })
+    this.addServed(servedIn(metadata, this.here, drawn) ?? [])
     this.lastText = undefined
-    this.flushFile()
     const said: { whole: Message.Message | undefined } = { whole: undefined }
     this.said.push(said)
     this.waiting = (last) => {
       this.waiting = undefined
-      said.whole = this.assistant("", last, metadata, [Message.file(data, { mediaType })])
+      said.whole = this.assistant("", last, withoutTool(metadata), [drawn])
       this.reply(said.whole)
     }
   }
 
-  private flushFile(last = false): void {
-    for (const block of this.blocks.values()) if (block.over) this.end(block)
-    this.waiting?.(last)
-  }
-
-  /** The open block of an id, which begins with the first part that names it. */
-  private block(kind: Block["kind"], id: string): Block {
-    const key = `${kind} ${id}`
-    const found = this.blocks.get(key)
-    if (found !== undefined && !found.ended && !found.over) return found
-    this.flushFile()
-    const { known, step } = this
-    const is = kind === "text" ? { _tag: "Assistant" } : { _tag: "Reasoning", aside: true }
-    const message = this.speaker.open({ ...is, ...known, step })
-    const block: Block = { kind, id, message, ended: false, over: false, options: {}, whole: undefined }
-    this.blocks.set(key, block)
-    this.said.push(block)
-    this.current = block
-    if (kind === "text") this.lastText = block
-    this.reply(message.promise)
-    return block
-  }
-
-  private end(block: Block): void {
-    if (block.ended) return
-    block.ended = true
-    const last = block === this.lastText
-    block.message.end((text) => {
-      const said = block.kind === "text" ? this.assistant(text, last, block.options) : this.reasoning(text, block)
-      block.whole = said
-      return said
+  /** A call begins: its message is filled while the model writes the parameters, if it does so piece by piece. */
+  private openCall(
+    part: { readonly id: string; readonly name: string; readonly providerExecuted?: boolean },
+    isWritten: boolean
+  ): CallMessage {
+    this.waiting?.(false)
+    const { id, name, providerExecuted = false } = part
+    const clientExecuted = !providerExecuted && this.speaker.clientTools.has(name)
+    this.callsClient ||= clientExecuted
+    const { here } = this
+    const call = new CallMessage({
+      key: id,
+      // providers know the calls that they run by their own ids
+      id: providerExecuted ? id : this.freeId(id),
+      name,
+      slot: providerExecuted || clientExecuted ? undefined : new Slot(),
+      message: isWritten ? this.speaker.open({ _tag: "ToolCall", aside: true, ...here }) : undefined,
+      fields: { ...here, ...(providerExecuted && { providerExecuted }), ...(clientExecuted && { clientExecuted }) }
     })
-  }
-
-  private addOptions(block: Block, metadata: Response.ProviderMetadata): void {
-    for (const [provider, more] of Object.entries(metadata)) {
-      const known = block.options[provider]
-      const both = Predicate.isObject(known) && Predicate.isObject(more) ? Object.assign({}, known, more) : more
-      block.options = { ...block.options, [provider]: both }
-    }
+    this.said.push(call)
+    if (call.message !== undefined) this.replyCall(call, call.message.promise)
+    return call
   }
 
   private call(part: Response.ToolCallPart<string, unknown>): void {
     this.waiting?.(false)
-    const open = this.written.get(part.id) ?? this.openCall(part, false)
-    this.written.delete(part.id)
-    const { slot } = open
-    // its message is whole when the response says more, or has ended, and before anyone calls the tool
-    const message = () => open.whole!
+    const call = this.blocks.get("call", part.id) ?? this.openCall(part, false)
+    this.blocks.delete(call)
+    const { slot } = call
     if (slot !== undefined) {
       this.calls.push({
         part,
         slot,
+        // it is whole when the response says more, or has ended, and before anyone calls the tool
         get message() {
-          return message()
+          return call.whole!
         }
       })
     }
     const end = (last: boolean) => {
       this.waiting = undefined
-      this.endCall(open, part, last)
+      const whole = call.end(part, last ? this.saidByCall : {})
+      if (whole !== undefined) this.replyCall(call, whole)
     }
     // what a provider runs may take long, and something is said after it
     if (part.providerExecuted === true) end(false)
     else this.waiting = end
-  }
-
-  /** A call begins: its message is filled while the model writes the parameters, if it does so piece by piece. */
-  private openCall(part: OpenedCall, isWritten = true): OpenCall {
-    this.waiting?.(false)
-    const { id, name, providerExecuted = false } = part
-    const clientExecuted = !providerExecuted && this.speaker.clientTools.has(name)
-    this.callsClient ||= clientExecuted
-    const { known, step } = this
-    const slot = providerExecuted || clientExecuted ? undefined : new Slot()
-    const message = isWritten ? this.speaker.open({ _tag: "ToolCall", aside: true, ...known, step }) : undefined
-    // providers know the calls that they run by their own ids
-    const call: OpenCall = {
-      id: providerExecuted ? id : this.freeId(id),
-      name,
-      slot,
-      message,
-      hasPieces: false,
-      whole: undefined,
-      known: {
-        ...known,
-        step,
-        ...(providerExecuted ? { providerExecuted } : {}),
-        ...(clientExecuted ? { clientExecuted } : {})
-      }
-    }
-    this.said.push(call)
-    if (message !== undefined) {
-      message.push(`${name}(`)
-      this.written.set(id, call)
-      this.replyCall(call, message.promise)
-    }
-    return call
-  }
-
-  private writeParams({ delta, id }: Response.ToolParamsDeltaPart): void {
-    const call = this.written.get(id)
-    if (call === undefined || delta === "") return
-    call.hasPieces = true
-    call.message?.push(delta)
-  }
-
-  /** The call is whole: its message, as it was written, or as it came. */
-  private endCall(
-    call: OpenCall,
-    { metadata, params }: Pick<Response.ToolCallPart<string, unknown>, "metadata" | "params">,
-    last: boolean
-  ): void {
-    const { id, known, message, name } = call
-    const said = last ? this.saidByCall : {}
-    const fields = { id, name, parameters: jsonOf(params), ...known, ...optionsOf(metadata), ...said }
-    const plain = new ToolCall(fields)
-    call.whole = plain
-    if (message === undefined) this.replyCall(call, plain)
-    else {
-      message.push(call.hasPieces ? ")" : `${JSON.stringify(plain.parameters)})`)
-      message.end((text) => {
-        const written = text.slice(name.length + 1, -1)
-        return (call.whole = String(plain) === text ? plain : new ToolCall({ ...fields, written }))
-      })
-    }
   }
 
   /** What the last call of a response says at its end, unless a text does. */
@@ -403,7 +289,7 @@ export class ResponseMessages {
     return { usage }
   }
 
-  private replyCall({ slot }: OpenCall, message: MessageInput<unknown>): void {
+  private replyCall({ slot }: CallMessage, message: MessageInput<unknown>): void {
     if (slot === undefined) return this.reply(message)
     const inside = Effect.flatMap(slot.input, (input) => MessageSequence.aside(input))
     this.replies.push(Effect.flatMap(inside, (inside) => this.speaker.reply([message, inside])))
@@ -424,21 +310,22 @@ export class ResponseMessages {
     const { encodedResult, id, isFailure, metadata, name } = part
     const result = jsonOf(encodedResult)
     const providerExecuted = part.providerExecuted === true
-    const options = optionsOf(metadata)
-    this.add(
-      new ToolResult({ id, name, result, isFailure, ...this.known, step: this.step, providerExecuted, ...options })
-    )
+    this.add(new ToolResult({ id, name, result, isFailure, ...this.here, providerExecuted, ...optionsOf(metadata) }))
   }
 
-  /** Whether it is the work of a tool of the provider's own, which is then a call and its result. */
+  /** Whether it is the work of a tool of the provider's own, which is then a call, its result, or both. */
   private served({ id, metadata }: Response.ReasoningStartPart): boolean {
-    const served = servedIn(metadata, { ...this.known, step: this.step, providerExecuted: true })
+    const served = servedIn(metadata, this.here)
     if (served === undefined) return false
-    for (const open of this.blocks.values()) if (open.over) this.end(open)
+    this.settle(false)
+    this.addServed(served)
+    this.servedIds.add(id)
+    return true
+  }
+
+  private addServed(served: Served): void {
     if ("type" in served) this.call(served)
     else for (const message of served) this.add(message)
-    this.servedIds.add(`reasoning ${id}`)
-    return true
   }
 
   private add(message: Message.Message): void {
@@ -451,17 +338,14 @@ export class ResponseMessages {
     this.replies.push(this.speaker.reply(input))
   }
 
-  private get step(): number {
-    return this.speaker.step
-  }
-
   private get known(): { readonly agent: string; readonly model?: string } {
     const { agent } = this.speaker
     return this.model === undefined ? { agent } : { agent, model: this.model }
   }
 
-  private reasoning(content: string, { options }: Block): Reasoning {
-    return new Reasoning({ content, ...this.known, step: this.step, ...optionsOf(options) })
+  /** Who says it, and in which step. */
+  private get here() {
+    return { ...this.known, step: this.speaker.step }
   }
 
   private assistant(
@@ -475,12 +359,19 @@ export class ResponseMessages {
     this.told ||= tells
     return new Message.Assistant({
       content,
-      ...this.known,
-      step: this.step,
+      ...this.here,
       ...(responseId === undefined ? {} : { responseId }),
       ...(tells ? saidAtEnd(finish) : {}),
       ...optionsOf(options),
       ...(parts === undefined ? {} : { parts })
     })
+  }
+}
+
+const addOptions = (prose: Prose, metadata: Response.ProviderMetadata): void => {
+  for (const [provider, more] of Object.entries(metadata)) {
+    const known = prose.options[provider]
+    const both = Predicate.isObject(known) && Predicate.isObject(more) ? Object.assign({}, known, more) : more
+    prose.options = { ...prose.options, [provider]: both }
   }
 }

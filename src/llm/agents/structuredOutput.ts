@@ -16,7 +16,9 @@ import * as Message from "../../Message.ts"
 import * as Spans from "../model/Spans.ts"
 import { CurrentGrowth, type Growth } from "../provider/growth.ts"
 import { type Form, formOf, GrowingText } from "./growingText.ts"
+import * as AgentConversation from "./agentConversation.ts"
 import * as LlmRun from "./llmRun.ts"
+import { watch } from "./watched.ts"
 
 interface Spec extends LlmRun.Spec {
   readonly schema: Schema.Top
@@ -36,7 +38,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const name = Option.getOrUndefined(yield* Effect.serviceOption(Model.ModelName))
     const prepared: LlmRun.Done | undefined =
       toolkit === undefined
-        ? { prompt: yield* LlmRun.promptOf(ctx, system), step: 0 }
+        ? { prompt: yield* AgentConversation.promptOf(ctx, system), step: 0 }
         : yield* LlmRun.run(ctx, { ...spec, settings })
     if (prepared === undefined) return
     const { prompt, step } = prepared
@@ -51,7 +53,7 @@ export const run = (ctx: InteractionContext<{ readonly system?: string }>, spec:
     const metadata = { agent: ctx.agent.name, ...(name === undefined ? {} : { model: name }) }
     yield* growing(ctx, output, metadata, (growth) =>
       Effect.gen(function* () {
-        const response = yield* LlmRun.watch(ctx, asked, (watched) =>
+        const response = yield* watch(ctx, asked, (watched) =>
           Effect.tap(LlmRun.withSettings(settings)(ask), ({ content }) => Effect.sync(() => watched?.take(content)))
         ).pipe(Effect.provideService(CurrentGrowth, growth))
         const finish = response.content.find((part) => part.type === "finish")

@@ -14,13 +14,14 @@ import * as Response from "effect/ai/Response"
 import * as Tool from "effect/ai/Tool"
 import { NotJson } from "../../internal/json.ts"
 import { withErrorType } from "../../internal/errorType.ts"
-import { jsonOf, lossless } from "../model/lossless.ts"
+import { lossless } from "../model/lossless.ts"
 import * as Message from "../../Message.ts"
 import type * as MessageInput from "../../MessageInput.ts"
 import * as Spans from "../model/Spans.ts"
 import * as Approval from "./Approval.ts"
+import type { Called } from "./callMessage.ts"
 import { ResponsePart, type ToolCall, ToolResult } from "./LlmMessage.ts"
-import type { Called } from "./responseMessages.ts"
+import { outputOf, shown } from "./toolOutput.ts"
 
 /** The tools of an agent, whatever their types: those stand in the type of the agent. */
 export interface Toolkit {
@@ -235,38 +236,12 @@ const encode = (tool: Tool.Any, given: Result): Effect.Effect<Given> =>
     return { result: json, isFailure, ...(modelOutput !== undefined && outputOf(modelOutput.map(shown))) }
   })
 
-/** What the model is shown, with its files apart: they are large, and kept once. */
-const outputOf = (parts: ReadonlyArray<Prompt.TextPart | Message.File>): Pick<Given, "output" | "files"> => {
-  const files = parts.filter((part) => part instanceof Message.File)
-  const named = parts.map((part) => {
-    if (!(part instanceof Message.File)) return part
-    const { fileName, hashKey, mediaType } = part
-    return Prompt.filePart({ mediaType, data: `sha256:${hashKey}`, ...(fileName === undefined ? {} : { fileName }) })
-  })
-  const output = jsonOf(encodeOutput(named))
-  return files.length === 0 ? { output } : { output, files }
-}
-
-const shown = (part: Prompt.ToolModelOutputPart): Prompt.TextPart | Message.File =>
-  part.type === "text" ? part : fileOf(part)
-
-const fileOf = ({ data, fileName, mediaType, options }: Prompt.FilePart): Message.File => {
-  const isEncoded = typeof data === "string" && !/^(data|https?):/i.test(data)
-  return Message.file(isEncoded ? `data:${mediaType};base64,${data}` : data, {
-    mediaType,
-    ...(fileName === undefined ? {} : { fileName }),
-    ...(Object.keys(options).length === 0 ? {} : { options: options as never }) // JSON, as it is encoded anyway
-  })
-}
-
 /** A result with the files that came beside it. */
 const withFiles = (given: Given, files: ReadonlyArray<Message.File>): Given => {
   if (files.length === 0 || given.isFailure || given.output !== undefined) return given
   const text = typeof given.result === "string" ? given.result : JSON.stringify(given.result)
   return { ...given, ...outputOf([...(text.trim() === "" ? [] : [Prompt.textPart({ text })]), ...files]) }
 }
-
-const encodeOutput = Schema.encodeSync(Schema.toCodecJson(Schema.Array(Prompt.ToolModelOutputPart)))
 
 const progress = (call: Called, agent: string, tool: Tool.Any, given: Result): Effect.Effect<void> =>
   Effect.map(encode(tool, given), ({ result }) =>

@@ -25,6 +25,7 @@ import * as DirectModel from "./directModel.ts"
 import * as Growth from "./growth.ts"
 import type { Origin } from "./metadata.ts"
 import * as ModelSettings from "./ModelSettings.ts"
+import { type Block, OpenBlocks } from "./openBlocks.ts"
 import * as PickUp from "./pickUp.ts"
 import { ResponseBuilder } from "./responseBuilder.ts"
 import { ResponseParts } from "./responseParts.ts"
@@ -145,19 +146,22 @@ export const fold = <E>(
 ): Effect.Effect<Array<Response.PartEncoded>, E, IdGenerator> =>
   Effect.map(Stream.runCollect(parts), (parts) => {
     const content: Array<Response.PartEncoded> = []
-    const open = new Map<string, number>()
+    const open = new OpenBlocks<Whole>()
     for (const part of parts) {
       switch (part.type) {
         case "text-start":
-        case "reasoning-start":
-          open.set(part.id, content.length)
-          content.push({ type: part.type === "text-start" ? "text" : "reasoning", text: "", metadata: part.metadata })
+        case "reasoning-start": {
+          const kind = part.type === "text-start" ? "text" : "reasoning"
+          content.push(open.add({ kind, key: part.id, said: { type: kind, text: "", metadata: part.metadata } }).said)
           break
+        }
         case "text-delta":
-        case "reasoning-delta":
         case "text-end":
+          extend(open.get("text", part.id), part)
+          break
+        case "reasoning-delta":
         case "reasoning-end":
-          extend(content, open.get(part.id), part)
+          extend(open.get("reasoning", part.id), part)
           break
         case "tool-params-start":
         case "tool-params-delta":
@@ -171,18 +175,18 @@ export const fold = <E>(
     return content
   })
 
+interface Whole extends Block {
+  readonly kind: "text" | "reasoning"
+  readonly said: { type: "text" | "reasoning"; text: string; metadata: Response.ProviderMetadata | undefined }
+}
+
 const extend = (
-  content: Array<Response.PartEncoded>,
-  index: number | undefined,
-  part: Response.TextDeltaPartEncoded | Response.ReasoningDeltaPartEncoded | { readonly metadata?: unknown }
+  block: Whole | undefined,
+  part: { readonly delta?: string; readonly metadata?: Response.ProviderMetadata | undefined }
 ): void => {
-  const block = index === undefined ? undefined : content[index]
-  if (index === undefined || (block?.type !== "text" && block?.type !== "reasoning")) return
-  content[index] = {
-    ...block,
-    text: "delta" in part ? block.text + part.delta : block.text,
-    metadata: { ...block.metadata, ...(part.metadata as object | undefined) }
-  }
+  if (block === undefined) return
+  block.said.text += part.delta ?? ""
+  if (part.metadata !== undefined) block.said.metadata = { ...block.said.metadata, ...part.metadata }
 }
 
 /** The builder of the response to a request. */

@@ -25,6 +25,8 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Collected, merge, type Metadata } from "./metadata.ts"
 import * as Parameters from "./callParameters.ts"
+import { type Block, OpenBlocks } from "./openBlocks.ts"
+import type { Served } from "./served.ts"
 
 /**
  * The number of tokens a response took, each as far as the provider tells.
@@ -59,24 +61,8 @@ export interface Options {
   readonly now: () => number
 }
 
-/**
- * What a tool of the provider's own was called with, and what it gave, or that the provider asks whether it may be called.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ServedTool {
-  readonly id: string
-  readonly name: string
-  readonly params: Schema.Json
-  readonly result: Schema.Json
-  readonly isFailure: boolean
-  readonly asks?: boolean
-}
-
-interface Prose {
-  readonly kind: "text" | "reasoning"
-  readonly key: string | number
+interface Prose extends Block {
+  readonly kind: "text" | "reasoning" | "opaque"
   readonly id: string
   /** The first half of a character, whose second half comes with the next delta. */
   half: string
@@ -99,7 +85,8 @@ export interface OpenCall {
   readonly json: string
 }
 
-interface Call extends OpenCall {
+interface Call extends Block, OpenCall {
+  readonly kind: "call"
   name: string
   json: string
   half: string
@@ -129,8 +116,7 @@ export class ResponseBuilder {
   cursor: { readonly id: string; readonly after: number } | undefined = undefined
   usage: Usage = { inputTokens: {}, outputTokens: {} }
   private parts: Array<Response.StreamPartEncoded> = []
-  private prose: Prose | undefined = undefined
-  private readonly calls = new Map<string | number, Call>()
+  private readonly blocks = new OpenBlocks<Prose | Call>()
   /** Calls that are over and wait for why the response ended: their parameters are no JSON, or there are none. */
   private readonly doubtful: Array<Call> = []
   private readonly ids: Set<string>
@@ -185,32 +171,18 @@ export class ResponseBuilder {
     this.add("reasoning", key, delta, metadata)
   }
 
-  /** Opens an empty block, which may have nothing but metadata. */
-  open(kind: "text" | "reasoning", key: string | number): void {
-    this.closeProse()
-    const id = String(this.started++)
-    this.prose = { kind, key, id, half: "", metadata: this.pending }
-    this.pending = {}
-    this.push({ type: `${kind}-start`, id })
+  /**
+   * Opens an empty block, which may have nothing but metadata. An opaque one is something for which there is no part: in
+   * its place there is an empty reasoning once it is closed.
+   */
+  open(kind: Prose["kind"], key: string | number): void {
+    this.beginProse(kind, key)
   }
 
-  /**
-   * Something for which there is no part, in its place: an empty reasoning that has nothing but its metadata. Where it is
-   * the work of a tool of the provider's own, its beginning tells so, with what is to be kept beside the call.
-   */
-  opaque(metadata: Metadata, served?: { readonly tool: ServedTool; readonly kept: Metadata }): void {
-    this.closeProse()
-    const id = String(this.started++)
-    merge(this.pending, metadata)
-    const whole = this.pending
-    this.pending = {}
-    this.progress++
-    this.push({
-      type: "reasoning-start",
-      id,
-      ...(served === undefined ? {} : this.metadata({ ...served.kept, tool: { ...served.tool } }))
-    })
-    this.push({ type: "reasoning-end", id, ...this.metadata(whole, true) })
+  /** An opaque block that is whole. */
+  opaque(metadata: Metadata, served?: Served): void {
+    merge(this.beginProse("opaque", "").metadata, metadata)
+    this.close("", served)
   }
 
   /** A file that the model made: base64, with what has to go back with it. */
@@ -236,15 +208,15 @@ export class ResponseBuilder {
     const id = givenId === "" || this.ids.has(givenId) ? this.options.makeId() : givenId
     this.ids.add(id)
     const initial = Parameters.textOf(given.initial)
-    const call = { givenId, id, name: "", json: "", half: "", initial, metadata: this.pending }
+    const metadata = this.pending
     this.pending = {}
-    this.calls.set(key, call)
+    this.blocks.add({ kind: "call", key, givenId, id, name: "", json: "", half: "", initial, metadata })
     this.name(key, given.name)
   }
 
   /** The name of an open call, which comes with its start or with a later piece. */
   name(key: string | number, name: unknown): void {
-    const call = this.calls.get(key)
+    const call = this.blocks.get("call", key)
     if (call === undefined || call.name !== "" || typeof name !== "string" || name === "") return
     call.name = name
     this.push({ type: "tool-params-start", id: call.id, name })
@@ -253,7 +225,7 @@ export class ResponseBuilder {
 
   /** Adds to the parameters of an open call: a piece of their JSON, or the whole of them as an object. */
   params(key: string | number, piece: unknown): void {
-    const call = this.calls.get(key)
+    const call = this.blocks.get("call", key)
     const text = Parameters.textOf(piece)
     if (call === undefined || text === "") return
     this.content()
@@ -265,12 +237,12 @@ export class ResponseBuilder {
 
   /** The call that is open under this key. */
   callOf(key: string | number): OpenCall | undefined {
-    return this.calls.get(key)
+    return this.blocks.get("call", key)
   }
 
   /** The keys of the open calls, in the order in which they began. */
   get callKeys(): ReadonlyArray<string | number> {
-    return [...this.calls.keys()]
+    return this.blocks.calls.map(({ key }) => key)
   }
 
   /**
@@ -279,13 +251,14 @@ export class ResponseBuilder {
    */
   annotate(metadata: Metadata, key?: string | number): void {
     this.progress++
-    const block = (key === undefined ? undefined : this.calls.get(key)) ?? this.prose ?? [...this.calls.values()].at(-1)
+    const { calls, prose } = this.blocks
+    const block = (key === undefined ? undefined : this.blocks.get("call", key)) ?? prose.at(-1) ?? calls.at(-1)
     merge(block?.metadata ?? this.pending, metadata)
   }
 
   /** The metadata of the text or the reasoning that is open, so far. */
   get openMetadata(): Collected | undefined {
-    return this.prose?.metadata
+    return this.blocks.prose.at(-1)?.metadata
   }
 
   /** Adds to the metadata of the `finish` part; of a value that comes again the last one counts. */
@@ -300,9 +273,12 @@ export class ResponseBuilder {
     if (items.length > 0) merge(this.finishMetadata, { [list]: [...items] })
   }
 
-  /** Ends the block under this key, if it is open. */
-  close(key: string | number): void {
-    if (this.prose?.key === key) this.closeProse()
+  /**
+   * Ends the block under this key, if it is open. Where an opaque one is the work of a tool of the provider's own, its
+   * beginning tells so.
+   */
+  close(key: string | number, served?: Served): void {
+    if (this.blocks.prose.at(-1)?.key === key) this.closeProse(served)
     else this.closeCall(key)
   }
 
@@ -370,36 +346,45 @@ export class ResponseBuilder {
     if (this.reason !== undefined) this.goesOn = true
   }
 
-  private add(kind: Prose["kind"], key: string | number, piece: unknown, metadata?: Metadata): void {
+  private add(kind: "text" | "reasoning", key: string | number, piece: unknown, metadata?: Metadata): void {
     if (typeof piece !== "string" || piece === "") return
     this.content()
-    if (this.prose?.kind !== kind || this.prose.key !== key) {
-      this.open(kind, key)
-      if (metadata !== undefined) this.annotate(metadata)
-    }
-    this.delta(this.prose as Prose, piece)
-  }
-
-  private delta(prose: Prose, piece: string): void {
+    const prose = this.blocks.get(kind, key) ?? this.beginProse(kind, key, metadata)
     const delta = whole(prose, piece)
     if (delta === "") return
-    if (this.options.isStructured && prose.kind === "text") this.said += delta
-    this.push({ type: `${prose.kind}-delta`, id: prose.id, delta })
+    if (this.options.isStructured && kind === "text") this.said += delta
+    this.push({ type: `${kind}-delta`, id: prose.id, delta })
   }
 
-  private closeProse(): void {
-    const { prose } = this
-    if (prose === undefined) return
-    if (prose.half !== "") this.push({ type: `${prose.kind}-delta`, id: prose.id, delta: replacement })
-    this.prose = undefined
-    const { id, kind, metadata } = prose
-    this.push({ type: `${kind}-end`, id, ...this.metadata(metadata, kind === "reasoning") })
+  private beginProse(kind: Prose["kind"], key: string | number, metadata: Metadata = {}): Prose {
+    this.closeProse()
+    const id = String(this.started++)
+    const prose = this.blocks.add<Prose>({ kind, key, id, half: "", metadata: this.pending })
+    merge(prose.metadata, metadata)
+    this.pending = {}
+    if (kind === "opaque") this.progress++
+    else this.push({ type: `${kind}-start`, id })
+    return prose
+  }
+
+  private closeProse(served?: Served): void {
+    for (const prose of this.blocks.prose) {
+      const { half, id, metadata } = prose
+      this.blocks.delete(prose)
+      const kind = prose.kind === "opaque" ? "reasoning" : prose.kind
+      if (prose.kind === "opaque") {
+        const told = served && this.metadata({ ...served.kept, tool: { ...served.tool } })
+        this.push({ type: "reasoning-start", id, ...told })
+      }
+      if (half !== "") this.push({ type: `${kind}-delta`, id, delta: replacement })
+      this.push({ type: `${kind}-end`, id, ...this.metadata(metadata, kind === "reasoning") })
+    }
   }
 
   private closeCall(key: string | number): void {
-    const call = this.calls.get(key)
+    const call = this.blocks.get("call", key)
     if (call === undefined) return
-    this.calls.delete(key)
+    this.blocks.delete(call)
     if (call.json === "" && call.initial !== "") {
       call.json = call.initial
       this.push({ type: "tool-params-delta", id: call.id, delta: call.json })
