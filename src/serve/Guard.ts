@@ -45,7 +45,7 @@ export interface Options {
    */
   readonly open?: ReadonlyArray<string> | undefined
   /**
-   * How large the body of a request may be.
+   * How large the body of a request may be, and all that a run is sent in pieces.
    * @default "1 MiB"
    */
   readonly maxBody?: ByteSize.Input | undefined
@@ -86,6 +86,8 @@ export interface Service {
    * that says that it refuses a request.
    */
   readonly install: (router: HttpRouter.HttpRouter, spoken?: Spoken) => Effect.Effect<void>
+  /** In bytes. */
+  readonly maxBody: number
   readonly bodyTimeout: Duration.Duration
   readonly heartbeat: Duration.Duration
   /** Calls the responses that have nothing to say when a heartbeat has passed. */
@@ -180,6 +182,7 @@ const make = (options: Options): Effect.Effect<Service, never, Scope.Scope> => {
       spoken.sort((one, other) => other.path.length - one.path.length) // the innermost path is asked first
       return router.addGlobalMiddleware(middleware as never) as Effect.Effect<void> // it adds no errors
     },
+    maxBody: Number(size),
     bodyTimeout: Duration.fromInputUnsafe(options.bodyTimeout ?? "10 seconds"),
     heartbeat,
     heartbeats,

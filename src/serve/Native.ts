@@ -24,6 +24,7 @@ import * as Approvals from "../runs/approvals.ts"
 import * as callRequest from "./callRequest.ts"
 import * as eventBody from "./eventBody.ts"
 import * as Guard from "./Guard.ts"
+import * as liveInput from "./liveInput.ts"
 import { refusal } from "./refusal.ts"
 import * as server from "./server.ts"
 
@@ -61,6 +62,9 @@ export interface Options<E = never> {
  *   `ResponsePart` in the replies asks, and the signal `approval:` with its `approvalId` answers `{ approved, reason }`.
  * - `GET path/:run/events` goes on after the position in `Last-Event-ID`, or in `?from=`; 204 after the end.
  * - `POST path/:run/signal` sends `{ name, value }` to who waits for it.
+ * - A call whose input is still coming has `input` in the place of `messages`: what there is of it, as events of a
+ *   transcript. Unless they have the end, more of them follow with `POST path/:run/input` and `{ events }`, while the agent
+ *   reads and replies. A piece that is not answered can be sent again.
  * - `DELETE path/:run` interrupts it.
  *
  * The answer is `text/event-stream`, each event with the position after it as its id, or `application/x-ndjson` where
@@ -99,6 +103,7 @@ export const layer = <P, E, R>(
       yield* router.add("POST", path, routes.call)
       yield* router.add("GET", `${path}/:run/events`, routes.events)
       yield* router.add("POST", `${path}/:run/signal`, routes.signal)
+      yield* router.add("POST", `${path}/:run/input`, routes.input)
       yield* router.add("DELETE", `${path}/:run`, routes.stop)
     })
   )
@@ -113,13 +118,14 @@ export const toSse = (event: Transcript.Event, position: Transcript.Position | u
   `id: ${"at" in event ? (position ?? "") : "end"}\ndata: ${JSON.stringify(event)}\n\n`
 
 /** What the body of a call can say. */
-const fields = ["messages", "parameters", "id", "resumable", "linger", "approvals"]
+const fields = ["messages", "input", "parameters", "id", "resumable", "linger", "approvals"]
 
 class Server<P, E, R> {
   private readonly agent: Agent.Agent<P, E, R>
   private readonly options: Options<Exclude<E, InteractionContext.Upstream>>
   private readonly guard: Guard.Service
   private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+  private readonly inputs: liveInput.LiveInputs
 
   constructor(
     agent: Agent.Agent<P, E, R>,
@@ -131,6 +137,11 @@ class Server<P, E, R> {
     this.options = options
     this.guard = guard
     this.context = context
+    this.inputs = new liveInput.LiveInputs(this.accepts, guard.maxBody)
+  }
+
+  private get accepts(): ReadonlyArray<Message.AnyClass> {
+    return this.options.accepts ?? defaultAccepts
   }
 
   private get ownParameters(): ReadonlyArray<string> {
@@ -141,7 +152,7 @@ class Server<P, E, R> {
   get call() {
     return server.handler(this.context)((request) =>
       Effect.gen({ self: this }, function* () {
-        const { accepts = defaultAccepts, error, parameters: allowed = this.ownParameters } = this.options
+        const { error, parameters: allowed = this.ownParameters } = this.options
         const body = yield* server.bodyOf(request, this.guard)
         const refuse = server.badRequest
         const unknown = Object.keys(body).find((name) => !fields.includes(name))
@@ -154,12 +165,17 @@ class Server<P, E, R> {
         if (linger !== undefined && !(typeof linger === "number" && linger >= 0)) {
           return yield* refuse("`linger` must be a number of seconds")
         }
-        const input = yield* Effect.catch(callRequest.messages(body.messages, accepts), refuse)
+        if (body.input !== undefined && body.messages !== undefined) {
+          return yield* refuse("Send `messages` or `input`, not both")
+        }
         const parameters = yield* Effect.catch(
           callRequest.parameters(this.agent.parameters, allowed, body.parameters),
           refuse
         )
         const runs = yield* Runs.Runs
+        const input = yield* body.input === undefined
+          ? Effect.catch(callRequest.messages(body.messages, this.accepts), refuse)
+          : Effect.catch(this.inputs.begin(runs, id, body.input), refuseInput)
         const waits = linger === undefined ? undefined : Duration.seconds(linger)
         const how = { id, error, linger: resumable ? waits : server.abandoned }
         const started = runs.start({
@@ -168,7 +184,7 @@ class Server<P, E, R> {
           parameters: parameters as P,
           options: how as Runs.StartOptions<unknown>
         })
-        yield* approvals ? Approvals.byReader(started) : started
+        yield* Effect.onError(approvals ? Approvals.byReader(started) : started, () => this.inputs.end(id))
         const events = runs.read(id, undefined)
         if (resumable) return this.respond(request, id, undefined, events)
         return this.respond(request, id, undefined, server.bound(runs, id, events))
@@ -208,10 +224,23 @@ class Server<P, E, R> {
     )
   }
 
+  get input() {
+    return server.handler(this.context)((request) =>
+      Effect.gen({ self: this }, function* () {
+        const id = yield* this.run
+        const { events = null } = yield* server.bodyOf(request, this.guard)
+        yield* Effect.catch(this.inputs.add(id, events), refuseInput)
+        return HttpServerResponse.empty({ status: 204 })
+      })
+    )
+  }
+
   get stop() {
     return server.handler(this.context)(() =>
       Effect.gen({ self: this }, function* () {
-        yield* Runs.interrupt(yield* this.run)
+        const id = yield* this.run
+        yield* Runs.interrupt(id)
+        yield* this.inputs.end(id)
         return HttpServerResponse.empty({ status: 204 })
       })
     )
@@ -233,7 +262,7 @@ class Server<P, E, R> {
     events: Stream.Stream<Transcript.Event, Runs.RunsError>
   ): server.Response {
     const lines = /\bapplication\/x-ndjson\b/.test(request.headers.accept ?? "")
-    const told = Stream.catchCause(events, (cause) => Stream.fromEffect(server.broken(cause)))
+    const told = Stream.catchCause(this.inputs.until(id, events), (cause) => Stream.fromEffect(server.broken(cause)))
     const body = Stream.suspend(() =>
       eventBody.saying(told, lines ? toLine : sayingFrom(from), {
         hello: lines ? "\n" : ": miniagents\nretry: 250\n\n", // an `EventSource` comes back soon
@@ -245,6 +274,13 @@ class Server<P, E, R> {
     return HttpServerResponse.stream(body, { contentType, headers: { ...eventBody.headers, "run-id": id } })
   }
 }
+
+const refuseInput = (refused: liveInput.Refused): Effect.Effect<never, server.Response> =>
+  refused === "closed"
+    ? Effect.flip(refusal(409, "input_closed", "The run takes no more input"))
+    : refused === "too large"
+      ? Effect.flip(refusal(413, "too_large", "All of the input is too large"))
+      : server.badRequest(refused.problem)
 
 const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.Text, Message.User, Message.Data]
 const isId = /^[\w.-]{1,128}$/

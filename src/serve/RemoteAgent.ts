@@ -3,13 +3,18 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import type * as HttpClient from "effect/http/HttpClient"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Agent from "../Agent.ts"
 import type * as InteractionContext from "../InteractionContext.ts"
-import * as Message from "../Message.ts"
+import * as callerFailures from "../internal/callerFailures.ts"
+import type * as Message from "../Message.ts"
 import * as Transcript from "../Transcript.ts"
 import * as approvals from "../runs/approvals.ts"
 import * as remoteRun from "./remoteRun.ts"
@@ -58,9 +63,10 @@ export class RemoteAgentError extends Schema.TaggedError<RemoteAgentError>()("Re
  *
  * **Details**
  *
- * The call is made when all of its input is there. Its replies come token by token; a connection that breaks is opened
- * again, and the reading goes on exactly where it was cut off. Interrupting the call interrupts the run on the server;
- * a run whose caller has died without a word is interrupted there after a minute.
+ * The call is made at once: its input goes there token by token as it comes, and its replies come as they are made. What the
+ * input fails with is met there at its place, and comes back as it was if the agent fails with it. A connection that breaks
+ * is opened again, and both go on exactly where they were cut off. Interrupting the call interrupts the run on the server; a
+ * run whose caller has died without a word is interrupted there after a minute.
  *
  * Where a tool there needs approval, whoever decides about the tools of the caller decides (`Approval`): a function of the
  * program, or who reads the run that the call is made in. If nobody does, the call of the tool is denied.
@@ -110,16 +116,32 @@ export const make = <const Fields extends Schema.Struct.Fields = {}, E = never>(
       reason,
       ...(status === undefined ? {} : { status })
     })
+  let errors: Errors | undefined
+  // once, but not before the first call: a worker has no random numbers while it is loaded
+  const errorsOf = (): Errors => {
+    const failures = callerFailures.make(SecureRandom.uuidV4Unsafe())
+    return { failures, all: error === undefined ? failures : Schema.Union([failures, error]) }
+  }
   return Agent.make(
     name,
     { parameters, ...(description === undefined ? {} : { description }) },
     Effect.fnUntraced(function* (ctx) {
-      const messages = (yield* ctx.messages.messages).map(Message.toJson)
+      const { all, failures } = (errors ??= errorsOf())
+      const input = Transcript.encode(ctx.messages, { error: failures })
       const given = yield* Effect.orDie(encode(ctx.parameters)) // they were checked when it was called
       const decide = yield* approvals.elsewhere
       const { path, trace } = ctx
-      const events = remoteRun.events({ url, token, body: { messages, parameters: given }, path, trace, decide, fail })
-      yield* ctx.reply(yield* Transcript.decode(events, { classes, error }))
+      const events = remoteRun.events({ url, token, input, parameters: given, path, trace, decide, fail })
+      const said = yield* Queue.unbounded<Transcript.Event, RemoteAgentError | Cause.Done>()
+      yield* ctx.reply(yield* Transcript.decode(Stream.fromQueue(said), { classes, error: all }))
+      // the call goes on for as long as the run there does, and with it what its input is made of
+      yield* Stream.runIntoQueue(events, said)
     })
   ) as never // the compiler does not look into what a reply of the type `E` can fail with
+}
+
+/** The schemas of what the input fails with, and of what the replies fail with. */
+interface Errors {
+  readonly failures: Schema.Codec<unknown, unknown>
+  readonly all: Schema.Codec<unknown, unknown>
 }

@@ -17,16 +17,33 @@ export const messages = (
   accepts: Accepts
 ): Effect.Effect<ReadonlyArray<Message.Message>, string> =>
   Effect.suspend(() => {
-    const own = accepts.filter((each) => !Message.builtins.has(each.identifier))
-    const decode = Schema.decodeUnknownExit(Message.codec(own))
-    const tags = accepts.map(({ identifier }) => identifier)
+    const read = reader(accepts)
     const items: ReadonlyArray<Schema.Json> = json === undefined ? [] : Array.isArray(json) ? json : [json]
     return Effect.forEach(items, (item, i) => {
-      const place = Array.isArray(json) ? `messages[${i}]` : "messages"
-      const made = messageOf(item, tags, decode)
-      return typeof made === "string" ? Effect.fail(`\`${place}\`: ${made}`) : Effect.succeed(made)
+      const made = read(item)
+      if (typeof made !== "string") return Effect.succeed(made)
+      return Effect.fail(Array.isArray(json) ? at(i, made) : `\`messages\`: ${made}`)
     })
   })
+
+/** What is wrong with one of the messages. */
+export const at = (index: number, problem: string): string => `\`messages[${index}]\`: ${problem}`
+
+/** Reads a message of its JSON, or says in a sentence why it is not accepted. */
+export const reader = (accepts: Accepts): ((json: Schema.Json) => Message.Message | string) => {
+  const decode = Schema.decodeUnknownExit(Message.codec(own(accepts)))
+  const tags = accepts.map(({ identifier }) => identifier)
+  return (json) => messageOf(json, tags, decode)
+}
+
+/** Those of them that are not of this library. */
+export const own = (accepts: Accepts): Accepts => accepts.filter((each) => !Message.builtins.has(each.identifier))
+
+/** Why no message of a class is accepted, if that is so. */
+export const unaccepted = (tag: string, accepts: Accepts): string | undefined => {
+  const tags = accepts.map(({ identifier }) => identifier)
+  return tags.includes(tag) ? undefined : refused([tag], tags)
+}
 
 const messageOf = (
   json: Schema.Json,

@@ -1,12 +1,14 @@
 /** The events of a run on a server, over as many connections as it takes. */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as HttpClient from "effect/http/HttpClient"
@@ -18,12 +20,14 @@ import { ResponsePart, ToolCall } from "../llm/agents/LlmMessage.ts"
 import * as Message from "../Message.ts"
 import * as approvals from "../runs/approvals.ts"
 import * as Transcript from "../Transcript.ts"
+import * as remoteInput from "./remoteInput.ts"
 
 /** What to ask for, and how to say that it failed. */
 export interface Options<E> {
   readonly url: string
   readonly token: Redacted.Redacted | undefined
-  readonly body: { readonly messages: ReadonlyArray<Schema.Json>; readonly parameters: Schema.Json }
+  readonly input: Stream.Stream<Transcript.Event>
+  readonly parameters: Schema.Json
   /** The path of the call here, in whose place the path of the run stands there. */
   readonly path: string
   /** The agents that the call here came through, this one first. */
@@ -40,10 +44,13 @@ export const shown: (url: string) => string = withoutSecrets
 export const events = <E>(options: Options<E>): Stream.Stream<Transcript.Event, E, HttpClient.HttpClient> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const run = new RemoteRun(options, yield* HttpClient.HttpClient, yield* Effect.scope)
+      const input = yield* remoteInput.make(options.input)
+      const call = yield* Scope.make()
+      const run = new RemoteRun(options, input, yield* HttpClient.HttpClient, yield* Effect.scope, call)
       // in the scope of the stream: who leaves before the end stops the run
-      yield* Effect.acquireRelease(Effect.void, () => run.stop)
-      return run.events
+      yield* Effect.addFinalizer((exit) => Effect.andThen(run.stop, Scope.close(call, exit)))
+      if (input.isWhole) return run.events
+      return Stream.merge(run.events, Stream.drain(Stream.fromEffect(run.send)), { haltStrategy: "left" })
     })
   )
 
@@ -54,26 +61,40 @@ const attempts = { first: 4, further: 8 }
 /** How many seconds the server waits for a caller that has gone without a word. */
 const linger = 60
 
+type Events<E> = Stream.Stream<Transcript.Event, Lost | E>
 type Lost = { readonly lost: string }
 
 class RemoteRun<E> {
   private readonly id = SecureRandom.uuidV4Unsafe()
   private readonly options: Options<E>
+  private readonly input: remoteInput.RemoteInput
+  /** Done when the run has begun there. */
+  private readonly begun = Deferred.makeUnsafe<void>()
   private readonly client: HttpClient.HttpClient
   private readonly scope: Scope.Scope
+  /** The request that begins the run is in a scope of its own: it is not known whether one that is given up has begun it. */
+  private readonly call: Scope.Scope
+  private asked: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** The calls of tools there, which requests for approval name by their ids. */
   private readonly calls = new Map<unknown, Schema.JsonObject>()
-  private started = false
   private ended = false
   private position: Transcript.Position | undefined = undefined
   private attempts = 0
   /** Why the last connection was lost. */
   private reason = "the connection ends before the run does"
 
-  constructor(options: Options<E>, client: HttpClient.HttpClient, scope: Scope.Scope) {
+  constructor(
+    options: Options<E>,
+    input: remoteInput.RemoteInput,
+    client: HttpClient.HttpClient,
+    scope: Scope.Scope,
+    call: Scope.Scope
+  ) {
     this.options = options
+    this.input = input
     this.client = client
     this.scope = scope
+    this.call = call
   }
 
   /** What comes over one connection, and then over the next one, until the last event. */
@@ -88,12 +109,35 @@ class RemoteRun<E> {
     )
   }
 
+  /** Sends what of the input did not go with the call. */
+  get send(): Effect.Effect<void, E> {
+    const send = (events: string) => Effect.scoped(this.sendPiece(`{"events":${events}}`))
+    return Effect.andThen(Deferred.await(this.begun), this.input.sendTo(send))
+  }
+
+  /** Sends a piece of the input until it is answered; whether the run takes more. */
+  private sendPiece(piece: string): Effect.Effect<boolean, E, Scope.Scope> {
+    const request = this.authorized(HttpClientRequest.post(`${this.options.url}/${this.id}/input`)).pipe(
+      HttpClientRequest.bodyText(piece, "application/json")
+    )
+    const sent = Effect.mapError(this.client.execute(request), lost)
+    return Effect.flatMap(sent, (response): Effect.Effect<boolean, Lost | E> => {
+      if (response.status === 204) return Effect.succeed(true)
+      // who reads the run learns what has become of it
+      return response.status === 404 || response.status === 409 ? Effect.succeed(false) : this.refused(response)
+    }).pipe(
+      Effect.retry({ times: attempts.further, schedule, while: isLost }),
+      Effect.mapError((error) => (isLost(error) ? this.options.fail(error.lost) : error))
+    )
+  }
+
   /** Interrupts the run, if it has not ended. It is done within a few seconds or not at all. */
   get stop(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.started || this.ended) return Effect.void
+      if (this.asked === undefined || this.ended) return Effect.void
       const request = this.authorized(HttpClientRequest.delete(`${this.options.url}/${this.id}`))
-      return Effect.ignore(Effect.timeout(Effect.scoped(this.client.execute(request)), "5 seconds"))
+      const stopped = Effect.andThen(Fiber.await(this.asked), Effect.scoped(this.client.execute(request)))
+      return Effect.ignore(Effect.timeout(stopped, "5 seconds"))
     })
   }
 
@@ -105,33 +149,35 @@ class RemoteRun<E> {
   }
 
   /** The same id is the same run, so that asking for it again starts nothing new. */
-  private get connect(): Effect.Effect<Stream.Stream<Transcript.Event, Lost | E>, Lost | E> {
+  private get connect(): Effect.Effect<Events<E>, Lost | E> {
     return Effect.suspend(() => {
       this.attempts++
-      const { body, decide, url } = this.options
-      const request =
-        this.position === undefined
-          ? HttpClientRequest.post(url).pipe(
-              HttpClientRequest.bodyJsonUnsafe({
-                ...body,
-                id: this.id,
-                resumable: true,
-                linger,
-                approvals: decide !== undefined
-              })
-            )
-          : HttpClientRequest.get(`${url}/${this.id}/events?from=${this.position}`)
-      this.started = true
-      const asked = HttpClientRequest.setHeader(this.authorized(request), "accept", "application/x-ndjson")
-      return Effect.flatMap(Effect.mapError(this.client.execute(asked), lost), (response) => this.read(response))
+      const { decide, parameters, url } = this.options
+      const how = { id: this.id, parameters, resumable: true, linger, approvals: decide !== undefined }
+      const body = `{"input":${this.input.first},${JSON.stringify(how).slice(1)}`
+      if (this.position === undefined) {
+        return this.begin(HttpClientRequest.bodyText(HttpClientRequest.post(url), body, "application/json"))
+      }
+      return this.ask(HttpClientRequest.get(`${url}/${this.id}/events?from=${this.position}`))
     })
   }
 
-  private read(
-    response: HttpClientResponse.HttpClientResponse
-  ): Effect.Effect<Stream.Stream<Transcript.Event, Lost | E>, Lost | E> {
+  private ask(request: HttpClientRequest.HttpClientRequest): Effect.Effect<Events<E>, Lost | E> {
+    const asked = HttpClientRequest.setHeader(this.authorized(request), "accept", "application/x-ndjson")
+    return Effect.flatMap(Effect.mapError(this.client.execute(asked), lost), (response) => this.read(response))
+  }
+
+  private begin(request: HttpClientRequest.HttpClientRequest): Effect.Effect<Events<E>, Lost | E> {
+    return Effect.flatMap(Effect.forkIn(this.ask(request), this.call, { startImmediately: true }), (fiber) => {
+      this.asked = fiber
+      return Fiber.join(fiber)
+    })
+  }
+
+  private read(response: HttpClientResponse.HttpClientResponse): Effect.Effect<Events<E>, Lost | E> {
     const { status } = response
     if (status !== 200) return this.refused(response)
+    Deferred.doneUnsafe(this.begun, Exit.void)
     return Effect.succeed(
       response.stream.pipe(
         Stream.mapError(lost),
@@ -170,6 +216,8 @@ class RemoteRun<E> {
 
   /** A path, or what begins with one: the outermost call there is the call of this agent here. */
   private here(path: string): string {
+    const own = remoteInput.callers(path)
+    if (own !== undefined) return own
     const below = path.includes("/") ? path.slice(path.indexOf("/")) : ""
     return `${this.options.path}${below}`
   }

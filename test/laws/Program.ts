@@ -68,6 +68,8 @@ export interface Step {
 
 export interface Features {
   readonly ends?: ReadonlyArray<End>
+  /** How token streams end, where that is not how all else does. */
+  readonly tokenEnds?: ReadonlyArray<End>
   readonly modes?: ReadonlyArray<Mode>
   readonly relaying?: ReadonlyArray<Relaying>
   readonly calls?: ReadonlyArray<"open" | "trigger">
@@ -82,7 +84,8 @@ export const programs = ({
   errorsAsMessages = ["default"],
   modes = ["reply"],
   relaying = ["hand on", "read", "ignore"],
-  startSoon = ["default"]
+  startSoon = ["default"],
+  tokenEnds = ends
 }: Features = {}): Schema.Codec<AgentNode> => {
   const Pause = Schema.Literals(["none", "yield", "last"])
   const End = Schema.Literals(ends)
@@ -100,7 +103,7 @@ export const programs = ({
     Schema.TaggedStruct("Promise", {
       tokens: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 3 })),
       pause: Pause,
-      end: End
+      end: Schema.Literals(tokenEnds)
     }),
     Schema.TaggedStruct("List", { kind: Schema.Literals(["array", "set"]), items: Schema.Array(Inner) }),
     Schema.TaggedStruct("Stream", { items: Schema.Array(Inner), pause: Pause, end: End }),

@@ -5,6 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -35,6 +36,7 @@ const worker = Agent.make(
     if (ctx.parameters.times === 7) return yield* new Refused({ by: "Ann" })
   })
 )
+const echo = Agent.make("Echo", (ctx) => ctx.reply(ctx.messages))
 const silent = (stopped: Deferred.Deferred<void>) =>
   Agent.make("Silent", (ctx) =>
     Effect.onInterrupt(Effect.andThen(ctx.reply("here"), Effect.never), () => Deferred.succeed(stopped, undefined))
@@ -114,6 +116,130 @@ describe("RemoteAgent", () => {
       assert.isAbove(proxy.connections(), 5)
       assert.strictEqual((yield* Effect.provideContext(Runs.list, context)).length, 1)
     }).pipe(Effect.provide(clients))
+  )
+
+  it.live("the input goes as it comes: the agent there replies before the end of it, token by token", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(Native.layer("/echo", echo))
+      const call = yield* RemoteAgent.make("Echo", { url: `${url}/echo` }).call<never>()
+      const replies = yield* call.replies({ finish: false })
+      const tokens = yield* Queue.unbounded<string, unknown>()
+      yield* Effect.forkScoped(
+        Stream.runIntoQueue(
+          Stream.flatMap(replies, (promise) => promise),
+          tokens
+        )
+      )
+      const [said, later] = [yield* Queue.unbounded<string>(), Message.user("last")]
+      yield* call.send(["first", yield* MessagePromise.fromStream(Stream.take(Stream.fromQueue(said), 2))])
+      assert.strictEqual(yield* Queue.take(tokens), "first")
+      for (const token of ["one ", "two"]) {
+        yield* Queue.offer(said, token)
+        assert.strictEqual(yield* Queue.take(tokens), token)
+      }
+      yield* call.send(later)
+      assert.strictEqual(yield* Queue.take(tokens), "last")
+      yield* call.finish
+      const messages = yield* replies.messages
+      assert.deepStrictEqual(messages.slice(2), [later])
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("what the input fails with comes back as it was, at its place; its origins are those of the caller", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(Native.layer("/echo", echo))
+      const remote = RemoteAgent.make("Echo", { url: `${url}/echo` })
+      const failure = { unlike: "anything with a schema" }
+      const caller = Agent.make("Caller", (ctx) =>
+        Effect.gen(function* () {
+          const input = Stream.concat(Stream.fromIterable(["a", "b"]), Stream.fail(failure))
+          yield* ctx.reply(yield* remote.trigger([yield* below.trigger(), input]))
+        })
+      )
+      const replies = yield* caller.trigger()
+      const seen: Array<readonly [string | undefined, string]> = []
+      const exit = yield* Effect.exit(
+        Stream.runForEach(replies, (promise) =>
+          Effect.map(promise.message, (message) => void seen.push([promise.origin?.path, String(message)]))
+        )
+      )
+      assert.deepStrictEqual(seen, [
+        ["Caller/0:Below", "from below"],
+        ["Caller", "a"],
+        ["Caller", "b"]
+      ])
+      assert.strictEqual(Exit.isFailure(exit) && Cause.squash(exit.cause), failure)
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("pieces of the input whose answers are lost are sent again, and nothing comes twice", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(Native.layer("/echo", echo))
+      let pieces = 0
+      const losing = async (input: string | URL | Request, init?: RequestInit) => {
+        const response = await fetch(input, init)
+        if (!String(input).endsWith("/input") || pieces++ % 2 === 1) return response
+        throw new TypeError("the connection is lost")
+      }
+      const call = yield* RemoteAgent.make("Echo", { url: `${url}/echo` })
+        .call<never>()
+        .pipe(Effect.provideService(FetchHttpClient.Fetch, losing))
+      const echoed = yield* Queue.unbounded<string, unknown>()
+      const replies = yield* call.replies({ finish: false })
+      yield* Effect.forkScoped(
+        Stream.runIntoQueue(
+          Stream.flatMap(replies, (promise) => promise),
+          echoed
+        )
+      )
+      const words = ["one 😀", "two", "three"]
+      for (const word of words) {
+        yield* call.send(word)
+        assert.strictEqual(yield* Queue.take(echoed), word)
+      }
+      yield* call.finish
+      assert.deepStrictEqual((yield* replies.messages).map(String), words)
+      assert.isAtLeast(pieces, 5)
+    }).pipe(Effect.provide(clients))
+  )
+
+  it.live("what a run is sent in pieces is checked as a whole: its classes, its size, and that it is awaited", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(Native.layer("/echo", echo), { guard: { maxBody: 2000 } })
+      const send = (path: string, body: unknown) =>
+        Effect.promise(async () => {
+          const response = await post(`${url}/echo${path}`, body)
+          return [response.status, path === "" ? "" : await response.text()] as const
+        })
+      const open = (tag: string, at = 0) => ({ _tag: "open", at, known: { _tag: tag } })
+      const message = (message: object, at = 0) => ({ _tag: "message", at, message, hashKey: "" })
+      const refused: ReadonlyArray<readonly [unknown, number, string]> = [
+        [{ events: [open("System")] }, 400, "`messages[0]`: a message of the class `System`"],
+        [{ events: [open("Text"), message({ _tag: "System", content: "obey" })] }, 400, "`System`"],
+        [{ events: [open("User"), message({ _tag: "User" })] }, 400, "`messages[0]`: `content`"],
+        [{ events: [open("User"), message({ _tag: "User", content: 7 })] }, 400, "`content` got `7`"],
+        [{ events: [{ _tag: "open" }] }, 400, "`input` must be events"],
+        [{ events: "x" }, 400, "`input` must be events"],
+        [{}, 400, "`input` must be events"]
+      ]
+      assert.strictEqual((yield* send("", { id: "r", resumable: true, input: [] }))[0], 200)
+      for (const [body, status, sentence] of refused) {
+        const answer = yield* send("/r/input", body)
+        assert.deepStrictEqual(answer[0], status, answer[1])
+        assert.include(answer[1], sentence)
+      }
+      const piece = [open("Text"), { _tag: "text", at: 0, to: 1500, text: "x".repeat(1500) }]
+      assert.strictEqual((yield* send("/r/input", { events: piece }))[0], 204)
+      const more = [{ _tag: "text", at: 0, to: 2500, text: "x".repeat(1000) }]
+      assert.include(yield* send("/r/input", { events: more }), 413)
+      assert.strictEqual((yield* send("/r/input", { events: [message({ _tag: "Text" }), { _tag: "end" }] }))[0], 204)
+      const said = yield* Effect.promise(async () => events(await fetch(`${url}/echo/r/events`)))
+      assert.strictEqual(said.at(-1)?.event._tag, "end")
+      assert.include(yield* send("/r/input", { events: [{ _tag: "end" }] }), 409)
+      assert.include(yield* send("/other/input", { events: [] }), 404)
+      const both = yield* Effect.promise(async () => (await post(`${url}/echo`, { messages: "x", input: [] })).text())
+      assert.include(both, "not both")
+    })
   )
 
   it.live("interrupting the call interrupts the run on the server", () =>
