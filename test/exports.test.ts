@@ -1,11 +1,10 @@
 /** The exported names, pinned in `exports.txt`: a red pin is a deliberate change (`npx vitest run test/exports.test.ts -u`). */
-import { spawnSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { afterAll, assert, beforeAll, describe, expect, it } from "@effect/vitest"
+import { assert, beforeAll, describe, expect, it } from "@effect/vitest"
 import { parseSync, Visitor } from "oxc-parser"
+import * as Kept from "./Kept.ts"
 
 interface Module {
   /** How it is imported. */
@@ -41,21 +40,9 @@ const modules: ReadonlyArray<Module> = subpaths.flatMap((subpath) =>
 let folder = ""
 const declarationsOf = (path: string) => readFileSync(join(folder, `${path}.d.ts`), "utf8")
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "miniagents-declarations-"))
-  const compiler = join(root, "node_modules", ".bin", "tsc")
-  const options = [
-    "-p",
-    "tsconfig.build.json",
-    "--emitDeclarationOnly",
-    "--declarationMap",
-    "false",
-    "--outDir",
-    folder
-  ]
-  spawnSync(compiler, options, { cwd: root }) // a type error elsewhere is for the type check to say
+beforeAll(async () => {
+  folder = join(await Kept.declared(), "dist")
 }, 240_000)
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The values and types that a module declares to its users. */
 const namesOf = (path: string): { readonly values: ReadonlyArray<string>; readonly types: ReadonlyArray<string> } => {

@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Fences from "../scripts/Fences.ts"
+import * as Kept from "./Kept.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -48,19 +49,19 @@ const node = (cwd: string, ...args: ReadonlyArray<string>): Promise<string> =>
   )
 
 /** A folder that sees this package and everything it has installed, as the folder of a user would. */
-const makeFolder = (): string => {
+const makeFolder = async (): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "miniagents-fences-"))
   mkdirSync(join(folder, "node_modules"))
   for (const name of readdirSync(join(root, "node_modules")).filter((name) => !name.startsWith("."))) {
     symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name), "junction")
   }
-  symlinkSync(root, join(folder, "node_modules", "miniagents"), "junction")
+  symlinkSync(await Kept.declared(), join(folder, "node_modules", "miniagents"), "junction")
   writeFileSync(join(folder, "package.json"), `{ "type": "module" }`)
   writeFileSync(
     join(folder, "tsconfig.json"),
     JSON.stringify({
       extends: join(root, "tsconfig.json"),
-      compilerOptions: { noUnusedLocals: false },
+      compilerOptions: { noUnusedLocals: false, customConditions: [] },
       include: ["*.ts"],
       exclude: []
     })
@@ -71,9 +72,9 @@ const makeFolder = (): string => {
 
 describe("fences", () => {
   let folder = ""
-  beforeAll(() => {
-    folder = makeFolder()
-  })
+  beforeAll(async () => {
+    folder = await makeFolder()
+  }, 240_000)
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it("the README has a first example with its output", () => {

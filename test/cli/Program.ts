@@ -1,26 +1,20 @@
-/** The program as a person runs it: put together once, and run in a process of its own. */
+/** The program as a person runs it, in a process of its own. */
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { bundle } from "../../scripts/bundle.ts"
+import * as Kept from "../Kept.ts"
 
 /** A folder of its own in the system's folder for such, removed by whoever made it. */
 export const makeFolder = (): string => fs.mkdtempSync(path.join(os.tmpdir(), "miniagents-cli-"))
 
 export const removeFolder = (folder: string): void => fs.rmSync(folder, { recursive: true, force: true })
 
-let built: { readonly folder: string; readonly file: Promise<string> } | undefined
+/** The file to run. */
+export const program = async (): Promise<string> => path.join(await Kept.published(), "main.js")
 
-/** The file to run; it is put together when the first test asks for it. */
-export const program = (): Promise<string> => {
-  if (built === undefined) {
-    const folder = makeFolder()
-    process.on("exit", () => removeFolder(folder))
-    built = { folder, file: bundle(folder).then(() => path.join(folder, "main.js")) }
-  }
-  return built.file
-}
+/** The same with all its parts inside, for words that name no module of a person. */
+export const whole = (): Promise<string> => Kept.inOnePiece("src/cli/main.ts")
 
 export type Environment = Readonly<Record<string, string>>
 
@@ -47,8 +41,8 @@ export interface Options {
 }
 
 /** Runs it to its end, its output a pipe. */
-export const run = async (words: ReadonlyArray<string>, options: Options = {}): Promise<Result> => {
-  const file = await program()
+export const run = async (words: ReadonlyArray<string>, options: Options = {}, own?: string): Promise<Result> => {
+  const file = own ?? (await program())
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [file, ...words], {
       env: environment(options.env ?? {}),

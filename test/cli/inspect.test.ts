@@ -1,5 +1,5 @@
 /** `miniagents inspect` as a person runs it, with a program that knows nothing of it. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -133,13 +133,6 @@ describe("miniagents inspect", { timeout: 60_000 }, () => {
   })
 
   describe("a store", () => {
-    // the part that works with stores is the library's, which a bundle in a folder of its own does not find
-    const words = [
-      "--conditions=miniagents-source",
-      "--no-warnings",
-      path.join(import.meta.dirname, "../../src/cli/main.ts")
-    ]
-
     it("shows its runs", async () => {
       const db = path.join(folder, "runs.db")
       const store = Layer.provide(Store.layer(), SqliteClient.layer({ filename: db }))
@@ -156,7 +149,7 @@ describe("miniagents inspect", { timeout: 60_000 }, () => {
           const { rows } = await served.json<Update>("/api/at?t=1&run=run:r-1")
           assert.deepInclude(rows[0], { agent: "Kept", sent: 1, replied: 0 })
         },
-        words
+        [await Program.whole()]
       )
     })
 
@@ -167,12 +160,8 @@ describe("miniagents inspect", { timeout: 60_000 }, () => {
         ["none.db", "There is no file `none.db`"],
         ["empty.db", "`empty.db` is no store of runs, or not one that can be read: no such table: miniagents_runs"]
       ] as const) {
-        const { status, stderr } = spawnSync(process.execPath, [...words, "inspect", name], {
-          cwd: folder,
-          env: Program.environment({}),
-          encoding: "utf8"
-        })
-        assert.deepStrictEqual([status, stderr.trim()], [2, sentence])
+        const { err, status } = await Program.run(["inspect", name], { cwd: folder }, await Program.whole())
+        assert.deepStrictEqual([status, err.trim()], [2, sentence])
       }
       assert.isFalse(fs.existsSync(path.join(folder, "none.db")))
     })

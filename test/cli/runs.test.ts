@@ -23,9 +23,11 @@ let folder: string
 let db: string
 
 /** Runs the program to its end. */
-const runs = (words: ReadonlyArray<string>): Promise<Program.Result> =>
-  new Promise((resolve) => {
-    const args = ["--conditions=miniagents-source", "--no-warnings", main, "runs", ...words]
+const runs = async (words: ReadonlyArray<string>): Promise<Program.Result> => {
+  // what works with a module of a person shares the library with it
+  const program = words.includes(agents) ? main : await Program.whole()
+  return new Promise((resolve) => {
+    const args = ["--conditions=miniagents-source", "--no-warnings", program, "runs", ...words]
     const child = spawn(process.execPath, args, {
       env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "" },
       cwd: folder
@@ -35,6 +37,7 @@ const runs = (words: ReadonlyArray<string>): Promise<Program.Result> =>
     child.stderr.on("data", (data) => (err += String(data)))
     child.on("close", (status) => resolve({ status, out, err }))
   })
+}
 
 const on = (...words: ReadonlyArray<string>) => runs([...words, "--store", db])
 

@@ -6,10 +6,11 @@ import * as path from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Kept from "../Kept.ts"
 import * as Loopback from "../llm/Loopback.ts"
 import * as ModelServer from "./ModelServer.ts"
 
-const program = path.join(import.meta.dirname, "..", "..", "examples", "research", "main.ts")
+let program: string
 
 /** Nothing of the environment chooses a model but what a test says. */
 const clean = Object.fromEntries(
@@ -21,7 +22,7 @@ const run = (
   { env = {}, stdout = "pipe" }: { readonly env?: object; readonly stdout?: "pipe" | number } = {}
 ) =>
   new Promise<{ readonly status: number | null; readonly out: string; readonly err: string }>((resolve) => {
-    const child = spawn(process.execPath, ["--conditions=miniagents-source", program, ...words], {
+    const child = spawn(process.execPath, [program, ...words], {
       env: { ...clean, ...env },
       stdio: ["ignore", stdout, "pipe"]
     })
@@ -33,7 +34,8 @@ const run = (
 
 describe("the command line", { timeout: 30_000 }, () => {
   let folder: string
-  beforeAll(() => {
+  beforeAll(async () => {
+    program = await Kept.inOnePiece("examples/research/main.ts", "HtmlThread.ts")
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "command-"))
     fs.writeFileSync(
       path.join(folder, "huge.md"),
@@ -177,14 +179,10 @@ describe("the command line", { timeout: 30_000 }, () => {
         if (url !== "/search") return Deferred.doneUnsafe(waits, Effect.void)
         return Loopback.answer(200, { results: [{ url: `http://${headers.host}/slow`, title: "Slow" }] })(...args)
       })
-      const child = spawn(
-        process.execPath,
-        ["--conditions=miniagents-source", program, ...words, "descale the kettle"],
-        {
-          env: { ...clean, ...env(server.url) },
-          stdio: "ignore"
-        }
-      )
+      const child = spawn(process.execPath, [program, ...words, "descale the kettle"], {
+        env: { ...clean, ...env(server.url) },
+        stdio: "ignore"
+      })
       const status = new Promise<number | null>((resolve) => child.on("close", resolve))
       yield* Deferred.await(waits)
       child.kill("SIGINT")

@@ -5,9 +5,9 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { assert, beforeAll, afterAll, describe, it } from "@effect/vitest"
 import * as pty from "@lydell/node-pty"
+import * as Kept from "../Kept.ts"
 
-const program = path.join(import.meta.dirname, "..", "..", "examples", "research", "main.ts")
-const args = (words: ReadonlyArray<string>) => ["--conditions=miniagents-source", program, ...words]
+let program: string
 const env = { ...process.env, NO_COLOR: "", FORCE_COLOR: "", MINIAGENTS_PROVIDER: "none" }
 
 interface Result {
@@ -18,7 +18,7 @@ interface Result {
 
 const run = (words: ReadonlyArray<string>): Promise<Result> =>
   new Promise((resolve) => {
-    const child = spawn(process.execPath, args(words), { env, stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn(process.execPath, [program, ...words], { env, stdio: ["ignore", "pipe", "pipe"] })
     let [out, err] = ["", ""]
     child.stdout.on("data", (data) => (out += String(data)))
     child.stderr.on("data", (data) => (err += String(data)))
@@ -31,7 +31,7 @@ const inTerminal = (
   reply: (screen: string, type: (keys: string) => void) => void
 ): Promise<{ readonly status: number; readonly screen: string }> =>
   new Promise((resolve) => {
-    const terminal = pty.spawn(process.execPath, args(words), { cols: 100, rows: 40, env })
+    const terminal = pty.spawn(process.execPath, [program, ...words], { cols: 100, rows: 40, env })
     let screen = ""
     terminal.onData((data) => {
       screen += data
@@ -44,7 +44,8 @@ const escape = "\u001b"
 
 describe("npm start", { timeout: 30_000 }, () => {
   let folder: string
-  beforeAll(() => {
+  beforeAll(async () => {
+    program = await Kept.inOnePiece("examples/research/main.ts", "HtmlThread.ts")
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "research-"))
     fs.writeFileSync(path.join(folder, "kettle.md"), "# Kettle\n\nPress the red button to descale the kettle.\n")
     fs.writeFileSync(path.join(folder, "empty.md"), "")
@@ -93,7 +94,7 @@ describe("npm start", { timeout: 30_000 }, () => {
   })
 
   it("ends quietly when nobody reads its output any more", async () => {
-    const child = spawn(process.execPath, args([]), { env, stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn(process.execPath, [program], { env, stdio: ["ignore", "pipe", "pipe"] })
     let err = ""
     child.stderr.on("data", (data) => (err += String(data)))
     child.stdout.destroy()

@@ -1,27 +1,30 @@
 /** Processes that use one store. */
 
 import { type ChildProcess, spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { Conversation, Store } from "miniagents/store"
-
-const program = fileURLToPath(new URL("Store.child.ts", import.meta.url))
+import * as Kept from "../Kept.ts"
 
 /** Runs the program to its end, and gives how many lines it wrote; `watch` may kill it. */
 export const run = (
   args: ReadonlyArray<string | number>,
   watch: (child: ChildProcess, said: number) => void = () => {}
 ) =>
-  Effect.callback<{ readonly said: number; readonly ended: string }>((resume) => {
-    const options = ["--conditions=miniagents-source", "--no-warnings", program, ...args.map(String)]
-    const child = spawn(process.execPath, options, { stdio: ["ignore", "pipe", "pipe"] })
-    let [said, errors] = [0, ""]
-    child.stdout.on("data", (data) => watch(child, (said += String(data).split("\n").length - 1)))
-    child.stderr.on("data", (data) => (errors += String(data)))
-    child.on("close", (code, signal) => resume(Effect.succeed({ said, ended: signal ?? `${code}${errors}` })))
-    return Effect.sync(() => child.kill("SIGKILL"))
-  })
+  Effect.flatMap(
+    Effect.promise(() => Kept.inOnePiece("test/store/Store.child.ts")),
+    (program) =>
+      Effect.callback<{ readonly said: number; readonly ended: string }>((resume) => {
+        const child = spawn(process.execPath, ["--no-warnings", program, ...args.map(String)], {
+          stdio: ["ignore", "pipe", "pipe"]
+        })
+        let [said, errors] = [0, ""]
+        child.stdout.on("data", (data) => watch(child, (said += String(data).split("\n").length - 1)))
+        child.stderr.on("data", (data) => (errors += String(data)))
+        child.on("close", (code, signal) => resume(Effect.succeed({ said, ended: signal ?? `${code}${errors}` })))
+        return Effect.sync(() => child.kill("SIGKILL"))
+      })
+  )
 
 const END = 60
 

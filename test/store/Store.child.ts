@@ -27,8 +27,8 @@ const deadly: Statement.Transformer = (statement) =>
 const old = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const earlier = { ...clock, currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now - 7_200_000) }
-  const messages = Array.from({ length: 100 }, (_, i) =>
-    ["a", "b", "all"].map((who) => Message.user(`${who} ${i}`))
+  const messages = Array.from({ length: Number(end) }, (_, i) =>
+    ["a", "b"].map((who) => Message.user(`${who} ${i}`))
   ).flat()
   yield* Effect.provideService(Store.put(messages), Clock.Clock, Object.assign(Object.create(clock), earlier))
 })
