@@ -21,6 +21,7 @@ import * as Spans from "../examples/operations/spans.ts"
 import * as Seeds from "../examples/testing/seeds.ts"
 import * as Branches from "../examples/conversations/branches.ts"
 import * as Store from "../examples/conversations/store.ts"
+import * as DurableApproval from "../examples/durable/approval.ts"
 import * as DurableCutOff from "../examples/durable/cut-off.ts"
 import * as DurableRerun from "../examples/durable/rerun.ts"
 import * as Images from "../examples/models/images.ts"
@@ -251,6 +252,15 @@ both begin with 2 messages; then "Darker, please." and "Another one, please."
 rewound: Name a colour.
 undone: Name a colour. / Blue. / Another one, please.
 4 messages kept, 0 damaged`
+  },
+  "durable/approval": {
+    ...DurableApproval,
+    prints: `
+first process: waits for approval:Clerk/call-1
+killed
+$ miniagents runs signal refund-1 approval:Clerk/call-1 {"approved":true} --store runs.db
+second process: 40 is paid back for order A-7
+second process: Your money is on its way.`
   },
   "durable/cut-off": {
     ...DurableCutOff,
