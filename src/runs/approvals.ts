@@ -38,6 +38,9 @@ export const Answered = Schema.Struct({
 /** The name of the signal that answers a request. */
 export const signalOf = (approvalId: string): string => `approval:${approvalId}`
 
+/** Whether a signal answers a request. */
+export const isSignal = (name: string): boolean => name.startsWith(signalOf(""))
+
 /** Whether a run waits for the answer to a request. */
 export const isPending = (run: Runs.Info, approvalId: string): boolean => run.waiting.includes(signalOf(approvalId))
 

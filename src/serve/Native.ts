@@ -26,6 +26,7 @@ import * as eventBody from "./eventBody.ts"
 import * as Guard from "./Guard.ts"
 import * as liveInput from "./liveInput.ts"
 import { refusal } from "./refusal.ts"
+import * as runWaits from "./runWaits.ts"
 import * as server from "./server.ts"
 
 /**
@@ -60,6 +61,8 @@ export interface Options<E = never> {
  *   it goes on to its end, or for `linger` seconds without a reader.
  *   A client that says `"approvals": true` is asked for approvals, where the program does not say who decides: a
  *   `ResponsePart` in the replies asks, and the signal `approval:` with its `approvalId` answers `{ approved, reason }`.
+ *   One that says `"waits": true` is told what else the run waits for, as `waits` with their names, paths and what they ask,
+ *   now and then: the signal of that name answers it.
  * - `GET path/:run/events` goes on after the position in `Last-Event-ID`, or in `?from=`; 204 after the end.
  * - `POST path/:run/signal` sends `{ name, value }` to who waits for it.
  * - A call whose input is still coming has `input` in the place of `messages`: what there is of it, as events of a
@@ -118,7 +121,7 @@ export const toSse = (event: Transcript.Event, position: Transcript.Position | u
   `id: ${"at" in event ? (position ?? "") : "end"}\ndata: ${JSON.stringify(event)}\n\n`
 
 /** What the body of a call can say. */
-const fields = ["messages", "input", "parameters", "id", "resumable", "linger", "approvals"]
+const fields = ["messages", "input", "parameters", "id", "resumable", "linger", "approvals", "waits"]
 
 class Server<P, E, R> {
   private readonly agent: Agent.Agent<P, E, R>
@@ -157,11 +160,12 @@ class Server<P, E, R> {
         const refuse = server.badRequest
         const unknown = Object.keys(body).find((name) => !fields.includes(name))
         if (unknown !== undefined) return yield* refuse(`There is no \`${unknown}\`, but \`${fields.join("`, `")}\``)
-        const { approvals = false, id = SecureRandom.uuidV4Unsafe(), linger, resumable = false } = body
+        const { approvals = false, id = SecureRandom.uuidV4Unsafe(), linger, resumable = false, waits = false } = body
         if (typeof id !== "string" || !isId.test(id))
           return yield* refuse("`id` must be up to 128 letters, digits, `-`, `_` or `.`")
         if (typeof resumable !== "boolean") return yield* refuse("`resumable` must be true or false")
         if (typeof approvals !== "boolean") return yield* refuse("`approvals` must be true or false")
+        if (typeof waits !== "boolean") return yield* refuse("`waits` must be true or false")
         if (linger !== undefined && !(typeof linger === "number" && linger >= 0)) {
           return yield* refuse("`linger` must be a number of seconds")
         }
@@ -176,8 +180,8 @@ class Server<P, E, R> {
         const input = yield* body.input === undefined
           ? Effect.catch(callRequest.messages(body.messages, this.accepts), refuse)
           : Effect.catch(this.inputs.begin(runs, id, body.input), refuseInput)
-        const waits = linger === undefined ? undefined : Duration.seconds(linger)
-        const how = { id, error, linger: resumable ? waits : server.abandoned }
+        const lingers = linger === undefined ? undefined : Duration.seconds(linger)
+        const how = { id, error, linger: resumable ? lingers : server.abandoned }
         const started = runs.start({
           agent: this.agent,
           input,
@@ -185,9 +189,9 @@ class Server<P, E, R> {
           options: how as Runs.StartOptions<unknown>
         })
         yield* Effect.onError(approvals ? Approvals.byReader(started) : started, () => this.inputs.end(id))
-        const events = runs.read(id, undefined)
-        if (resumable) return this.respond(request, id, undefined, events)
-        return this.respond(request, id, undefined, server.bound(runs, id, events))
+        const read = this.inputs.until(id, runs.read(id, undefined))
+        const events = waits ? runWaits.told(runs, id, read) : read
+        return this.respond(request, id, undefined, resumable ? events : server.bound(runs, id, events))
       })
     )
   }
@@ -196,15 +200,16 @@ class Server<P, E, R> {
     return server.handler(this.context)((request) =>
       Effect.gen({ self: this }, function* () {
         const id = yield* this.run
-        const query = new URL(request.url, "http://localhost").searchParams.get("from")
-        const from = request.headers["last-event-id"] ?? query ?? ""
+        const query = new URL(request.url, "http://localhost").searchParams
+        const from = request.headers["last-event-id"] ?? query.get("from") ?? ""
         if (from === "end") return HttpServerResponse.empty({ status: 204 })
         if (from !== "" && !Schema.is(Transcript.Position)(from)) {
           return yield* refusal(400, "bad_position", "A position is such as `3.120` or `3.x`")
         }
         const position = from === "" ? undefined : from
         const runs = yield* Runs.Runs
-        return this.respond(request, id, position, runs.read(id, position))
+        const read = this.inputs.until(id, runs.read(id, position))
+        return this.respond(request, id, position, query.get("waits") === "true" ? runWaits.told(runs, id, read) : read)
       })
     )
   }
@@ -259,10 +264,10 @@ class Server<P, E, R> {
     request: server.Request,
     id: string,
     from: Transcript.Position | undefined,
-    events: Stream.Stream<Transcript.Event, Runs.RunsError>
+    events: Stream.Stream<runWaits.Told, Runs.RunsError>
   ): server.Response {
     const lines = /\bapplication\/x-ndjson\b/.test(request.headers.accept ?? "")
-    const told = Stream.catchCause(this.inputs.until(id, events), (cause) => Stream.fromEffect(server.broken(cause)))
+    const told = Stream.catchCause(events, (cause) => Stream.fromEffect(server.broken(cause)))
     const body = Stream.suspend(() =>
       eventBody.saying(told, lines ? toLine : sayingFrom(from), {
         hello: lines ? "\n" : ": miniagents\nretry: 250\n\n", // an `EventSource` comes back soon
@@ -285,12 +290,13 @@ const refuseInput = (refused: liveInput.Refused): Effect.Effect<never, server.Re
 const defaultAccepts: ReadonlyArray<Message.AnyClass> = [Message.Text, Message.User, Message.Data]
 const isId = /^[\w.-]{1,128}$/
 
-const toLine = (event: Transcript.Event): string => `${JSON.stringify(event)}\n`
+const toLine = (event: runWaits.Told): string => `${JSON.stringify(event)}\n`
 
 /** Says events one after the other, each with the position after it. */
-const sayingFrom = (from: Transcript.Position | undefined): ((event: Transcript.Event) => string) => {
+const sayingFrom = (from: Transcript.Position | undefined): ((told: runWaits.Told) => string) => {
   let position = from
   return (event) => {
+    if (event._tag === "waits") return `event: waits\ndata: ${JSON.stringify(event)}\n\n`
     position = Transcript.after(position, event)
     return toSse(event, position)
   }

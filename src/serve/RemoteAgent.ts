@@ -17,6 +17,7 @@ import * as callerFailures from "../internal/callerFailures.ts"
 import type * as Message from "../Message.ts"
 import * as Transcript from "../Transcript.ts"
 import * as approvals from "../runs/approvals.ts"
+import * as Runs from "../runs/Runs.ts"
 import * as remoteRun from "./remoteRun.ts"
 
 /**
@@ -69,7 +70,8 @@ export class RemoteAgentError extends Schema.TaggedError<RemoteAgentError>()("Re
  * run whose caller has died without a word is interrupted there after a minute.
  *
  * Where a tool there needs approval, whoever decides about the tools of the caller decides (`Approval`): a function of the
- * program, or who reads the run that the call is made in. If nobody does, the call of the tool is denied.
+ * program, or who reads the run that the call is made in. If nobody does, the call of the tool is denied. What an agent there
+ * waits for otherwise (`Runs.wait`), the run that the call is made in waits for as well, and a signal to it is handed on.
  *
  * It fails with what the agent fails with where `error` is the schema of that, with a `Transcript.TranscriptError` for
  * any other failure of it, and with `RemoteAgentError` when it cannot be reached.
@@ -130,8 +132,9 @@ export const make = <const Fields extends Schema.Struct.Fields = {}, E = never>(
       const input = Transcript.encode(ctx.messages, { error: failures })
       const given = yield* Effect.orDie(encode(ctx.parameters)) // they were checked when it was called
       const decide = yield* approvals.elsewhere
+      const run = yield* Runs.CurrentRun
       const { path, trace } = ctx
-      const events = remoteRun.events({ url, token, input, parameters: given, path, trace, decide, fail })
+      const events = remoteRun.events({ url, token, input, parameters: given, path, trace, decide, run, fail })
       const said = yield* Queue.unbounded<Transcript.Event, RemoteAgentError | Cause.Done>()
       yield* ctx.reply(yield* Transcript.decode(Stream.fromQueue(said), { classes, error: all }))
       // the call goes on for as long as the run there does, and with it what its input is made of

@@ -19,8 +19,11 @@ import { withoutSecrets } from "../internal/address.ts"
 import { ResponsePart, ToolCall } from "../llm/agents/LlmMessage.ts"
 import * as Message from "../Message.ts"
 import * as approvals from "../runs/approvals.ts"
+import type * as Runs from "../runs/Runs.ts"
 import * as Transcript from "../Transcript.ts"
 import * as remoteInput from "./remoteInput.ts"
+import { RemoteWaits } from "./remoteWaits.ts"
+import * as runWaits from "./runWaits.ts"
 
 /** What to ask for, and how to say that it failed. */
 export interface Options<E> {
@@ -34,6 +37,8 @@ export interface Options<E> {
   readonly trace: ReadonlyArray<string>
   /** Who decides about calls of tools there, if anybody does. */
   readonly decide: Decide | undefined
+  /** The run here, whose signals answer what the run there waits for. */
+  readonly run: Runs.RunContext | undefined
   readonly fail: (reason: string, status?: number) => E
 }
 
@@ -75,6 +80,7 @@ class RemoteRun<E> {
   /** The request that begins the run is in a scope of its own: it is not known whether one that is given up has begun it. */
   private readonly call: Scope.Scope
   private asked: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  private readonly waits: RemoteWaits | undefined
   /** The calls of tools there, which requests for approval name by their ids. */
   private readonly calls = new Map<unknown, Schema.JsonObject>()
   private ended = false
@@ -95,6 +101,8 @@ class RemoteRun<E> {
     this.client = client
     this.scope = scope
     this.call = call
+    const { run } = options
+    this.waits = run && new RemoteWaits(run, scope, (name, value) => this.signal(name, value))
   }
 
   /** What comes over one connection, and then over the next one, until the last event. */
@@ -152,13 +160,14 @@ class RemoteRun<E> {
   private get connect(): Effect.Effect<Events<E>, Lost | E> {
     return Effect.suspend(() => {
       this.attempts++
-      const { decide, parameters, url } = this.options
-      const how = { id: this.id, parameters, resumable: true, linger, approvals: decide !== undefined }
+      const { decide, parameters, run, url } = this.options
+      const waits = run !== undefined
+      const how = { id: this.id, parameters, resumable: true, linger, approvals: decide !== undefined, waits }
       const body = `{"input":${this.input.first},${JSON.stringify(how).slice(1)}`
       if (this.position === undefined) {
         return this.begin(HttpClientRequest.bodyText(HttpClientRequest.post(url), body, "application/json"))
       }
-      return this.ask(HttpClientRequest.get(`${url}/${this.id}/events?from=${this.position}`))
+      return this.ask(HttpClientRequest.get(`${url}/${this.id}/events?from=${this.position}&waits=${waits}`))
     })
   }
 
@@ -185,7 +194,8 @@ class RemoteRun<E> {
         Stream.decodeText,
         Stream.splitLines,
         Stream.filter((line) => line !== ""),
-        Stream.mapEffect((line) => this.take(line))
+        Stream.mapEffect((line) => this.take(line)),
+        Stream.filter((event) => event !== undefined)
       )
     )
   }
@@ -202,11 +212,15 @@ class RemoteRun<E> {
     })
   }
 
-  private take(line: string): Effect.Effect<Transcript.Event, E> {
+  private take(line: string): Effect.Effect<Transcript.Event | undefined, E> {
     const exit = decodeLine(line)
     if (Exit.isFailure(exit)) return Effect.fail(this.options.fail("the server sent a line that is no event"))
     this.attempts = 0
     const event = exit.value
+    if (event._tag === "waits") {
+      const waits = event.waits.map((wait) => ({ ...wait, path: this.here(wait.path) }))
+      return Effect.as(this.waits?.take(waits) ?? Effect.void, undefined)
+    }
     this.position = Transcript.after(this.position, event)
     if (!("at" in event)) this.ended = true
     if (event._tag === "message") return this.whole(event)
@@ -250,22 +264,29 @@ class RemoteRun<E> {
     id: string,
     asked: { readonly approvalId: string; readonly call: Schema.JsonObject; readonly agent: unknown }
   ): Effect.Effect<void> {
-    const { decide, trace, url } = this.options
+    const { decide, trace } = this.options
     if (decide === undefined) return Effect.void
     const { agent, approvalId } = asked
     const { id: callId, name, parameters } = asked.call
     const call = new ToolCall({ id: String(callId), name: String(name), parameters })
     const through = typeof agent === "string" && agent !== trace[0] ? [agent, ...trace] : trace
-    const send = (value: Schema.Json) =>
-      this.client.execute(
-        this.authorized(HttpClientRequest.post(`${url}/${this.id}/signal`)).pipe(
-          HttpClientRequest.bodyJsonUnsafe({ name: approvals.signalOf(id), value })
-        )
-      )
     const answer = Effect.flatMap(decide({ approvalId, call, trace: through }), (value) =>
-      Effect.ignore(Effect.scoped(Effect.retry(send(value), { times: attempts.further, schedule })))
+      this.signal(approvals.signalOf(id), value)
     )
     return Effect.asVoid(Effect.forkIn(answer, this.scope, { startImmediately: true }))
+  }
+
+  /** Sends the run a signal until it is answered; why it is refused, if it is. */
+  private signal(name: string, value: Schema.Json): Effect.Effect<string | undefined> {
+    const request = this.authorized(HttpClientRequest.post(`${this.options.url}/${this.id}/signal`)).pipe(
+      HttpClientRequest.bodyJsonUnsafe({ name, value })
+    )
+    return Effect.mapError(this.client.execute(request), lost).pipe(
+      Effect.flatMap((response) => (response.status === 204 ? Effect.undefined : this.refused(response))),
+      Effect.retry({ times: attempts.further, schedule, while: isLost }),
+      Effect.catch((error) => Effect.succeed(isLost(error) ? error.lost : String(error))),
+      Effect.scoped
+    )
   }
 
   private authorized(request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest {
@@ -274,7 +295,7 @@ class RemoteRun<E> {
   }
 }
 
-const decodeLine = Schema.decodeExit(Schema.fromJsonString(Transcript.Event))
+const decodeLine = Schema.decodeExit(Schema.fromJsonString(runWaits.Told))
 
 const decodeAsked = Schema.decodeUnknownOption(approvals.Asked)
 const decodeAnswered = Schema.decodeUnknownOption(approvals.Answered)

@@ -369,4 +369,49 @@ describe("RemoteAgent", () => {
       assert.deepStrictEqual(results, [false, true])
     })
   )
+
+  it.live("what an agent there waits for is a wait of the run here, through any number of servers, until it fits", () =>
+    Effect.gen(function* () {
+      const asker = Agent.make("Asker", (ctx) =>
+        Effect.gen(function* () {
+          const ask = (name: string) => Runs.wait(name, Schema.Struct({ by: Schema.String }), { asks: `who ${name}?` })
+          const [{ by }] = yield* Effect.all([ask("reads"), ask("writes")], { concurrency: 2 })
+          yield* ctx.reply(`read by ${by}`)
+        })
+      )
+      const careful = Agent.make("Careful", (ctx) => Effect.flatMap(asker.trigger(), ctx.reply))
+      const last = yield* serve(Native.layer("/careful", careful))
+      const through = (url: string) =>
+        Native.layer("/careful", RemoteAgent.make("Careful", { url: `${url}/careful` })).pipe(
+          Layer.provide(FetchHttpClient.layer)
+        )
+      const middle = yield* serve(through(last.url))
+      const { context, url } = yield* serve(through(middle.url))
+      const started = yield* Effect.promise(() => post(`${url}/careful`, { id: "r", resumable: true }))
+      const waiting = (count: number) =>
+        Effect.repeat(Effect.provideContext(Runs.get("r"), context), { until: ({ waits }) => waits.length === count })
+      const { waits } = yield* waiting(2)
+      const path = "Careful/0:Asker"
+      assert.sameDeepMembers(
+        [...waits],
+        [
+          { name: "reads", path, asks: "who reads?" },
+          { name: "writes", path, asks: "who writes?" }
+        ]
+      )
+      const signal = (name: string, value: unknown) =>
+        Effect.promise(() => post(`${url}/careful/r/signal`, { name, value }))
+      yield* signal("reads", { by: 7 })
+      yield* waiting(1) // it is on its way
+      yield* waiting(2)
+      yield* signal("writes", { by: "Bob" })
+      yield* signal("reads", { by: "Ann" })
+      const said = yield* Effect.promise(() => events(started))
+      assert.deepStrictEqual(
+        said.flatMap(({ event }) => (event._tag === "text" ? [event.text] : [])),
+        ["read by Ann"]
+      )
+      assert.lengthOf((yield* waiting(0)).waits, 0)
+    })
+  )
 })
