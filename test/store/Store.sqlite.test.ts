@@ -1,8 +1,10 @@
 /** What only a file can show: its tables, changed bytes, a full disk, no right to write, other versions, other processes. */
 
-import { chmodSync, copyFileSync } from "node:fs"
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import * as path from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Layer, Random } from "effect"
 import { SqlClient, Statement } from "effect/sql"
 import { TestClock } from "effect/testing"
@@ -63,14 +65,22 @@ describe("a store in a file", () => {
     ["log", "sum", "log "]
   ] as const
 
+  const said = [...kinds, ...texts(0, 100)]
+  let whole: string
+  beforeAll(async () => {
+    whole = path.join(mkdtempSync(path.join(tmpdir(), "miniagents-store-")), "whole.db")
+    const program = Effect.gen(function* () {
+      yield* knowing(Conversation.append("one", said))
+      yield* Conversation.fork("one", "two", { at: 70 })
+      yield* Conversation.rewind("two", 40)
+    })
+    await Effect.runPromise(Effect.provide(program, file(whole)))
+  })
+  afterAll(() => rmSync(path.dirname(whole), { recursive: true }))
+
   it.live.each(columns)("Law 22, Store: a changed byte in `%s`.`%s` is found and named", ([table, column, named]) =>
     Effect.gen(function* () {
-      const [whole, damaged] = [`${yield* Folder}/whole.db`, `${yield* Folder}/damaged.db`]
-      yield* Effect.gen(function* () {
-        yield* knowing(Conversation.append("one", [...kinds, ...texts(0, 100)]))
-        yield* Conversation.fork("one", "two", { at: 70 })
-        yield* Conversation.rewind("two", 40)
-      }).pipe(Effect.provide(file(whole)))
+      const damaged = `${yield* Folder}/damaged.db`
       const rows = new DatabaseSync(whole).prepare(`SELECT rowid_, value FROM (${numbered(table, column)})`).all()
       assert.isAbove(rows.length, 0)
       for (let attempt = 0; attempt < 6; attempt++) {
@@ -78,7 +88,7 @@ describe("a store in a file", () => {
         const { rowid_, value } = rows[yield* Random.nextIntBetween(0, rows.length - 1)] as unknown as Row
         const changed = yield* changedByte(value)
         const database = new DatabaseSync(damaged)
-        database.exec("PRAGMA foreign_keys = OFF")
+        database.exec("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF")
         database
           .prepare(`UPDATE miniagents_${table} SET ${column} = ? WHERE ${placeOf(table)} = ?`)
           .run(changed, rowid_)
@@ -94,11 +104,7 @@ describe("a store in a file", () => {
           for (const name of ["one", "two"]) {
             const read = yield* Effect.result(knowing(Conversation.messages(name)))
             if (read._tag === "Failure") assert.oneOf(read.failure._tag, ["StoreError", "ConversationError"])
-            else
-              assert.deepStrictEqual(
-                keysOf(read.success),
-                keysOf([...kinds, ...texts(0, 100)].slice(0, name === "one" ? 999 : 40))
-              )
+            else assert.deepStrictEqual(keysOf(read.success), keysOf(said.slice(0, name === "one" ? 999 : 40)))
           }
           if (table !== "objects" || column !== "tag") {
             const error = yield* Effect.flip(Effect.andThen(Store.collect(), Effect.andThen(Conversation.list(), all)))
