@@ -16,7 +16,7 @@ import { Encoding, noMetadata } from "./internal/encoding.ts"
 import * as Files from "./internal/files.ts"
 import * as Json from "./internal/json.ts"
 import * as MessageClass from "./internal/messageClass.ts"
-import { isMessage, TypeId } from "./internal/messageClass.ts"
+import { isMessage, type TypeId } from "./internal/messageClass.ts"
 import { traceOf } from "./internal/place.ts"
 import { keepDefect, reasonOf } from "./internal/reason.ts"
 import * as UnknownFields from "./internal/unknownFields.ts"
@@ -73,11 +73,7 @@ export interface AnyClass extends Schema.Codec<Message, unknown> {
   readonly identifier: string
 }
 
-const Base = MessageClass.maker({
-  hash: (message) => encoding.hash(message),
-  nestedBut: (message, leaveOut) => encoding.nestedBut(message, leaveOut),
-  show: (message) => jsonBlock(message)
-})
+const Base = MessageClass.maker(() => encoding)
 
 /**
  * Makes a class of messages with fields of its own, any of which may hold other messages.
@@ -317,7 +313,7 @@ export class Failure extends Class<Failure>()("Failure", {
  */
 export class Data extends Class<Data>()("Data", { data: Schema.Record(Schema.String, Schema.Json) }) {
   override toString(): string {
-    return block(this.data)
+    return Files.jsonBlock(this.data)
   }
 }
 
@@ -607,17 +603,8 @@ export const nestedBut = (message: Message, leaveOut: (message: Message) => bool
 export const codec = <const Classes extends ReadonlyArray<AnyClass> = []>(
   classes?: Classes
 ): Schema.Codec<Builtin | Classes[number]["Type"], Schema.Json> => {
-  const decode = Decoder.byTag(withBuiltins(classes))
+  const decode = Decoder.byTag(builtins, classes ?? [])
   return decodingBy(decode) as never // it looks classes up by tag, so it gives instances of these classes only
-}
-
-const withBuiltins = (classes: ReadonlyArray<AnyClass> = []): ReadonlyMap<string, AnyClass> => {
-  const known = new Map(builtins)
-  for (const added of classes) {
-    if (known.has(added.identifier)) throw new Error(`Two message classes have the tag \`${added.identifier}\``)
-    known.set(added.identifier, added)
-  }
-  return known
 }
 
 const decodingBy = (decode: Decoder.Decode): Schema.Codec<Message, Schema.Json> =>
@@ -632,7 +619,7 @@ const decodingBy = (decode: Decoder.Decode): Schema.Codec<Message, Schema.Json> 
  * @internal
  */
 export const keepingCodec = (classes: ReadonlyArray<AnyClass>): Schema.Codec<Message, Schema.Json> =>
-  decodingBy(UnknownFields.keeping(Decoder.byTag(withBuiltins(classes)), unknownOf))
+  decodingBy(UnknownFields.keeping(Decoder.byTag(builtins, classes), unknownOf))
 
 /** @internal A message that was read from JSON of which this is the hash key. */
 export const withHashKey = MessageClass.withHashKey
@@ -648,43 +635,29 @@ export const isBuiltin = (message: Message): boolean =>
 export const isUnknown = (message: Message): boolean => encoding.isUnknown(message)
 
 const textClasses = { Text, User, System, Assistant }
-const builtinClasses = { ...textClasses, File, Failure, Data, Embedding, Joined, CallRecord, ReplyRecord, Page }
+const plain = { ...textClasses, File, Failure, Data, Embedding }
+const builtinClasses = { ...plain, Joined, CallRecord, ReplyRecord, Page }
 /** @internal */
 export const builtins: ReadonlyMap<string, AnyClass> = new Map(Object.entries(builtinClasses))
+/** @internal Those whose messages are plain, but for what was said with files in it. */
+export const plainClasses: ReadonlySet<unknown> = new Set(Object.values(plain))
 
 /** @internal How the JSON of a message inside of another one becomes a message. */
 export const CurrentDecode = Context.Reference<Decoder.Decode>("miniagents/Message/CurrentDecode", {
-  defaultValue: () => Decoder.byTag(builtins)
+  defaultValue: () => Decoder.byTag(builtins, [])
 })
 
 /** A message of a class that is not known here; its fields are JSON and messages. */
 class Unknown extends Base("Unknown", {}) {}
 
 /** @internal A message of these fields, unless they hide what every message has. */
-export const unknownOf = (fields: object): Message | undefined => {
-  if (["hashKey", "toString", TypeId].some((name) => Object.hasOwn(fields, name))) return undefined
-  const message = Object.create(Unknown.prototype) as Message
-  for (const [key, value] of Object.entries(fields)) Json.define(message, key, value)
-  MessageClass.freeze(message)
-  return message
-}
+export const unknownOf = (fields: object): Message | undefined => encoding.unknownOf(fields)
 
 /** @internal */
 export const toJson = (message: Message): Schema.JsonObject => encoding.toJson(message)
 
 /** @internal Messages whose fields are JSON and hold no other message: they need no encoding. */
 export const isPlain = (message: Message): boolean => encoding.isPlain(message)
-/** @internal Those whose messages are plain, but for what was said with files in it. */
-export const plainClasses: ReadonlySet<unknown> = new Set([
-  Text,
-  File,
-  User,
-  System,
-  Assistant,
-  Failure,
-  Data,
-  Embedding
-])
 
 const encoding = new Encoding({ plain: plainClasses, Page, Unknown })
 
@@ -711,11 +684,4 @@ const fileOf = (operation: string, given: string | URL | Uint8Array, options: Fi
   const fields = Files.fieldsOf(given, options, otherwise)
   if (typeof fields === "string") throw invalid(operation, "source", given, fields)
   return new File(fields)
-}
-
-const block = (json: unknown): string => `\`\`\`json\n${JSON.stringify(json, Files.shown, 2)}\n\`\`\``
-
-const jsonBlock = (message: Message): string => {
-  const { _tag: _, metadata, ...rest } = toJson(message)
-  return block(Predicate.isObject(metadata) && Object.keys(metadata).length > 0 ? { ...rest, metadata } : rest)
 }

@@ -18,9 +18,10 @@ import * as LanguageModel from "effect/ai/LanguageModel"
 import * as Tool from "effect/ai/Tool"
 import type * as Toolkit from "effect/ai/Toolkit"
 import { CurrentKept } from "../llm/model/decided.ts"
-import { Branch, CurrentBranch } from "../internal/place.ts"
+import { CurrentNumbering } from "../internal/place.ts"
 import { calledBy } from "../llm/agents/AgentTool.ts"
 import * as Runs from "../runs/Runs.ts"
+import { Branch, choiceAt } from "./branch.ts"
 import * as ModelJournal from "./modelJournal.ts"
 import { asking, CurrentRun, type DurableRun, here } from "./run.ts"
 
@@ -246,10 +247,10 @@ const raced = (
   Effect.gen(function* () {
     const asked = yield* asking(run, "race", name)
     const { branch: around, place } = yield* here
-    const choice = (around ?? place)?.nextChoice() ?? ""
+    const choice = around?.nextChoice() ?? (place === undefined ? "" : choiceAt(place))
     const answer = yield* run.answered(asked)
     const branches = effects.map((effect, i) =>
-      Effect.provideService(effect, CurrentBranch, new Branch(place, choice, i))
+      Effect.provideService(effect, CurrentNumbering, new Branch(place, choice, i))
     )
     const winner = branches[answer?.value as number]
     if (winner !== undefined) return yield* winner

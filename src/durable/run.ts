@@ -13,11 +13,12 @@ import { InteractionContext } from "../InteractionContext.ts"
 import type { Arbiter, Call } from "../internal/call.ts"
 import type { Keep } from "../llm/model/decided.ts"
 import { Log } from "../internal/log.ts"
-import { type Branch, CurrentBranch, type Place } from "../internal/place.ts"
+import { CurrentNumbering, type Place } from "../internal/place.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import { current } from "../MiniAgents.ts"
 import type { Info, RunContext, Wait } from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
+import type { Branch } from "./branch.ts"
 import type { Answer, Asked, Journal, Order } from "./journal.ts"
 import * as Shape from "./shape.ts"
 import { Turns } from "./turns.ts"
@@ -40,7 +41,7 @@ export const here: Effect.Effect<{
   readonly branch: Branch | undefined
 }> = Effect.contextWith((context: Context.Context<never>) => {
   const call = Option.getOrUndefined(Context.getOption(context, InteractionContext)) as Call | undefined // the only ones
-  const branch = Context.get(context, CurrentBranch)
+  const branch = Context.get(context, CurrentNumbering) as Branch | undefined // nothing else numbers calls
   const place = call?.place
   return Effect.succeed({ path: call?.path ?? "", place, branch: branch?.place === place ? branch : undefined })
 })

@@ -10,7 +10,7 @@ import * as Message from "../Message.ts"
 import { withErrorType } from "./errorType.ts"
 import { put, type Source } from "./input.ts"
 import { Observed } from "./observers.ts"
-import { CurrentBranch, Place, traced } from "./place.ts"
+import { CurrentNumbering, Place, traced } from "./place.ts"
 import { inside, isPromise } from "./promise.ts"
 import { both, Rope, type Turns } from "./rope.ts"
 import { Sequence } from "./sequence.ts"
@@ -57,9 +57,8 @@ export class Call extends Task implements Contract.InteractionContext {
   ) {
     super(source.runtime.supervisor, source.owner, undefined)
     const arbiter = Context.get(source.fiber.context, CurrentArbiter)
-    const branch = arbiter === undefined ? undefined : Context.get(source.fiber.context, CurrentBranch)
-    const { place } = source.owner
-    this.place = branch?.place === place ? new Place(place, agent.name, branch) : new Place(place, agent.name)
+    const numbering = arbiter === undefined ? undefined : Context.get(source.fiber.context, CurrentNumbering)
+    this.place = new Place(source.owner.place, agent.name, numbering)
     this.agent = agent
     this.parameters = parameters
     this.source = source

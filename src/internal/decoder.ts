@@ -7,14 +7,19 @@ import type { AnyClass, Message } from "../Message.ts"
 
 export type Decode = (json: Schema.Json) => Effect.Effect<Message, SchemaIssue.Issue>
 
-/** Decodes by classes, which are found by their tags. */
-export const byTag =
-  (classes: ReadonlyMap<string, AnyClass>): Decode =>
-  (json) => {
+/** Decodes by the classes of the library, found by their tags, and others. */
+export const byTag = (builtins: ReadonlyMap<string, AnyClass>, others: ReadonlyArray<AnyClass>): Decode => {
+  const classes = new Map(builtins)
+  for (const added of others) {
+    if (classes.has(added.identifier)) throw new Error(`Two message classes have the tag \`${added.identifier}\``)
+    classes.set(added.identifier, added)
+  }
+  return (json) => {
     const found = classes.get(tagOf(json) ?? "")
     if (found !== undefined) return Effect.mapError(decoderOf(found)(json), ({ issue }) => issue)
     return refuse(`a message with a \`_tag\` of ${[...classes.keys()].join(", ")}`, json)
   }
+}
 
 export const tagOf = (json: Schema.Json): string | undefined =>
   Predicate.hasProperty(json, "_tag") && typeof json._tag === "string" ? json._tag : undefined

@@ -1,8 +1,10 @@
 /** Messages as JSON, and what is in them: with all of it, or with references, which is what a message is hashed over. */
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Message, Metadata, Page } from "../Message.ts"
+import * as Files from "./files.ts"
 import * as Json from "./json.ts"
-import { isMessage } from "./messageClass.ts"
+import { freeze, isMessage, TypeId } from "./messageClass.ts"
 import * as References from "./references.ts"
 import * as UnknownFields from "./unknownFields.ts"
 
@@ -13,7 +15,7 @@ interface Classes {
   /** Pages of lists, which can be made without being checked. */
   readonly Page: (abstract new (...args: never) => Page) & { readonly prototype: Page }
   /** Messages whose class is not known: their fields are JSON and messages. */
-  readonly Unknown: Function
+  readonly Unknown: Function & { readonly prototype: Message }
 }
 
 type List = ReadonlyArray<Message>
@@ -38,6 +40,22 @@ export class Encoding {
 
   isUnknown(message: Message): boolean {
     return message instanceof this.classes.Unknown
+  }
+
+  /** A message of these fields whose class is not known, unless they hide what every message has. */
+  unknownOf(fields: object): Message | undefined {
+    if (["hashKey", "toString", TypeId].some((name) => Object.hasOwn(fields, name))) return undefined
+    const message = Object.create(this.classes.Unknown.prototype) as Message
+    for (const [key, value] of Object.entries(fields)) Json.define(message, key, value)
+    freeze(message)
+    return message
+  }
+
+  /** The text of a message without a `content`. */
+  show(message: Message): string {
+    const { _tag: _, metadata, ...rest } = this.toJson(message)
+    const hasMetadata = Predicate.isObject(metadata) && Object.keys(metadata).length > 0
+    return Files.jsonBlock(hasMetadata ? { ...rest, metadata } : rest)
   }
 
   toJson(message: Message): Schema.JsonObject {

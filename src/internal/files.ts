@@ -69,8 +69,11 @@ const inMarkdown = (url: string): string =>
     .replaceAll("(", "%28")
     .replaceAll(")", "%29")
 
-/** For `JSON.stringify`: nobody reads the bytes of a file. */
-export const shown = (_: string, value: unknown): unknown => {
+/** JSON as a block of Markdown. */
+export const jsonBlock = (json: unknown): string => `\`\`\`json\n${JSON.stringify(json, shown, 2)}\n\`\`\``
+
+/** Nobody reads the bytes of a file. */
+const shown = (_: string, value: unknown): unknown => {
   if (!Predicate.isObject(value) || !Predicate.hasProperty(value, "_tag") || value._tag !== "File") return value
   const { source } = value as { readonly source?: unknown }
   return Predicate.hasProperty(source, "data") ? { ...value, source: `(${sizeOf(String(source.data))})` } : value

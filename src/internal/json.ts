@@ -1,6 +1,6 @@
 /** JSON as messages need it: one canonical spelling and its hash, frozen copies, and why something is not JSON. */
 import { sha256 } from "@noble/hashes/sha2.js"
-import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
+import * as Hex from "effect/encoding/Hex"
 import type * as Schema from "effect/Schema"
 
 /** Why a value is no JSON, and where it was found: `.score` or `[2].name` below the root. */
@@ -30,7 +30,7 @@ export const canonical = (value: Schema.Json): string => {
 export const hash = (value: Schema.Json): string => sha(canonical(value))
 
 /** The sha256 (64 hex digits) of a text in UTF-8. */
-export const sha = (text: string): string => bytesToHex(sha256(utf8ToBytes(text)))
+export const sha = (text: string): string => Hex.encode(sha256(new TextEncoder().encode(text)))
 
 /** How deep lists and objects may be nested in what is given to the library. */
 export const maxDepth = 500

@@ -92,23 +92,24 @@ export class Log<A> {
    */
   get changed(): Effect.Effect<void> {
     const seen = this.wakes
-    return Effect.callback<void>((resume) => {
-      if (this.wakes !== seen) return resume(Effect.void)
-      const waiter = this.waiter(Fiber.getCurrent()!, resume)
-      if (this.waiters === undefined) this.waiters = [waiter]
-      else this.waiters.push(waiter)
-      return Effect.sync(() => this.forget(waiter))
-    })
+    return this.waitIn("waiters", () => this.wakes !== seen)
   }
 
   /** Waits until the log ends; what is added until then wakes nobody who waits so. */
   get ended(): Effect.Effect<void> {
+    return this.waitIn("enders", () => this.exit !== undefined)
+  }
+
+  private waitIn(list: "waiters" | "enders", isOver: () => boolean): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
-      if (this.exit !== undefined) return resume(Effect.void)
+      if (isOver()) return resume(Effect.void)
       const waiter = this.waiter(Fiber.getCurrent()!, resume)
-      if (this.enders === undefined) this.enders = [waiter]
-      else this.enders.push(waiter)
-      return Effect.sync(() => this.forget(waiter))
+      if (this[list] === undefined) this[list] = [waiter]
+      else this[list].push(waiter)
+      return Effect.sync(() => {
+        if (waiter.task !== undefined) waiter.task.waiting = undefined
+        this[list] = without(this[list], waiter)
+      })
     })
   }
 
@@ -124,12 +125,6 @@ export class Log<A> {
     const waiter: Waiter = { log: this, resume, dispatcher: fiber.currentDispatcher, task, since }
     if (task !== undefined) task.waiting = waiter
     return waiter
-  }
-
-  private forget(waiter: Waiter): void {
-    if (waiter.task !== undefined) waiter.task.waiting = undefined
-    this.waiters = without(this.waiters, waiter)
-    this.enders = without(this.enders, waiter)
   }
 }
 

@@ -6,6 +6,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { Message } from "../Message.ts"
+import type { Encoding } from "./encoding.ts"
 import * as Freeze from "./freeze.ts"
 import * as Json from "./json.ts"
 import { type FieldIssue, fieldIssues } from "./fieldIssues.ts"
@@ -55,19 +56,9 @@ export const Metadata: Schema.withConstructorDefault<
   Schema.withConstructorDefault(Effect.succeed({}))
 )
 
-/** How the messages of all classes are hashed and shown. */
-interface Engine {
-  /** The hash key of a message; those of the messages inside are known already. */
-  readonly hash: (message: Message) => string
-  /** The messages inside a message, but for those to be left out. */
-  readonly nestedBut: (message: Message, leaveOut: (message: Message) => boolean) => ReadonlyArray<Message>
-  /** The text of a message that has no `content`. */
-  readonly show: (message: Message) => string
-}
-
 /** Makes what a class with these fields extends. */
 export const maker =
-  ({ hash, nestedBut, show }: Engine) =>
+  (encoding: () => Encoding) =>
   <Tag extends string, const Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
     for (const name of reservedFields) {
       if (name in fields) throw new Error(`Message class \`${tag}\` must not define \`${name}\`: every message has it`)
@@ -90,8 +81,11 @@ export const maker =
       override get hashKey(): string {
         const known = hashKeys.get(this)
         if (known !== undefined) return known
-        for (const inside of nestedBut(this, (message) => hashKeys.has(message))) withHashKey(inside, hash(inside))
-        return withHashKey(this, hash(this)).hashKey
+        const engine = encoding()
+        for (const inside of engine.nestedBut(this, (message) => hashKeys.has(message))) {
+          withHashKey(inside, engine.hash(inside))
+        }
+        return withHashKey(this, engine.hash(this)).hashKey
       }
       /** Without these two, `Equal` would compare getters too, and so compute hash keys. */
       [Equal.symbol](that: Equal.Equal): boolean {
@@ -103,7 +97,7 @@ export const maker =
           : Hash.structureKeys(this, Object.keys(this))
       }
       override toString(): string {
-        return "content" in this && typeof this.content === "string" ? this.content : show(this)
+        return "content" in this && typeof this.content === "string" ? this.content : encoding().show(this)
       }
     }
     Object.defineProperty(Base.prototype, TypeId, { value: TypeId })

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Schema from "effect/Schema"
-import type { Call, MessageSequence, Observer } from "../Observer.ts"
+import type { Call, Observer } from "../Observer.ts"
 import type { Place } from "./place.ts"
 import { type Supervisor, Task, WaitGroup } from "./task.ts"
 
@@ -18,35 +18,21 @@ export interface Early extends Observer {
 /** Makes the observer of one runtime; it calls `step` whenever it goes on. */
 type Make = (step: () => void) => Early
 
-/** The observers of runtimes that are built together, and all that was registered before. */
-export class Observers {
-  private readonly below: Observers | undefined
-  private added: ReadonlyArray<Make>
+let registered: ReadonlyArray<Make> = []
 
-  constructor(below: Observers | undefined, added: ReadonlyArray<Make>) {
-    this.below = below
-    this.added = added
-  }
-
-  get list(): ReadonlyArray<Make> {
-    const below = this.below?.list
-    return below === undefined || below.length === 0 ? this.added : [...below, ...this.added]
-  }
+/** The observers of runtimes that are built together, those that were registered before among them. */
+class Observers {
+  list: ReadonlyArray<Make> = registered
 
   add(make: Make): void {
-    this.added = [...this.added, make]
-  }
-
-  /** These, those that are still to be added, and one more. */
-  with(make: Make): Observers {
-    return new Observers(this, [make])
+    this.list = [...this.list, make]
   }
 }
 
 class Shared extends Context.Service<Shared, Observers>()("miniagents/Observers") {}
 
 /** Built once for all Layers that need it, so that an observer may stand beside a runtime as well as below it. */
-export const shared: Layer.Layer<Shared> = Layer.sync(Shared, () => new Observers(undefined, registered))
+export const shared: Layer.Layer<Shared> = Layer.sync(Shared, () => new Observers())
 
 export const layer = <R>(make: (context: Context.Context<R>) => Make): Layer.Layer<never, never, R> =>
   Layer.effectDiscard(
@@ -56,12 +42,6 @@ export const layer = <R>(make: (context: Context.Context<R>) => Make): Layer.Lay
     )
   ).pipe(Layer.provide(shared))
 
-/** Those that are shared with a context, or those that were registered. */
-export const of = (context: Context.Context<never>): Observers =>
-  Context.getOrElse(context, Shared, () => new Observers(undefined, registered))
-
-let registered: ReadonlyArray<Make> = []
-
 export const register = (observer: Early): (() => void) => {
   const make = () => observer
   registered = [...registered, make]
@@ -70,12 +50,11 @@ export const register = (observer: Early): (() => void) => {
   }
 }
 
+type Given = Pick<Call, "agent" | "parameters" | "input" | "replies">
+
 /** What an observer is shown of a call. */
+export interface Observed extends Given {}
 export class Observed implements Call {
-  readonly agent: Call["agent"]
-  readonly parameters: unknown
-  readonly input: MessageSequence
-  readonly replies: MessageSequence
   /** What runs, until its body has ended. */
   task: Task | undefined
   /** Where the call runs, if an observer has given it a tracer that it did not have. */
@@ -85,20 +64,12 @@ export class Observed implements Call {
   private readonly begun = Deferred.makeUnsafe<void>()
   private readonly ended = Deferred.makeUnsafe<Exit.Exit<unknown, unknown>>()
 
-  constructor(
-    task: Task,
-    place: Place,
-    call: Pick<Call, "agent" | "parameters" | "input" | "replies">,
-    encode: (parameters: unknown) => Schema.Json
-  ) {
+  constructor(task: Task, place: Place, given: Given, encode: (parameters: unknown) => Schema.Json) {
     this.task = task
     this.place = place
     place.observed = this
-    this.agent = call.agent
-    this.parameters = call.parameters
-    this.input = call.input
-    this.replies = call.replies
     this.encode = encode
+    Object.assign(this, given)
   }
 
   get path(): string {
@@ -133,7 +104,8 @@ export class Observed implements Call {
 
 /** The observers of one runtime, and what they do. */
 export class Watchers {
-  private readonly observers: Observers
+  private readonly shared: Observers
+  private readonly own: ReadonlyArray<Make>
   private readonly supervisor: Supervisor
   private readonly made = new Map<Make, Early>()
   private readonly running = new Set<Task>()
@@ -141,19 +113,20 @@ export class Watchers {
   /** How often one of them had something to do. */
   private steps = 0
 
-  constructor(observers: Observers, supervisor: Supervisor) {
-    this.observers = observers
+  constructor(context: Context.Context<never>, own: ReadonlyArray<Make>, supervisor: Supervisor) {
+    this.shared = Context.getOrElse(context, Shared, () => new Observers())
+    this.own = own
     this.supervisor = supervisor
   }
 
   /** Whether there are any. */
   get any(): boolean {
-    return this.observers.list.length > 0
+    return this.own.length > 0 || this.shared.list.length > 0
   }
 
   /** All of them; each is made once, also one that was added after the runtime. */
   get all(): ReadonlyArray<Early> {
-    return this.observers.list.map((make) => {
+    return [...this.shared.list, ...this.own].map((make) => {
       let observer = this.made.get(make)
       if (observer === undefined) this.made.set(make, (observer = make(() => void this.steps++)))
       return observer

@@ -6,65 +6,37 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type { StackFrame } from "effect/References"
 
-/** What numbers the calls below a place, and the choices that are made there. */
-abstract class Numbering {
-  protected calls: number | string = 0
-  private choices = 0
-
-  /** What stands before the numbers. */
-  protected abstract readonly before: string
-
-  nextCall(): number | string {
-    if (typeof this.calls === "string") return this.calls
-    const call = this.calls++
-    return this.before === "" ? call : `${this.before}${call}`
-  }
-
-  nextChoice(): string {
-    return `${this.before}r${this.choices++}.`
-  }
-}
-
-/**
- * One of several ways that a call goes at once, of which one is chosen: when the call runs again, it alone is gone. So
- * its calls have numbers of their own, such as `r0.1.2`: the third one of the second way of the first choice.
- */
-export class Branch extends Numbering {
+/** Numbers the calls below a place otherwise than that place does. */
+export interface Numbering {
   readonly place: Place | undefined
-  protected readonly before: string
-
-  constructor(place: Place | undefined, choice: string, way: number) {
-    super()
-    this.place = place
-    this.before = `${choice}${way}.`
-  }
-
-  get name(): string {
-    return `#${this.before}`
-  }
+  readonly nextCall: () => string
 }
 
-export const CurrentBranch = Context.Reference<Branch | undefined>("miniagents/internal/CurrentBranch", {
+export const CurrentNumbering = Context.Reference<Numbering | undefined>("miniagents/internal/CurrentNumbering", {
   defaultValue: () => undefined
 })
 
 /** The place of one call. It also is the frame that stands for the call in the stack of a failure. */
-export class Place extends Numbering implements StackFrame {
+export class Place implements StackFrame {
   readonly parent: Place | undefined
   readonly agent: string
   readonly depth: number
-  protected readonly before = ""
   private readonly ordinal: number | string
+  /** How many calls there are below; or, of a place made anew, the number of the only one. */
+  private calls: number | string = 0
   private spelled: string | undefined = undefined
   /** What observers are shown of the call, if there are any. */
   observed: unknown = undefined
 
-  constructor(parent: Place | undefined, agent: string, branch?: Branch) {
-    super()
+  constructor(parent: Place | undefined, agent: string, numbering?: Numbering) {
     this.parent = parent
     this.agent = agent
     this.depth = parent === undefined ? 0 : parent.depth + 1
-    this.ordinal = (branch ?? parent)?.nextCall() ?? 0
+    this.ordinal = (numbering?.place === parent ? numbering : parent)?.nextCall() ?? 0
+  }
+
+  nextCall(): number | string {
+    return typeof this.calls === "number" ? this.calls++ : this.calls
   }
 
   /**

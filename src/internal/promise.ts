@@ -184,8 +184,8 @@ interface Reads<E> {
   readonly known: Message.KnownFields
   readonly tokens: StreamChannel<string, E>
   readonly message: Effect.Effect<Message.Message, E>
-  /** The same for who only watches; the view itself, unless something else is said. */
-  readonly watch?: () => MessagePromise<E>
+  /** Makes the same of the source as it is watched, where reading that source starts or marks something. */
+  readonly again?: (watched: never) => MessagePromise<E>
 }
 
 /** A promise that reads from others and runs nothing itself. */
@@ -193,11 +193,11 @@ export interface View<E> extends Inside<E> {}
 export class View<E> extends Made {
   private asMessage: MessagePromise | undefined = undefined
   private view: MessagePromise<E> | undefined = undefined
-  private readonly watch: (() => MessagePromise<E>) | undefined
+  private readonly again: Reads<E>["again"]
 
-  constructor(source: unknown, { known, message, tokens, watch }: Reads<E>) {
+  constructor(source: unknown, { again, known, message, tokens }: Reads<E>) {
     super()
-    this.watch = watch
+    this.again = again
     void Object.assign(this, { source, known, channel: tokens, message })
   }
 
@@ -210,7 +210,13 @@ export class View<E> extends Made {
   }
 
   get watched(): MessagePromise<E> {
-    return (this.view ??= this.watch?.() ?? this)
+    return (this.view ??= this.watch())
+  }
+
+  private watch(): MessagePromise<E> {
+    if (this.again === undefined) return this
+    const { watched } = this.source as { readonly watched: never } // of what `again` takes
+    return watched === this.source ? this : this.again(watched)
   }
 
   /** One that cannot fail is already what its failure would be taken as. */
@@ -232,14 +238,13 @@ export const asAside = <E>(promise: MessagePromise<E>): MessagePromise<E> => {
   let aside = asides.get(promise) as MessagePromise<E> | undefined // made of this promise
   if (aside === undefined) {
     const { channel, known, message } = promise
-    const watch = () => (inside(promise).watched === promise ? view : asAside(inside(promise).watched))
-    const view: MessagePromise<E> = new View<E>(promise, {
+    aside = new View<E>(promise, {
       known: { ...known, aside: true },
       tokens: channel as StreamChannel<string, E>, // as all promises have it
       message,
-      watch
+      again: asAside<E>
     })
-    asides.set(promise, (aside = view))
+    asides.set(promise, aside)
   }
   return aside
 }
@@ -292,7 +297,5 @@ const recovering = (promise: Inside): MessagePromise => {
   )
   const message = Effect.catchCause(promise.message, failureOf)
   const { known } = promise
-  const watch = () => (promise.watched === promise ? view : recovering(inside(promise.watched)))
-  const view: MessagePromise = View.infallible(promise, { known, tokens, message, watch })
-  return view
+  return View.infallible(promise, { known, tokens, message, again: recovering })
 }

@@ -9,7 +9,7 @@ import type * as Message from "../Message.ts"
 import type { Blocked, Options, Runtime } from "../MiniAgents.ts"
 import * as Deadlocks from "./deadlocks.ts"
 import { FailureReports } from "./failureReports.ts"
-import * as Observers from "./observers.ts"
+import { Watchers } from "./observers.ts"
 import * as Persister from "./persister.ts"
 import { Supervisor } from "./task.ts"
 
@@ -19,8 +19,9 @@ export class RuntimeImpl implements Runtime {
   readonly streamTokens: boolean
   readonly supervisor = new Supervisor()
   readonly reports = new FailureReports()
-  readonly watchers: Observers.Watchers
-  private readonly deadlockAfter: Duration.Duration
+  readonly watchers: Watchers
+  /** In milliseconds. */
+  private readonly deadlockAfter: number
   private looking: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** The calls that have been said to wait for each other. */
   private readonly named = new Set<string>()
@@ -29,12 +30,10 @@ export class RuntimeImpl implements Runtime {
     this.startSoon = options.startSoon ?? true
     this.errorsAsMessages = options.errorsAsMessages ?? false
     this.streamTokens = options.streamTokens ?? true
-    this.deadlockAfter = Duration.fromInputUnsafe(options.deadlockAfter ?? "10 seconds")
-    let observers = Observers.of(context)
-    if (options.onPersistMessages !== undefined) {
-      observers = observers.with(Persister.make(options.onPersistMessages, {}, context))
-    }
-    this.watchers = new Observers.Watchers(observers, this.supervisor)
+    this.deadlockAfter = Duration.toMillis(options.deadlockAfter ?? "10 seconds")
+    const hook = options.onPersistMessages
+    const own = hook === undefined ? [] : [Persister.make(hook, {}, context)]
+    this.watchers = new Watchers(context, own, this.supervisor)
   }
 
   get running(): Effect.Effect<number> {
@@ -71,9 +70,9 @@ export class RuntimeImpl implements Runtime {
 
   private readonly lookForDeadlocks = Effect.gen({ self: this }, function* () {
     do {
-      yield* Effect.sleep(Duration.divideUnsafe(this.deadlockAfter, 4))
+      yield* Effect.sleep(this.deadlockAfter / 4)
       const stuck = (yield* this.blocked).filter(({ path, since }) => {
-        if (since < Duration.toMillis(this.deadlockAfter) || this.named.has(path)) return false
+        if (since < this.deadlockAfter || this.named.has(path)) return false
         this.named.add(path)
         return true
       })

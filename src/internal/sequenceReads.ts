@@ -122,11 +122,10 @@ export const singleOf = <E>(
       ? new Message.Joined({ content, originals: messages, metadata })
       : Message.fromText(content, Object.keys(metadata).length === 0 ? known : { ...known, metadata })
   }
-  const view: MessagePromise<E> = new View<E>(source, {
+  return new View<E>(source, {
     known: originals ? { _tag: "Joined" } : { _tag: "Text", ...known },
     tokens,
     message: Effect.map(collect(source, self === source ? "all" : "none", true), join),
-    watch: () => (self === source ? singleOf(source.watched, source, options) : view)
+    ...(self === source && { again: (watched: MessageSequence<E>) => singleOf(watched, source, options) })
   })
-  return view
 }

@@ -16,19 +16,20 @@ export const CurrentTask = Context.Reference<Task | undefined>("miniagents/Curre
   defaultValue: () => undefined
 })
 
-/** Who waits for one thing; whoever is interrupted waits no longer. */
+/** Who waits for something; whoever is interrupted waits no longer. */
 class Waiters {
   private readonly resumes = new Set<() => void>()
 
-  /** Waits, unless it is over already. */
+  /** Waits until it is over in a moment in which whoever waits can see it. */
   until(isOver: () => boolean): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
+    const wait: Effect.Effect<void> = Effect.callback((resume) => {
       // what happens between two steps counts, so this looks when it registers
       if (isOver()) return resume(Effect.void)
-      const wake = () => resume(Effect.void)
+      const wake = () => resume(wait)
       this.resumes.add(wake)
       return Effect.sync(() => this.resumes.delete(wake))
     })
+    return wait
   }
 
   wake(): void {
@@ -52,12 +53,8 @@ export class WaitGroup {
     if (this.count === 0) this.waiters.wake()
   }
 
-  /** Waits until none is left in a moment in which whoever waits can see it. */
-  readonly none: Effect.Effect<void> = Effect.suspend(() =>
-    this.count === 0 ? Effect.void : Effect.andThen(this.waiters.until(this.isNone), this.none)
-  )
-
-  private readonly isNone = (): boolean => this.count === 0
+  /** Waits until none is left. */
+  readonly none: Effect.Effect<void> = this.waiters.until(() => this.count === 0)
 }
 
 /** Something that can be sent to until it is finished: well, or because who would have sent more cannot any longer. */
@@ -119,8 +116,8 @@ export class Task {
   private openCalls: Set<Open> | undefined = undefined
   protected work: Work | undefined
   private readonly atEnd: ((exit: TaskExit) => void) | undefined
-  private left: Waiters | undefined
-  private endings: Waiters | undefined
+  /** Who waits for its end, or until it has left the tree. */
+  private waiters: Waiters | undefined
   private counted = false
   private parent: Task | undefined
   private first: Task | undefined = undefined
@@ -199,7 +196,7 @@ export class Task {
 
   /** Waits until this task and everything below it has ended. */
   get gone(): Effect.Effect<void> {
-    return Effect.suspend(() => (this.left ??= new Waiters()).until(() => this.isGone))
+    return this.until(() => this.isGone)
   }
 
   /**
@@ -209,14 +206,17 @@ export class Task {
   get settled(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const busy = this.subtree(nothing).find((task) => !task.ended && (task.work === undefined || task.counted))
-      if (busy !== undefined) return Effect.flatMap(busy.untilEnd, () => this.settled)
-      this.endUnstarted()
-      return this.gone
+      if (busy === undefined) {
+        this.endUnstarted()
+        return this.gone
+      }
+      const ended = busy.until(() => busy.ended)
+      return Effect.andThen(ended, this.settled)
     })
   }
 
-  private get untilEnd(): Effect.Effect<void> {
-    return Effect.suspend(() => (this.endings ??= new Waiters()).until(() => this.ended))
+  private until(isOver: () => boolean): Effect.Effect<void> {
+    return Effect.suspend(() => (this.waiters ??= new Waiters()).until(isOver))
   }
 
   /** Ends everything below that has not started and that nobody will read any more. */
@@ -237,10 +237,9 @@ export class Task {
     this.onEnd(exit)
     this.finishOpened(exit)
     this.fiber = undefined
-    const waiters = this.release()
+    const left = this.release()
     if (this.counted) this.supervisor.running.done()
-    for (const each of waiters) each.wake()
-    this.endings?.wake()
+    for (const task of [this, ...left]) task.waiters?.wake()
   }
 
   private run(work: Work): void {
@@ -292,9 +291,9 @@ export class Task {
     this.first = child
   }
 
-  /** Leaves the tree, with every ancestor that was only kept for what is below it; gives who waited for that. */
-  private release(): ReadonlyArray<Waiters> {
-    const waiters: Array<Waiters> = []
+  /** Leaves the tree, with every ancestor that was only kept for what is below it; gives those. */
+  private release(): ReadonlyArray<Task> {
+    const ancestors: Array<Task> = []
     let task: Task | undefined = this
     while (task !== undefined && task.ended && task.first === undefined && task.parent !== undefined) {
       const parent: Task = task.parent
@@ -302,10 +301,10 @@ export class Task {
       else task.previous.next = task.next
       if (task.next !== undefined) task.next.previous = task.previous
       task.parent = task.next = task.previous = undefined
-      if (task.left !== undefined) waiters.push(task.left)
+      if (task !== this) ancestors.push(task)
       task = parent
     }
-    return waiters
+    return ancestors
   }
 }
 

@@ -15,7 +15,7 @@ export const make = (
   inside: (json: Schema.Json) => Message.Message | undefined
 ) => {
   const known = new Map([...Message.builtins, ...classes.map((each) => [each.identifier, each] as const)])
-  const byTag = Decoder.byTag(known)
+  const byTag = Decoder.byTag(known, [])
   const decodeInside: Decoder.Decode = (json) => {
     const message = inside(json)
     return message === undefined ? byTag(json) : Effect.succeed(message)

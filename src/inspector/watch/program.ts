@@ -10,7 +10,7 @@ import { InteractionContext } from "../../InteractionContext.ts"
 import { CurrentArbiter } from "../../internal/call.ts"
 import { jsonOf } from "../../llm/model/lossless.ts"
 import { CurrentKeep } from "../../llm/model/decided.ts"
-import { CurrentBranch } from "../../internal/place.ts"
+import { CurrentNumbering } from "../../internal/place.ts"
 import { CurrentTask } from "../../internal/task.ts"
 import * as MiniAgents from "../../MiniAgents.ts"
 import type * as Observer from "../../Observer.ts"
@@ -85,7 +85,7 @@ const isClosed = ({ context }: Known): boolean =>
 /** What belongs to the call, the run or the span in which an agent was seen is not that of who calls it from outside. */
 const outside = Context.omit(
   ...([CurrentTask, InteractionContext, Tracer.ParentSpan] as const),
-  ...([Runs.CurrentRun, DurableRun.CurrentRun, CurrentBranch, CurrentArbiter, CurrentKeep] as const)
+  ...([Runs.CurrentRun, DurableRun.CurrentRun, CurrentNumbering, CurrentArbiter, CurrentKeep] as const)
 ) as (context: Context.Context<MiniAgents.MiniAgents>) => Context.Context<MiniAgents.MiniAgents>
 
 const callable = ({ description, name, parameters }: AnyAgent): Callable => {
