@@ -1,6 +1,7 @@
 /**
- * Agents: named definitions of what reads a sequence of messages and replies with one. Calling an agent never waits;
- * it gives the sequence of its replies at once, to be read, read again, or handed on while it fills up.
+ * Agents: an agent reads a sequence of messages and replies with a sequence of messages. Calling an agent never waits:
+ * it returns the sequence of its replies at once, which can be read, read again, or passed on to other agents while it
+ * fills up.
  *
  * @since 0.1.0
  */
@@ -28,7 +29,7 @@ export const TypeId = Engine.TypeId
 
 /**
  * An agent: `P` are its parameters, `E` is what its replies can fail with (the errors of its body and of everything it
- * replied with), `R` what its body requires, which is taken from where it is triggered.
+ * replied with), `R` are the services that its body requires, which come from where it is triggered.
  *
  * **Details**
  *
@@ -47,7 +48,7 @@ export interface Agent<P, E, R> extends InteractionContext.AgentInfo {
   readonly [TypeId]: typeof TypeId
   /** The schema of the parameters. */
   readonly parameters: Schema.Struct<Schema.Struct.Fields>
-  /** Calls the agent with all of its input at once, and gives its replies. */
+  /** Calls the agent with all of its input, and returns the sequence of its replies at once. Never fails. */
   readonly trigger: <const I extends MessageInput.MessageInput<unknown> = never, const O extends CallOptions = {}>(
     ...args: {} extends P ? [messages?: I, parameters?: P, options?: O] : [messages: I, parameters: P, options?: O]
   ) => Effect.Effect<
@@ -55,11 +56,17 @@ export interface Agent<P, E, R> extends InteractionContext.AgentInfo {
     never,
     MiniAgents.MiniAgents | R
   >
-  /** Calls the agent and keeps the call open. `I` is what the input still to be sent may fail with, nothing by default. */
+  /**
+   * Calls the agent and keeps the call open, so that more input can be sent while it replies. `I` is the error that
+   * this input may fail with; by default it cannot fail.
+   */
   readonly call: <I = never, const O extends CallOptions = {}>(
     ...args: {} extends P ? [parameters?: P, options?: O] : [parameters: P, options?: O]
   ) => Effect.Effect<AgentCall.AgentCall<RepliesError<E, I, O>, I>, never, MiniAgents.MiniAgents | R>
-  /** A copy under another name, or with some of the parameters given already; they can still be given anew. */
+  /**
+   * Makes a copy of the agent with another name, another description, or some parameters filled in. Who calls the copy
+   * can still give other values for these.
+   */
   readonly fork: <const Q extends Partial<P> = {}>(
     options?: ForkOptions<Q>
   ) => Agent<Types.Simplify<Omit<P, keyof Q> & Partial<Pick<P, keyof Q & keyof P>>>, E, R>
@@ -114,15 +121,18 @@ type PartsOfService<A, Body> = A extends { readonly fork: (...args: never) => Ag
   : never
 
 /**
- * Choices for one call that differ from the defaults of the runtime.
+ * Options of one call. What is left out is as in `MiniAgents.layer`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface CallOptions {
-  /** Runs the agent whether or not anyone reads (`true`), or from the first read on. */
+  /** Whether the agent runs at once (`true`), or only when somebody reads its replies (`false`). */
   readonly startSoon?: boolean
-  /** Gives a failure as a `Message.Failure` at its place: the replies then cannot fail. */
+  /**
+   * Whether a failure becomes a `Message.Failure` at its place (`true`), so that the replies cannot fail, or ends the
+   * replies (`false`).
+   */
   readonly errorsAsMessages?: boolean
 }
 
@@ -147,7 +157,10 @@ export interface ForkOptions<Q> {
 export interface Options<Fields extends Schema.Struct.Fields> {
   /** A sentence on what the agent does, for people and for models that choose among agents. */
   readonly description?: string
-  /** The fields of its parameters. Prefer `Schema.Finite` and `Schema.Int` to `Schema.Number`, for models too. */
+  /**
+   * The fields of its parameters. For numbers use `Schema.Finite` or `Schema.Int`: `Schema.Number` also allows `NaN`
+   * and `Infinity`, which models are then told of.
+   */
   readonly parameters?: Fields
 }
 
@@ -182,7 +195,7 @@ export type RealServices<R> = R extends InteractionContext.Replies<infer _> | In
 export { InvalidParameters } from "./internal/agent.ts"
 
 /**
- * Two services with the same agent name: the Layer of one stands where the other is called.
+ * Two agents that are services have the same name, so that the Layer of one is in the place of the other.
  *
  * @since 0.1.0
  * @category errors
@@ -202,12 +215,12 @@ export class DuplicateName extends Schema.TaggedError<DuplicateName>()("Duplicat
 export const isAgent = (value: unknown): value is Agent<never, unknown, unknown> => Predicate.hasProperty(value, TypeId)
 
 /**
- * Makes an agent of a body. Its error and requirement types are inferred from the body.
+ * Makes an agent from a name and a body, a function that gets the running call and replies to it. The compiler infers
+ * from the body what the agent can fail with and which services it requires.
  *
  * **When to use**
  *
- * For agents that are used where they are written. Where a test or a deployment puts another one in its place, define it
- * as a `Service`.
+ * For most agents. If a test or a deployment should be able to replace the agent, define it as a `Service`.
  *
  * **Example**
  *
@@ -253,8 +266,8 @@ export const make: {
 }
 
 /**
- * The class of an agent that is a service: defined in one place, implemented by a Layer, replaced in tests. `error`
- * says what its implementations may fail with, beside what their input fails with.
+ * Defines an agent that is a service: named in one place, implemented by a Layer (`toLayer`), and replaced by another
+ * Layer in tests. `error` is the schema of what its implementations may fail with.
  *
  * **When to use**
  *

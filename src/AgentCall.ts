@@ -19,13 +19,21 @@ import type * as MessageSequence from "./MessageSequence.ts"
  * @category models
  */
 export interface AgentCall<out E = never, in I = never> {
-  /** Sends more, in order. Dies with `Message.InvalidMessage` when it can be no message, or after the call was finished. */
+  /**
+   * Sends more input, after what was sent before. Dies with `Message.InvalidMessage` if the value cannot become a
+   * message, or if the call was finished.
+   */
   readonly send: (input: MessageInput<I>) => Effect.Effect<void>
-  /** Sends what the agent shall see as soon as it is there, before what was sent earlier and is not there yet. */
+  /**
+   * Sends more input, which the agent sees as soon as it arrives, even before earlier input that has not arrived yet.
+   */
   readonly sendOutOfOrder: (input: MessageInput<I>) => Effect.Effect<void>
-  /** Ends the input. */
+  /** Ends the input of the agent. */
   readonly finish: Effect.Effect<void>
-  /** Gives the replies of the agent. It also ends the input, which `finish: false` prevents: an agent that waits for more does not end then. */
+  /**
+   * Returns the replies of the agent, and ends its input. With `finish: false` the input stays open: then an agent that
+   * reads to the end of its input goes on until `finish`.
+   */
   readonly replies: (options?: { readonly finish?: boolean }) => Effect.Effect<MessageSequence.MessageSequence<E>>
   /** Whether the input was ended. */
   readonly isFinished: Effect.Effect<boolean>

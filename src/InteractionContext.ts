@@ -13,8 +13,8 @@ declare const UpstreamId: unique symbol
 declare const RepliesId: unique symbol
 
 /**
- * The error that reading `ctx.messages` fails with: whatever the input of the caller fails with, who sees that instead. It exists
- * in types alone.
+ * The error type of `ctx.messages`. It stands for whatever the caller's input can fail with: in the type of the replies
+ * that the caller gets, that error is in its place. It exists only in types.
  *
  * @since 0.1.0
  * @category models
@@ -24,7 +24,7 @@ export interface Upstream {
 }
 
 /**
- * A requirement that exists in types alone: what a reply can fail with, on its way to the agent's error type.
+ * The requirement by which the error of a reply gets into the error type of the agent. It exists only in types.
  *
  * @since 0.1.0
  * @category models
@@ -56,29 +56,31 @@ export interface InteractionContext<out P = unknown> {
   /** The names of the agents from this one to the outermost caller. */
   readonly trace: ReadonlyArray<string>
   /**
-   * Adds to the reply. Returns at once: what is given may be still under way, and is delivered at its place, in the
-   * order of the calls to `reply`. Dies with `Message.InvalidMessage` when it can be no message, or when the call has
-   * ended.
+   * Adds messages to the reply, in the order of the calls to `reply`. Returns at once: the input may still be arriving,
+   * and is delivered at its place as it comes. Dies with `Message.InvalidMessage` if a value cannot become a message,
+   * or if the call has ended.
    */
   reply<const I extends MessageInput<unknown>>(input: I): Effect.Effect<void, never, RepliesOf<ErrorOf<I>>>
   /**
-   * Adds to the reply what is delivered as soon as it is there, before what was replied earlier if that is not there
-   * yet. Each sequence in it keeps its inner order; its failure comes after all else that can be delivered.
+   * Adds messages to the reply that are delivered as soon as they are ready, even before earlier replies that are not.
+   * Each sequence in it keeps its inner order; its failure comes after everything else that can be delivered.
    */
   replyOutOfOrder<const I extends MessageInput<unknown>>(input: I): Effect.Effect<void, never, RepliesOf<ErrorOf<I>>>
   /**
-   * Runs an effect in the background; the call does not end before it has. Its failure becomes the call's, unless it is to
-   * be ignored.
+   * Runs an effect in the background. The call does not end before the effect has ended, and fails if the effect fails.
    */
   waitFor<A, E, R, const O extends WaitOptions = {}>(
     effect: Effect.Effect<A, E, R>,
     options?: O
   ): Effect.Effect<void, never, R | (O extends { readonly ignoreFailure: true } ? never : RepliesOf<E>)>
-  /** Waits for all that was given to `waitFor` so far. */
+  /** Waits for all effects that were given to `waitFor` so far. */
   readonly awaitNow: Effect.Effect<void>
   /** Waits as `awaitNow` does, then ends the reply, while the body goes on. */
   readonly finishEarly: Effect.Effect<void>
-  /** Ends the reply at once, while the body and what was given to `waitFor` go on. What fails then is logged. */
+  /**
+   * Ends the reply at once, while the body and the effects given to `waitFor` go on. If one of them fails after that,
+   * the failure is logged.
+   */
   readonly finishNow: Effect.Effect<void>
 }
 
@@ -90,7 +92,7 @@ export interface InteractionContext<out P = unknown> {
  */
 export interface WaitOptions {
   /**
-   * The effect's failure is nobody's.
+   * Whether a failure of the effect is ignored.
    *
    * @default false
    */
@@ -98,7 +100,8 @@ export interface WaitOptions {
 }
 
 /**
- * The context of the call that is running, for code that an agent calls.
+ * The call that is running, as a service: for helper functions that are called from the body of an agent and do not get
+ * `ctx` as an argument.
  *
  * @since 0.1.0
  * @category services

@@ -1,6 +1,6 @@
 /**
- * One message under way: a Stream of its tokens that any number of readers can read from the start at any time, and
- * the whole message once it is there.
+ * One message that may still be arriving: a Stream of its tokens, which any number of readers can read from the start
+ * at any time, and the whole message once it is complete.
  *
  * @since 0.1.0
  */
@@ -25,8 +25,9 @@ import * as MiniAgents from "./MiniAgents.ts"
 export const TypeId: "~miniagents/MessagePromise" = Engine.TypeId
 
 /**
- * A message that is there or will be: a Stream of its tokens (pieces of its text), `message` for the whole, `known`
- * for the fields known before the content. Fails with what its token source fails with, after the tokens before that.
+ * A message that may still be arriving. It is a Stream of its tokens (pieces of its text). `message` is an Effect that
+ * waits for the whole message; `known` has the fields that are known before the content, such as who speaks. If the
+ * source of the tokens fails, both fail with that, the Stream after the tokens that came before.
  *
  * Law: **Text** (the tokens, joined, are the message's text, however they were chunked; reading tokens or the whole
  * gives the same).
@@ -102,13 +103,13 @@ export const of = (message: Message.Message, options?: { readonly origin?: Origi
 }
 
 /**
- * The promise of a message whose tokens are still to come. The tokens are read once, in the background, whether or not
- * anyone reads the promise; an agent's call owns what it started and takes it along when it is interrupted.
+ * Makes a message from a stream of its tokens. The stream is read once, in the background, whether or not anyone reads
+ * the promise. Inside an agent the running call owns this work: interrupting the call interrupts it.
  *
  * **When to use**
  *
- * For text that comes in pieces, from a model, a file or another program. Text that is there already is replied as it
- * is.
+ * For text that comes in pieces, from a model, a file or another program. A text that you have already can be replied
+ * as it is.
  *
  * **Details**
  *
@@ -149,7 +150,7 @@ export const fromStream = <E, R, E2 = never, R2 = never>(
   )
 
 /**
- * `fromStream` for tokens that come as an async iterable, as the SDKs of model providers give them. It costs hardly more
+ * Makes a message from an async iterable of its tokens, as the SDKs of model providers give them. It costs hardly more
  * than a `for await` loop. `open` gets a signal that is aborted when the promise's task is interrupted: pass it on to
  * the request. What the iterable throws becomes an error by `onError`.
  *

@@ -1,6 +1,6 @@
 /**
- * A sequence of messages under way. It can be read by any number of readers, from the start and at any time, and
- * handed on before a word of it exists: sequences inside sequences are referenced, never copied.
+ * A sequence of messages that may still be arriving. Any number of readers can read it from its start at any time, and
+ * it can be passed on before it has any content: sequences inside sequences are referenced, never copied.
  *
  * @since 0.1.0
  */
@@ -23,9 +23,10 @@ import * as MiniAgents from "./MiniAgents.ts"
 export const TypeId: "~miniagents/MessageSequence" = Engine.TypeId
 
 /**
- * A Stream of message promises, flat whatever it was made of. `messages` waits for all of them to be whole, `text` is
- * the texts of what was said, joined by a blank line, `single` is one streaming message made of that. Asides (see
- * `aside`) are shown but not said: they are in the stream and in `messages`, but not in `text` and `single`.
+ * A Stream of message promises, flat however deeply it was nested. `messages` is an Effect that waits for all messages,
+ * `text` waits for all their texts, joined by a blank line, and `single()` is one message that streams the tokens of
+ * all of them. Asides (see `aside`) are shown but not said: they are in the stream and in `messages`, but not in `text`
+ * and `single`.
  *
  * Laws: **Order** (what was put in comes out in that order, nested inputs depth first), **Replay** (every reader sees
  * the same elements and the same end), **Errors in place** (a failure comes after all that was put in before it) and

@@ -19,22 +19,35 @@ import { RuntimeImpl } from "./internal/runtime.ts"
 import type * as Message from "./Message.ts"
 
 /**
- * The defaults of a runtime, and its hook.
+ * Options of a runtime: the defaults of its calls, and a persistence hook.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options<out R = never> {
-  /** Agents and streams run whether or not anyone reads (`true`), or from their first reader on. */
+  /**
+   * Whether agents and streams run at once (`true`), or only when somebody reads them (`false`).
+   *
+   * @default true
+   */
   readonly startSoon?: boolean
-  /** A failure ends the sequence it is in (`false`), or becomes a `Message.Failure` at its place. */
+  /**
+   * Whether a failure becomes a `Message.Failure` at its place (`true`), or ends the sequence that it is in (`false`).
+   *
+   * @default false
+   */
   readonly errorsAsMessages?: boolean
-  /** Tokens are given as they come (`true`), or each message's text at once when it is whole. */
+  /**
+   * Whether readers get the tokens of a message as they come (`true`), or its whole text at once when it is complete
+   * (`false`).
+   *
+   * @default true
+   */
   readonly streamTokens?: boolean
-  /** A persistence hook: the short form of one `Persistence.layer`. */
+  /** Is given every message once it is complete, to be stored. The same as one `Persistence.layer`. */
   readonly onPersistMessages?: (messages: ReadonlyArray<Message.Message>) => Effect.Effect<void, unknown, R>
   /**
-   * After how long calls that wait for each other are named in the log.
+   * After how long a deadlock is logged: calls that wait for each other and can never go on.
    *
    * @default "10 seconds"
    */
@@ -42,7 +55,7 @@ export interface Options<out R = never> {
 }
 
 /**
- * The service that agents run in.
+ * The runtime as a service: everything that calls agents requires it.
  *
  * Law: **Finalization** (closing after success finishes open calls and waits for the rest, and that wait can be
  * interrupted; after failure or interruption it interrupts everything; afterwards no fiber is left, no reader hangs).
@@ -64,7 +77,7 @@ export interface Runtime {
   readonly streamTokens: boolean
   /** How many background fibers run or are about to. */
   readonly running: Effect.Effect<number>
-  /** Waits until none does. */
+  /** Waits until no background fiber runs any more. */
   readonly idle: Effect.Effect<void>
   /** The calls that wait for each other; see `MiniAgents.blocked`. */
   readonly blocked: Effect.Effect<ReadonlyArray<Blocked>>
@@ -103,11 +116,12 @@ export const make = <R = never>(options: Options<R> = {}): Effect.Effect<Runtime
   })
 
 /**
- * A runtime around a program: it closes when the program ends.
+ * The runtime in which agents run. When the program ends, it waits for the agents that still run; when the program
+ * fails or is interrupted, it interrupts them.
  *
  * **When to use**
  *
- * Once for each program, test or tenant: everything that calls agents needs it, and what runs ends with it.
+ * Provide it once, at the edge of a program or a test.
  *
  * @see `Observer.layer` and `Persistence.layer`, which add to it
  * @since 0.1.0
@@ -144,8 +158,7 @@ export const blocked: Effect.Effect<ReadonlyArray<Blocked>, never, MiniAgents> =
 )
 
 /**
- * The names of the agents that a failure came through, the innermost first; none, if it came through none. What a failing
- * program logs has them in its stack.
+ * The names of the agents that a failure came through, the innermost first. The stack of a logged failure has them too.
  *
  * @since 0.1.0
  * @category getters

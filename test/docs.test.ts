@@ -55,7 +55,10 @@ const isTwin = ({ place }: Doc) => {
 
 const rules: ReadonlyArray<readonly [string, (doc: Doc) => boolean]> = [
   ["say something in five words or more", (doc) => !isExport(doc) || isTwin(doc) || doc.said.split(/\s+/).length >= 5],
-  ["give a default in a tag, and not as what holds `unless said`", ({ all }) => !/\bunless (?:said|told)\b/.test(all)],
+  [
+    "give a default in a tag or a sentence, and not as what holds `unless said`",
+    ({ all }) => !/\bunless (?:said|told|given|provided|(?:it is )?set)\b/.test(all)
+  ],
   ["begin with what a thing is, and not with `What`", (doc) => !isPublic(doc) || !/^What\b/.test(doc.said)]
 ]
 

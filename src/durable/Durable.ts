@@ -1,6 +1,7 @@
 /**
- * Keeps what agents ask of the outside in the run that they are part of: asked again, it is answered as before. Outside of
- * a run each of these is just what it stands around.
+ * Keeps in a durable run what its agents get from outside: answers of models, results of tools, signals, times. When
+ * the run continues after a crash, its agents get the same answers again without asking. Outside of a durable run these
+ * functions change nothing.
  *
  * @since 0.1.0
  */
@@ -136,13 +137,14 @@ const keptResult = (run: DurableRun, tool: Tool.Any, call: object, live: Handlin
   })
 
 /**
- * Does something once: what it gives is kept, and given again where the same call takes the same step. `name` tells the
- * steps of a call apart; the same name once more is another step.
+ * Runs an effect once and keeps its result. When the run continues after a crash, the same step of the same call gets
+ * that result instead of running the effect again. `name` tells the steps of a call apart; using a name twice makes two
+ * steps.
  *
  * **Gotchas**
  *
- * A step that fails or is cut off is taken again. What it has done outside before it was cut off is then done twice,
- * unless whoever does it knows that from a key of its own.
+ * A step that fails or is cut off runs again. What it has done outside before it was cut off is then done twice, unless
+ * the receiver recognizes it by an idempotency key.
  *
  * **Example**
  *
@@ -188,8 +190,8 @@ const kept = <A, E, R>(
   })
 
 /**
- * Waits for a signal to the run, and gives its value: see `Runs.wait`. The run may be cut off meanwhile, for days; who
- * sends the signal need not know. Dies outside of a run.
+ * Waits for a signal to the run, and returns its value, as `Runs.wait` does. The process may end meanwhile, and the
+ * signal may be sent from another process. Dies outside of a run.
  *
  * @since 0.1.0
  * @category combinators
@@ -197,8 +199,8 @@ const kept = <A, E, R>(
 export const wait: typeof Runs.wait = Runs.wait
 
 /**
- * Waits until a time that is set when it is asked for the first time, and lies so far from then: time during which the run
- * was cut off counts.
+ * Sleeps for a duration that counts from the first time it is called. Time during which no process had the run counts
+ * too.
  *
  * @since 0.1.0
  * @category combinators
@@ -213,8 +215,8 @@ export const sleep = (name: string, duration: Duration.Input): Effect.Effect<voi
   })
 
 /**
- * Gives what the first of several effects to succeed gives, and interrupts the others. Which one that was is kept before
- * anyone sees it; where the race is run again, only the winner runs.
+ * Returns the result of the first effect that succeeds, and interrupts the others. The winner is kept: when the run
+ * continues after a crash, only that effect runs.
  *
  * **Example**
  *

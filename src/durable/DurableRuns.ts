@@ -1,6 +1,6 @@
 /**
- * Runs that outlive the process: what a run was answered is kept before anyone sees the end of it, so that a run that
- * was cut off, by a crash or for days, goes on where it was, and nothing that was paid is paid again.
+ * Runs that outlive their process: every answer that a run gets from outside is stored. A run that was cut off, by a
+ * crash or for days, continues where it was, and nothing that was paid for is paid for again.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ import * as Retention from "./retention.ts"
 import * as SqlTables from "./sqlTables.ts"
 
 /**
- * How runs are kept and taken up.
+ * Options for how durable runs are kept and taken over.
  *
  * @since 0.1.0
  * @category models
@@ -40,20 +40,22 @@ export interface Options {
    */
   readonly partial?: "continue" | "restart"
   /**
-   * How long a process that says nothing is waited for, before its runs are taken up by another one. It is longer than
-   * the clocks of the machines differ.
+   * How long a process may be silent before another one takes over its runs. It must be longer than the clocks of the
+   * machines differ.
    *
    * @default "5 seconds"
    */
   readonly lease?: Duration.Input
   /**
-   * How long what a run was answered is kept after its end, for reruns; for ever unless given. What it was sent, what it
-   * said and its calls stay. It goes when `Store.collect` is called in a process that has this Layer.
+   * How long the answers that a run got are kept after its end, for reruns; by default for ever. They are removed when
+   * `Store.collect` is called in a process that has this Layer. The input, the replies and the calls of the run stay.
    */
   readonly keep?: Duration.Input | undefined
-  /** How long a run goes on without a reader of its events before it is interrupted; to its end unless given. */
+  /**
+   * How long a run continues without a reader of its events before it is interrupted. By default it runs to its end.
+   */
   readonly linger?: Duration.Input | undefined
-  /** How many runs may go on at once in this process; any number unless given. */
+  /** How many runs may run at once in this process. By default there is no limit. */
   readonly max?: number | undefined
 }
 
@@ -83,11 +85,12 @@ export interface Internal extends Service {
 }
 
 /**
- * The service that owns durable runs. Its functions are those of this module, which take it from the context.
+ * The service that keeps durable runs. You need not use it directly: the functions of this module take it from the
+ * context.
  *
  * Laws: **Paid once** (whatever is killed, whenever: what the journal holds is never asked for again; with a
- * deterministic model the end is that of a run without kills; what a reader was given is a prefix of it, or a `reset` said
- * from where not) and **Waits wait alone** (an approval, a signal or a timer holds up only what needs it).
+ * deterministic model the end is that of a run without kills; what a reader was given is a prefix of it, or a `reset`
+ * said from where not) and **Waits wait alone** (an approval, a signal or a timer holds up only what needs it).
  *
  * @since 0.1.0
  * @category services
@@ -106,8 +109,8 @@ export interface ServeOptions<E = never> {
 }
 
 /**
- * Takes up runs of an agent that nobody goes on with, because the process that had them has ended: for as long as the
- * scope is open, and within seconds. Agents are known by their names.
+ * Takes over runs of an agent whose process has ended, within seconds, for as long as the scope is open. Agents are
+ * identified by their names.
  *
  * **Example**
  *
@@ -134,7 +137,7 @@ export const serve = <P, E, R>(
   DurableRuns.use((runs) => runs.serve(agent, options as ServeOptions<unknown>))
 
 /**
- * Choices of a rerun that differ from those of the run it is one of; all else is as it was.
+ * Options of a rerun: what is different from the earlier run.
  *
  * @since 0.1.0
  * @category models
@@ -151,13 +154,14 @@ export interface RerunOptions<P = never, E = unknown, R = never> {
 }
 
 /**
- * Begins a new run with what an earlier one was sent. What it asks that the earlier one was answered is answered as it was,
- * and costs nothing; all else is asked. So it costs what was changed, and what follows from that.
+ * Starts a new run with the input of an earlier one. What it asks exactly as the earlier run did is answered from that
+ * run, at no cost; everything else is asked. So a rerun costs only what was changed, and what follows from the change.
  *
  * **Details**
  *
- * A question is the same where agents of the same names ask the same, first of all in the call of the same path. What
- * failed is asked again. Signals, approvals and times are answers like those of models. `report` says what was reused.
+ * Two questions are the same if agents of the same name ask the same; the call of the same path is looked at first.
+ * Questions that failed are asked again. Signals, approvals and times are reused like the answers of models. `report`
+ * tells what was reused.
  *
  * **Example**
  *

@@ -39,7 +39,7 @@ export interface Process {
 }
 
 /**
- * The process that locks are taken for: what the runtime (Node, Bun, Deno) says, unless provided.
+ * The process that locks are taken for. By default that is the one the runtime (Node, Bun, Deno) reports.
  *
  * @since 0.1.0
  * @category references

@@ -1,6 +1,6 @@
 /**
- * Histories: what was said, kept for the next turn or the next start. Behind every history agent stands one of these;
- * bring your own with `History.agent`.
+ * Histories keep what was said for the next turn, or for the next start of the program. Every history agent is made of
+ * one; make an agent of your own history with `History.agent`.
  *
  * @since 0.1.0
  */
@@ -134,8 +134,8 @@ export interface AgentOptions {
    */
   readonly skipEmpty?: boolean
   /**
-   * Who said what comes as a bare string (`Message.Text`): it is kept as a message of theirs. Without it a string is kept
-   * as the string that it is, which a model takes for the user's.
+   * The role of messages that have none, such as bare strings (`Message.Text`): they are kept as messages of this role.
+   * By default they are kept as they are, and a model takes them for the user's.
    */
   readonly defaultRole?: "assistant" | "system" | "user"
 }

@@ -22,14 +22,14 @@ import * as History from "./History.ts"
 import * as Markdown from "./historyMarkdown.ts"
 
 /**
- * Which file, and what may be in it.
+ * Options of a Markdown history: the file, and the message classes in it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends History.AgentOptions {
   /**
-   * The path; folders on the way are made.
+   * The path of the file. Missing folders are made.
    *
    * @default "CHAT.md"
    */
@@ -37,7 +37,7 @@ export interface Options extends History.AgentOptions {
   /** The message classes, besides those of this library, that the conversation has. */
   readonly classes?: ReadonlyArray<Message.AnyClass>
   /**
-   * Whether the conversation in the file is gone on with. Otherwise the file is emptied when it is opened.
+   * Whether the conversation in the file is continued. Otherwise the file is emptied when it is opened.
    *
    * @default true
    */
@@ -54,13 +54,13 @@ export interface Options extends History.AgentOptions {
  *
  * **Details**
  *
- * Any message comes back equal to what it was, whatever its text; one of a class that could not be read again is refused
- * when it is appended. Messages are appended and never rewritten: a process that is killed loses at most the message that
- * was not finished, whose text stays in the file for people to read. The file can be edited meanwhile: what was changed is
- * there at the next read, and what can no longer be read is an error that names its line. Files that the Python original
- * wrote can be read and continued, and sections can be added by hand. A second process that opens the file is refused
- * (`FileLock`). Reading takes the package `mdast-util-from-markdown`, loaded when a history is first asked for all of it;
- * until then no message is held in memory.
+ * Any message comes back equal to what it was, whatever its text; one of a class that could not be read again is
+ * refused when it is appended. Messages are appended and never rewritten: a process that is killed loses at most the
+ * message that was not finished, whose text stays in the file for people to read. The file can be edited meanwhile:
+ * what was changed is there at the next read, and what can no longer be read is an error that names its line. Files
+ * that the Python original wrote can be read and continued, and sections can be added by hand. A second process that
+ * opens the file is refused (`FileLock`). Reading needs the package `mdast-util-from-markdown`, which is loaded when a
+ * history is first asked for all of it; until then no message is held in memory.
  *
  * **Example**
  *
@@ -86,7 +86,7 @@ export const make = (
 > => Effect.map(makeHistory(options), (history) => History.agent("MarkdownHistory", history, options))
 
 /**
- * The history behind the agent.
+ * Opens the history that the agent of `make` is made of.
  *
  * @since 0.1.0
  * @category constructors

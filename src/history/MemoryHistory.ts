@@ -1,5 +1,5 @@
 /**
- * A history that lives as long as the program does.
+ * A history in memory, which lives as long as the program.
  *
  * @since 0.1.0
  */
@@ -38,7 +38,7 @@ export const make = (
   Effect.map(makeHistory(messages), (history) => History.agent("MemoryHistory", history, options))
 
 /**
- * The history behind the agent.
+ * Makes the history that the agent of `make` is made of.
  *
  * @since 0.1.0
  * @category constructors

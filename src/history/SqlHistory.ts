@@ -13,7 +13,7 @@ import * as Store from "../store/Store.ts"
 import * as History from "./History.ts"
 
 /**
- * Which conversation, and how it is kept.
+ * Options of a history in a database: the conversation, its branch, and the message classes in it.
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +22,7 @@ export interface Options extends History.AgentOptions {
   /** The name of the conversation, which begins when it is first opened. */
   readonly conversation: string
   /**
-   * The branch of it. Other branches begin with `fork`.
+   * The branch of the conversation. Other branches are made with `fork`.
    *
    * @default "main"
    */

@@ -1,5 +1,6 @@
 /**
- * Turns of conversations: two that are taken at once, in two tabs for one, come one after the other.
+ * Turns of conversations: two turns of one conversation that are taken at the same time, such as in two tabs, run one
+ * after the other.
  *
  * @since 0.1.0
  */
@@ -24,12 +25,12 @@ import * as FileLock from "./FileLock.ts"
 import * as SqlTurns from "./sqlTurns.ts"
 
 /**
- * Gives the turns of conversations, each to one at a time.
+ * The service that gives turns of conversations, each conversation to one at a time.
  *
  * **When to use**
  *
- * Where a conversation can be spoken to from several places at once. A turn is to read the history, to ask the model and
- * to keep its reply: without this, what two turns say and call gets between each other in the history.
+ * If several places can speak in one conversation at the same time. A turn reads the history, asks the model and keeps
+ * its reply. Without this service, messages of two turns can get mixed up in the history.
  *
  * @see layerMemory for one process
  * @see layerFile for all processes of one machine
@@ -54,7 +55,7 @@ export interface Service {
 }
 
 /**
- * The turn of a conversation could not be had.
+ * A turn of a conversation could not be taken.
  *
  * @since 0.1.0
  * @category errors
@@ -70,7 +71,7 @@ export class TurnError extends Schema.TaggedError<TurnError>()("TurnError", {
 }
 
 /**
- * Runs an effect when it is its turn in a conversation, those that wait in the order in which they came.
+ * Runs an effect while no other turn of the conversation runs. Effects that wait run in the order in which they came.
  *
  * **Details**
  *
@@ -79,8 +80,8 @@ export class TurnError extends Schema.TaggedError<TurnError>()("TurnError", {
  *
  * **Gotchas**
  *
- * Triggering an agent does not wait for its reply: read the reply inside of the effect, as by keeping it in the history,
- * or take `Turns.make`.
+ * Triggering an agent does not wait for its reply: read the reply inside of the effect, as by keeping it in the
+ * history, or take `Turns.make`.
  *
  * **Example**
  *

@@ -1,6 +1,6 @@
 /**
- * Runs: calls of agents from outside, each with an id by which any number of readers can read it from any position,
- * send it signals, and interrupt it. A run belongs to nobody's request; it goes on when its readers have left.
+ * Runs: calls of agents from outside, such as by a client of a server. Each run has an id, by which any number of
+ * readers can read it from any position, send it signals, and interrupt it. A run does not end when its readers leave.
  *
  * @since 0.1.0
  */
@@ -23,8 +23,8 @@ import type * as Transcript from "../Transcript.ts"
 import * as memory from "./memoryRuns.ts"
 
 /**
- * A wait of a run: the name of a signal, and the path of the call that waits (`Research/0:Writer`), empty outside of
- * all calls. `asks` is what is to be decided, if it said that.
+ * A signal that a run waits for: its name, the path of the call that waits (`Research/0:Writer`), and in `asks` the
+ * question that is to be answered, if the call gave one.
  *
  * @since 0.1.0
  * @category schemas
@@ -40,7 +40,7 @@ export const Wait: Schema.Struct<{
 })
 
 /**
- * A wait of a run, for a signal.
+ * A signal that a run waits for.
  *
  * @since 0.1.0
  * @category models
@@ -48,8 +48,8 @@ export const Wait: Schema.Struct<{
 export type Wait = typeof Wait.Type
 
 /**
- * The facts of a run that are known from outside: the agent that was called, when (milliseconds since 1970), how the run stands,
- * and the signals that it waits for: their names (`waiting`), and who waits for what (`waits`).
+ * The known facts of a run: the agent that was called, when (in milliseconds since 1970), the status of the run, and
+ * the signals that it waits for, by their names (`waiting`) and in detail (`waits`).
  *
  * @since 0.1.0
  * @category schemas
@@ -81,7 +81,7 @@ export const Info: Schema.Struct<{
 export type Info = typeof Info.Type
 
 /**
- * A run: its id, and what its agent replies, live and from the start.
+ * A run: its id, and the replies of its agent, from the start and live.
  *
  * @since 0.1.0
  * @category models
@@ -150,17 +150,23 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", { re
 }
 
 /**
- * Choices for one run that differ from the defaults.
+ * Options of one run, such as its id.
  *
  * @since 0.1.0
  * @category models
  */
 export interface StartOptions<E = never> {
-  /** The id of the run, a new one by default. Where it is that of a run already, that run is given and nothing starts. */
+  /**
+   * The id of the run; by default a new one. If there is a run with this id already, that run is returned, and nothing
+   * starts.
+   */
   readonly id?: string | undefined
   /** The schema of what the agent can fail with, so that readers get such errors as they are. */
   readonly error?: Schema.Codec<E, unknown> | undefined
-  /** How long it goes on without a reader of its events before it is interrupted; as the Layer says unless given. */
+  /**
+   * How long the run continues without a reader of its events before it is interrupted. The default is that of the
+   * Layer.
+   */
   readonly linger?: Duration.Input | undefined
 }
 
@@ -200,7 +206,7 @@ export interface Service {
 }
 
 /**
- * The service that owns runs.
+ * The service that keeps runs and lets them go on: `Runs.layerMemory` in this process, `DurableRuns.layer` in a store.
  *
  * @since 0.1.0
  * @category services
@@ -208,13 +214,12 @@ export interface Service {
 export class Runs extends Context.Service<Runs, Service>()("miniagents/Runs") {}
 
 /**
- * Starts a run and gives it, without waiting for anything that its agent does. The same id is the same run: a second
- * start with it gives the first run, whatever its input was.
+ * Starts a run and returns it at once. Starting with an id that exists returns that run, whatever the input is.
  *
  * **Details**
  *
- * What the agent requires, the runtime among it, is taken from where it is started. The run itself belongs to the
- * service: it goes on when who started it ends.
+ * The services that the agent requires, including the runtime, come from where the run is started. The run itself
+ * belongs to the service, so it continues when the fiber that started it ends.
  *
  * **Example**
  *
@@ -249,7 +254,7 @@ type Arguments<P, I, E> = {} extends P
   : [input: I, parameters: P, options?: StartOptions<E>]
 
 /**
- * Starts a run that is interrupted when the current scope closes, for a caller that shall not leave it running.
+ * Starts a run that is interrupted when the current scope closes.
  *
  * @since 0.1.0
  * @category constructors
@@ -267,7 +272,7 @@ export const startScoped = <P, E, R, const I extends MessageInput<unknown> = nev
   )
 
 /**
- * Gives the facts of a run that are known from outside.
+ * Gets what is known about a run: its status, its agent, and what it waits for.
  *
  * @since 0.1.0
  * @category getters
@@ -275,7 +280,7 @@ export const startScoped = <P, E, R, const I extends MessageInput<unknown> = nev
 export const get = (id: string): Effect.Effect<Info, RunsError, Runs> => Runs.use((runs) => runs.get(id))
 
 /**
- * The runs that go on, and those that have ended and are still kept, in the order in which they began.
+ * Lists the runs that are running, and those that have ended and are still kept, in the order in which they began.
  *
  * @since 0.1.0
  * @category getters
@@ -283,8 +288,8 @@ export const get = (id: string): Effect.Effect<Info, RunsError, Runs> => Runs.us
 export const list: Effect.Effect<ReadonlyArray<Info>, never, Runs> = Runs.use((runs) => runs.list)
 
 /**
- * A run as the events of its transcript, live, from its start or from what a reader at the position `from` has not had
- * yet. Leaving does not interrupt the run.
+ * Reads a run as the events of its transcript, live, from its start or from the position `from`. A reader that leaves
+ * does not interrupt the run.
  *
  * @since 0.1.0
  * @category combinators
@@ -304,8 +309,8 @@ export const read = (
 export const interrupt = (id: string): Effect.Effect<void, RunsError, Runs> => Runs.use((runs) => runs.interrupt(id))
 
 /**
- * Sends a run a value under a name, which an agent in it gets from `Runs.wait`, also if it asks later. Each signal is
- * given to one of those who wait, in the order in which they asked.
+ * Sends a named value to a run. An agent in the run gets it from `Runs.wait`, even if it starts to wait later. If
+ * several wait for the name, each signal goes to one of them, in the order in which they began to wait.
  *
  * @since 0.1.0
  * @category combinators
@@ -344,9 +349,9 @@ export interface RunContext {
 }
 
 /**
- * Waits for a signal to the run that the calling agent is part of, and gives its value. Who sends a value that does not
- * fit the schema is refused, and the waiting goes on. `asks` is shown to who looks at what the run waits for. Dies outside
- * of a run, where nobody could send one.
+ * Waits for a signal to the run that the calling agent is part of, and returns its value. A value that does not fit the
+ * schema is refused, and the sender is told; the agent goes on waiting. `asks` is the question that is shown to whoever
+ * lists what the run waits for. Dies outside of a run, where nobody could send a signal.
  *
  * **Example**
  *
@@ -386,12 +391,11 @@ export const wait = <A>(
   })
 
 /**
- * Runs that live in this process.
+ * Keeps runs in the memory of this process.
  *
  * **When to use**
  *
- * For runs that end with the process: servers whose readers come back, and tests. Runs that outlive it are
- * `DurableRuns.layer`.
+ * For servers and tests, if runs may end with the process. To keep runs beyond that, use `DurableRuns.layer`.
  *
  * **Details**
  *
@@ -407,7 +411,7 @@ export const layerMemory = (options: MemoryOptions = {}): Layer.Layer<Runs> =>
   )
 
 /**
- * How long runs live in memory, and how many.
+ * Options of runs in memory: how long they are kept, and how many may run at once.
  *
  * @since 0.1.0
  * @category models
@@ -418,8 +422,10 @@ export interface MemoryOptions {
    * @default "5 minutes"
    */
   readonly keep?: Duration.Input | undefined
-  /** How long a run goes on without a reader of its events before it is interrupted; to its end unless given. */
+  /**
+   * How long a run continues without a reader of its events before it is interrupted. By default it runs to its end.
+   */
   readonly linger?: Duration.Input | undefined
-  /** How many runs may go on at once; any number unless given. */
+  /** How many runs may run at once. By default there is no limit. */
   readonly max?: number | undefined
 }

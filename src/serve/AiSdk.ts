@@ -49,7 +49,10 @@ export interface Options {
    * @default true
    */
   readonly resumable?: boolean | undefined
-  /** How long such a run goes on without a reader; as `Runs` says unless given. */
+  /**
+   * How long such a run continues without a reader before it is interrupted. The default is that of the Layer of
+   * `Runs`.
+   */
   readonly linger?: Duration.Input | undefined
 }
 

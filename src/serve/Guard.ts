@@ -1,6 +1,6 @@
 /**
- * Protects every served agent: which hosts and origins are answered, who may call, and how much of what. It
- * is secure as it stands: without options only programs on the same machine are served.
+ * Protects served agents: it decides which hosts and origins are answered and who may call, and limits the size and
+ * time of requests. Without options only programs on the same machine are served.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import type { Heartbeats } from "./eventBody.ts"
 import { refusal } from "./refusal.ts"
 
 /**
- * Options for what is allowed, and how much of it.
+ * Options of the guard: what is allowed.
  *
  * @since 0.1.0
  * @category models
@@ -37,7 +37,7 @@ export interface Options {
    * @default none
    */
   readonly origins?: ReadonlyArray<string> | undefined
-  /** The bearer token that every request must have; none is needed unless given. */
+  /** The bearer token that every request must have. By default none is needed. */
   readonly token?: Redacted.Redacted | undefined
   /**
    * The paths that are answered without the token, such as those of a page that then sends it.
@@ -45,29 +45,29 @@ export interface Options {
    */
   readonly open?: ReadonlyArray<string> | undefined
   /**
-   * How large the body of a request may be, and all that a run is sent in pieces.
+   * How large the body of a request may be. The same limit holds for all input together that a run is sent in pieces.
    * @default "1 MiB"
    */
   readonly maxBody?: ByteSize.Input | undefined
   /**
-   * How long the body of a request may take to come.
+   * How long the body of a request may take to arrive.
    * @default "10 seconds"
    */
   readonly bodyTimeout?: Duration.Input | undefined
   /**
-   * How long a run may take from its start, what it waits for people included. One that takes longer is interrupted, and
-   * ends with the failure `RunTimeLimit`. Any time unless given.
+   * How long a run may take from its start, including the time in which it waits for people. A run that takes longer is
+   * interrupted, and ends with the failure `RunTimeLimit`. By default there is no limit.
    */
   readonly maxRunTime?: Duration.Input | undefined
   /**
-   * How often a response that has nothing to say shows that it is still there.
+   * How often a response sends a sign of life while it has nothing to say, so that proxies keep the connection open.
    * @default "15 seconds"
    */
   readonly heartbeat?: Duration.Input | undefined
 }
 
 /**
- * The service that the Layers of all protocols need.
+ * The guard as a service, which the Layers of all protocols require.
  *
  * @since 0.1.0
  * @category services

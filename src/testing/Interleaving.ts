@@ -1,6 +1,7 @@
 /**
- * Seeded interleavings: a program runs under a scheduler that picks what runs next at random, and the same seed picks
- * the same way again. What holds under a few hundred seeds does not hold by the luck of one order.
+ * Seeded interleavings: a program runs under a scheduler that picks at random what runs next, and the same seed picks
+ * the same way again. A test that passes under a few hundred seeds does not pass only because things happened in a
+ * lucky order.
  *
  * @since 0.1.0
  */
@@ -18,16 +19,16 @@ import * as Schema from "effect/Schema"
 import type * as TestClock from "effect/testing/TestClock"
 
 /**
- * Options for which seeds are run.
+ * Options of a test that runs under many seeds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How many seeds. The environment variable `MINIAGENTS_SEEDS` overrides it, for a long run by hand. */
+  /** How many seeds to run. The environment variable `MINIAGENTS_SEEDS` overrides it, for a long run by hand. */
   readonly seeds: number
   /**
-   * The first of them. The others follow it.
+   * The first seed. The others are the numbers that follow.
    *
    * @default 0
    */
@@ -105,12 +106,12 @@ export const withSeed: {
  *
  * **When to use**
  *
- * For tests of what runs in parallel, which pass by luck under one order of it.
+ * For tests of agents that run in parallel: a normal test sees only one of the possible orders.
  *
  * **Details**
  *
- * The seed is given along, to make the input of the run from it as well. With `MINIAGENTS_SEED=n` in the environment
- * only seed `n` runs. When a run hangs, and a test runner's time limit interrupts it, its seed is logged.
+ * The effect gets the seed, so that it can make its input from it. With `MINIAGENTS_SEED=n` in the environment only
+ * seed `n` runs. When a run hangs, and a test runner's time limit interrupts it, its seed is logged.
  *
  * **Example**
  *

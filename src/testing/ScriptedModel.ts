@@ -1,7 +1,7 @@
 /**
  * A language model that says what a test wrote down: turns of text, reasoning and tool calls, with pauses by the Clock,
- * errors before or in the middle, silence, and output that is wrong. It records what it was asked, and a script that
- * was not used up, or was asked for more than it has, fails the test with a sentence.
+ * failures before or in the middle of an answer, silence, and malformed output. It records what it was asked. The test
+ * fails with a sentence if the model was asked more often than the script has turns, or less often.
  *
  * @since 0.1.0
  */
@@ -39,14 +39,14 @@ export type Step = Parts.Step
  */
 export interface Turn {
   readonly steps: ReadonlyArray<Step>
-  /** The requests that this turn answers; any by default. */
+  /** Which requests this turn answers; by default all. */
   readonly when: (request: Request) => boolean
-  /** Whether it answers every such request, and none at all is fine too. */
+  /** Whether the turn answers any number of such requests, including none, instead of exactly one. */
   readonly always: boolean
 }
 
 /**
- * A request as the model got it.
+ * A request to the model, as the model got it.
  *
  * @since 0.1.0
  * @category models
@@ -82,7 +82,7 @@ export class UnexpectedRequest extends Schema.TaggedError<UnexpectedRequest>()("
 }
 
 /**
- * A script of which turns were left when its Layer was closed.
+ * The script still had turns when its Layer was closed.
  *
  * @since 0.1.0
  * @category errors
@@ -101,7 +101,7 @@ export class ScriptNotUsedUp extends Schema.TaggedError<ScriptNotUsedUp>()("Scri
 }
 
 /**
- * The questions that a test can ask a scripted model.
+ * The questions that a test can ask a scripted model: which requests it got, and whether the script was used up.
  *
  * @since 0.1.0
  * @category models
@@ -170,12 +170,13 @@ export const make = (turns: ReadonlyArray<Turn>, options: Options = {}): Effect.
 }
 
 /**
- * A scripted model as a Layer, in the place of a real one. When the Layer is closed after success and a turn was not
- * used, that is a defect (`ScriptNotUsedUp`).
+ * A scripted model as a Layer, to be provided instead of a real one. If the Layer is closed after success and a turn
+ * was not used, that is a defect (`ScriptNotUsedUp`).
  *
  * **When to use**
  *
- * To test agents on models without a model, when you know what it should say. What a real one says is a `Cassette`.
+ * To test agents on models without a model: you write down what it says. To replay what a real model said, use a
+ * `Cassette`.
  *
  * **Example**
  *
@@ -214,7 +215,7 @@ export const layer = (
   )
 
 /**
- * A turn that answers one request, whichever comes.
+ * Makes a turn that answers the next request.
  *
  * @since 0.1.0
  * @category turns
@@ -222,7 +223,8 @@ export const layer = (
 export const turn = (...steps: ReadonlyArray<Step>): Turn => ({ steps, when: () => true, always: false })
 
 /**
- * The same turn, for requests of which the predicate is true: agents that run at the same time can share a script.
+ * Makes a turn answer only requests for which the predicate is true, so that agents that run at the same time can share
+ * a script.
  *
  * @since 0.1.0
  * @category turns
@@ -230,7 +232,7 @@ export const turn = (...steps: ReadonlyArray<Step>): Turn => ({ steps, when: () 
 export const when = (turn: Turn, predicate: (request: Request) => boolean): Turn => ({ ...turn, when: predicate })
 
 /**
- * The same turn, for any number of requests.
+ * Makes a turn answer any number of requests.
  *
  * @since 0.1.0
  * @category turns
@@ -238,7 +240,7 @@ export const when = (turn: Turn, predicate: (request: Request) => boolean): Turn
 export const always = (turn: Turn): Turn => ({ ...turn, always: true })
 
 /**
- * Says a text at once.
+ * Says a whole text as one token.
  *
  * @since 0.1.0
  * @category steps
@@ -254,7 +256,7 @@ export const text = (content: string): Step => ({ _tag: "Text", tokens: [content
 export const tokens = (tokens: ReadonlyArray<string>, pause?: Duration.Input): Step => ({ _tag: "Text", tokens, pause })
 
 /**
- * Thinks aloud before it speaks.
+ * Says reasoning, token by token.
  *
  * @since 0.1.0
  * @category steps
@@ -275,7 +277,7 @@ export const toolCall = (name: string, params: Schema.Json, id?: string): Step =
 })
 
 /**
- * The tokens the turn has cost, said with its end.
+ * Reports how many tokens the turn took, at its end.
  *
  * @since 0.1.0
  * @category steps
@@ -283,7 +285,7 @@ export const toolCall = (name: string, params: Schema.Json, id?: string): Step =
 export const usage = (inputTokens: number, outputTokens: number): Step => ({ _tag: "Usage", inputTokens, outputTokens })
 
 /**
- * Why the turn ends. Unless said: `tool-calls` where it called one, else `stop`.
+ * Sets why the turn ends. Without it that is `tool-calls` after a tool call, and otherwise `stop`.
  *
  * @since 0.1.0
  * @category steps
@@ -291,7 +293,7 @@ export const usage = (inputTokens: number, outputTokens: number): Step => ({ _ta
 export const finish = (reason: Response.FinishReason): Step => ({ _tag: "Finish", reason })
 
 /**
- * The stream ends without an end marker.
+ * Ends the stream without an end marker, as a lost connection does.
  *
  * @since 0.1.0
  * @category steps
@@ -299,7 +301,7 @@ export const finish = (reason: Response.FinishReason): Step => ({ _tag: "Finish"
 export const cutOff: Step = { _tag: "CutOff" }
 
 /**
- * A step that waits, by the `Clock`.
+ * Waits for a duration, by the `Clock`.
  *
  * @since 0.1.0
  * @category steps
@@ -307,7 +309,7 @@ export const cutOff: Step = { _tag: "CutOff" }
 export const pause = (duration: Duration.Input): Step => ({ _tag: "Pause", duration })
 
 /**
- * Says nothing any more, and does not end either.
+ * Says nothing more, and never ends.
  *
  * @since 0.1.0
  * @category steps
@@ -315,7 +317,7 @@ export const pause = (duration: Duration.Input): Step => ({ _tag: "Pause", durat
 export const hang: Step = { _tag: "Hang" }
 
 /**
- * Fails, after the steps before.
+ * Fails with an `AiError` of this reason, after the steps before it.
  *
  * @since 0.1.0
  * @category steps
@@ -326,7 +328,7 @@ export const fail = (reason: AiError.AiErrorReason): Step => ({
 })
 
 /**
- * Gives a file, such as an image that it drew: base64 of a type.
+ * Gives a file, such as an image that the model drew, by its media type and its content in base64.
  *
  * @since 0.1.0
  * @category steps
@@ -334,7 +336,7 @@ export const fail = (reason: AiError.AiErrorReason): Step => ({
 export const file = (mediaType: string, data: string): Step => ({ _tag: "File", mediaType, data })
 
 /**
- * Emits what is no part of a response.
+ * Emits something that is not a valid part of a response.
  *
  * @since 0.1.0
  * @category steps

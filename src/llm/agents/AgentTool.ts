@@ -1,6 +1,6 @@
 /**
- * Agents as the tools of models: a model calls one by its name, description and parameters, and what the agent replies
- * while it works stands in the replies of the agent that called, between the call and its result.
+ * Agents as tools of a model: the model calls an agent by its name, with its parameters. What the agent replies while
+ * it works is in the replies of the calling agent, between the tool call and its result.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import { CurrentCall } from "./toolCalls.ts"
 import * as ToolName from "./toolName.ts"
 
 /**
- * The tool that an agent is: its failure is what the agent's replies fail with, its requirements are the agent's.
+ * A tool that calls an agent. It fails with what the agent's replies fail with, and requires what the agent requires.
  *
  * @since 0.1.0
  * @category models
@@ -38,7 +38,7 @@ export type AgentTool<Name extends string, P, E, R, Mode extends Tool.FailureMod
 >
 
 /**
- * The parameters of the tool: the agent's own, or a message where it needs none.
+ * The parameters of the tool: those of the agent, or a single `message` if the agent needs none.
  *
  * @since 0.1.0
  * @category models
@@ -46,7 +46,7 @@ export type AgentTool<Name extends string, P, E, R, Mode extends Tool.FailureMod
 export type ToolParameters<P> = {} extends P ? { readonly message: string } : P
 
 /**
- * How an agent becomes a tool.
+ * Options of a tool that calls an agent.
  *
  * @since 0.1.0
  * @category models
@@ -58,15 +58,16 @@ export interface Options<Name extends string, Mode extends Tool.FailureMode> {
    */
   readonly name?: Name
   /**
-   * How a failure of the agent is taken: as the failure of the agent that called (`"error"`, the default), or something its
-   * model is told and can act on (`"return"`); it then stands in the replies as a `Message.Failure`.
+   * Decides what a failure of the agent does: the calling agent fails too (`"error"`, the default), or its model is told of the
+   * failure and can react to it (`"return"`), and the failure is in the replies as a `Message.Failure`.
    */
   readonly failureMode?: Mode
 }
 
 /**
- * Makes a tool of an agent. The model gives the agent's parameters; an agent that needs none is sent a message. Throws
- * where a given `name` is no name that providers take.
+ * Makes a tool that calls an agent. The model gives the agent's parameters; an agent without required parameters is
+ * sent a message instead, which the model gives as the parameter `message`. The model is told the text of the agent's
+ * reply. Throws if the given `name` is one that providers refuse.
  *
  * **When to use**
  *
@@ -106,9 +107,9 @@ export const make = <P, E, R, const Name extends string = string, Mode extends T
 ): AgentTool<Name, P, E, R, Mode> => toTool(agent, options) as never // the types are the agent's
 
 /**
- * The tools of agents with their handlers: a toolkit for `LlmAgent.make`. Given as a record, agents are tools of the
- * names that they have there, which stand in the type as well. Other tools can stand beside them, in a Toolkit of their
- * own, with `handlers`. Throws where two of them have the same name, or one has none that providers take.
+ * Makes a toolkit with handlers from agents, for the option `toolkit` of `LlmAgent.make`. It takes tools made with
+ * `make`, or a record of agents, whose keys are then the names of the tools. To combine agents with other tools, make a
+ * Toolkit of both and use `handlers`. Throws if two tools have the same name, or one has a name that providers refuse.
  *
  * **Example**
  *

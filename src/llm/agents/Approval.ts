@@ -1,5 +1,5 @@
 /**
- * Who says yes or no to the calls of tools that need approval.
+ * Decides about the calls of tools that need approval (`needsApproval`).
  *
  * @since 0.1.0
  */
@@ -13,7 +13,8 @@ import type * as Tool from "effect/ai/Tool"
 import type { ToolCall } from "./LlmMessage.ts"
 
 /**
- * The question that is to be decided: the call, its tool, and the agents from the one that calls to the outermost.
+ * The call that is to be decided about: the call itself, its tool, and the names of the agents, from the one that calls
+ * the tool to the outermost.
  *
  * @since 0.1.0
  * @category models
@@ -27,8 +28,8 @@ export interface Request {
 }
 
 /**
- * The decision, of which a `Prompt.ToolApprovalResponsePart` of `effect/ai` is one: the call is made, with other parameters
- * where there are some (`parameters`), or it is not, and the reason is told to the model.
+ * A decision: the call is made, with other `parameters` if there are some, or it is not made, and the model is told the
+ * `reason`. A `Prompt.ToolApprovalResponsePart` of `effect/ai` is such a decision.
  *
  * @since 0.1.0
  * @category models
@@ -71,7 +72,8 @@ export const edited = (parameters: Schema.Json): Decision => ({ approved: true, 
 export const denied = (reason: string): Decision => ({ approved: false, reason })
 
 /**
- * Who decides. Nobody, unless it is set: calls that need approval are then denied.
+ * The function that decides. By default there is none, and calls that need approval are denied; in a durable run they
+ * wait for a signal instead.
  *
  * @since 0.1.0
  * @category references
@@ -82,7 +84,7 @@ export const CurrentApprove: Context.Reference<Approve> = Context.Reference<Appr
 )
 
 /**
- * Sets who decides for the agents that are triggered inside an effect.
+ * Sets the function that decides, for the agents that are triggered inside an effect.
  *
  * **When to use**
  *
@@ -109,7 +111,7 @@ export const withApproval =
     Effect.provideService(effect, CurrentApprove, approve)
 
 /**
- * Sets who decides, as a Layer.
+ * Sets the function that decides, as a Layer.
  *
  * @since 0.1.0
  * @category layers

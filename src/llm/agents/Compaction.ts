@@ -1,13 +1,13 @@
 /**
- * Conversations that do not outgrow their model: before a request would be too long, old results of tools are cut, or
- * what was said in the middle is left out or summarized. The conversation keeps all of it.
+ * Keeps prompts within the context window of their model: before a request would be too long, old results of tools are
+ * cut, or the middle of the conversation is left out or summarized. The conversation itself keeps everything.
  *
  * **Details**
  *
- * What is compacted is told by a message of its own in the replies, an `LlmMessage.Compacted`, which is no part of what
- * the agent says (an aside). It names what it replaces by hash, and every later prompt of the conversation has it in the
- * place of that: kept with a conversation, it need not be made again, and the prompt stays the beginning of the next one
- * until there is no room again.
+ * When something was compacted, the replies contain an `LlmMessage.Compacted`, as an aside. It refers by hash to the
+ * messages that it replaces, and takes their place in every later prompt of the conversation. Kept with the
+ * conversation, it need not be made again, and until the next compaction each prompt begins with the whole prompt
+ * before it.
  *
  * **Example**
  *
@@ -41,7 +41,7 @@ import { Compacted, Reasoning, ToolCall, ToolResult } from "./LlmMessage.ts"
 import * as Window from "./window.ts"
 
 /**
- * A message of a prompt, and the one of the conversation that it stands for: its `hashKey` is what `replaces` has.
+ * A message of a prompt, with the message of the conversation that it comes from, whose `hashKey` goes into `replaces`.
  *
  * @since 0.1.0
  * @category models
@@ -49,8 +49,8 @@ import * as Window from "./window.ts"
 export type Entry = Window.Entry
 
 /**
- * The question to a policy: what the prompt has, in its order, and how many tokens are to go, which is more than are too
- * many, so that it does not come to this again soon.
+ * The input of a policy: the messages of the prompt in their order, and how many tokens to save. That is more than the
+ * prompt is too long by, so that the next compaction is not needed soon.
  *
  * @since 0.1.0
  * @category models
@@ -58,7 +58,7 @@ export type Entry = Window.Entry
 export type Room = Window.Room
 
 /**
- * How room is made; nothing, where it cannot make any.
+ * A way to shorten a prompt: gives the message that replaces others, or nothing if it cannot shorten this prompt.
  *
  * @since 0.1.0
  * @category models
@@ -66,38 +66,38 @@ export type Room = Window.Room
 export type Policy<R = never> = Window.Policy<R>
 
 /**
- * When and how conversations are compacted.
+ * Options of compaction: the size of the window, and the policies.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options<R = never> {
   /**
-   * How many tokens the model takes.
+   * How many tokens the model takes in one request, its context window.
    *
-   * @default what is known of the model (`Pricing.layer`); where that is nothing, nothing is compacted
+   * @default the window that `Pricing.layer` knows for the model; if it knows none, nothing is compacted
    */
   readonly window?: number
   /**
-   * How many of them are for the answer.
+   * How many of these tokens are reserved for the answer.
    *
    * @default 4096
    */
   readonly reserve?: number
   /**
-   * To which share of the room a prompt is brought when it is too long. The smaller, the more rarely the provider has to
-   * read all of it anew.
+   * To which share of the allowed tokens a prompt is shortened when it is too long. The smaller it is, the less often
+   * the provider has to read the whole prompt again.
    *
    * @default 0.5
    */
   readonly target?: number
-  /** Tried in this order, until there is room. */
+  /** The policies, tried in this order until the prompt is short enough. */
   readonly policies: ReadonlyArray<Policy<R>>
 }
 
 /**
- * A prompt that is too long for its model, with all that the policies could do: the `reason` of the `AiError` that an
- * agent fails with before it asks. `tokens` is about how many the prompt has, `allowed` how many it may have.
+ * The `reason` of the `AiError` that an agent fails with, before it asks the model, if the prompt is still too long
+ * after all policies. `tokens` is about how many tokens the prompt has, `allowed` is how many it may have.
  *
  * @since 0.1.0
  * @category errors
@@ -141,7 +141,7 @@ export const layer = <R = never>(options: Options<R>): Layer.Layer<never, never,
 }
 
 /**
- * Cuts the results of tools, the oldest first, and as many as have to go; the model is told how long each was.
+ * Replaces old results of tools by a note on how long each was, the oldest first, and only as many as necessary.
  *
  * @since 0.1.0
  * @category policies

@@ -1,6 +1,6 @@
 /**
- * Agents that speak with a language model: they send it what they were sent, and reply with what it says while it says
- * it, with its reasoning, its tool calls and their results as messages of their own.
+ * Agents that ask a language model: they make a prompt of the messages they were sent, and reply with what the model
+ * says, while it says it. Its reasoning, its tool calls and their results are messages of their own.
  *
  * @since 0.1.0
  */
@@ -40,14 +40,14 @@ export interface Options<
 > {
   /** A sentence on what the agent does, for people and for models that choose among agents. */
   readonly description?: string
-  /** The text that the model is told first. */
+  /** The system text, which stands before all messages of the prompt. */
   readonly system?: string
   /** The tools the model can call: a Toolkit, or one with its handlers, as of `AgentTool.toolkit`. */
   readonly toolkit?: Toolkit.WithHandler<Tools> | Effect.Effect<Toolkit.WithHandler<Tools>, ToolsE, ToolsR>
-  /** The model; without it the agent requires a `LanguageModel`. */
+  /** The model, as a Layer. Without it the agent requires a `LanguageModel` from its environment. */
   readonly model?: Layer.Layer<LanguageModel.LanguageModel, ModelE, ModelR>
   /**
-   * How many requests one call may make: each but the last one is followed by the tools it called.
+   * How many requests to the model one call may make. After each of them the tools run that the model called.
    *
    * @default 10
    */
@@ -55,7 +55,7 @@ export interface Options<
 }
 
 /**
- * The parameters of an agent, each for one call; a fork gives some of them for all of its calls.
+ * The parameters of an agent on a model, all of them optional. To set some of them for all calls, use `agent.fork`.
  *
  * **Gotchas**
  *
@@ -77,11 +77,11 @@ export interface Options<
  * @category models
  */
 export interface Parameters extends ModelSettings.Settings {
-  /** The text that the model is told first, instead of the agent's own text. */
+  /** The system text, instead of the one of the agent. */
   readonly system?: string
-  /** Which tools the model may or must call; `"auto"` unless given. */
+  /** Which tools the model may or must call. By default it decides itself (`"auto"`). */
   readonly toolChoice?: ToolChoice
-  /** The same for the first request of a call alone. */
+  /** Which tools the model may or must call in the first request of a call. */
   readonly firstToolChoice?: ToolChoice
 }
 
@@ -94,7 +94,7 @@ export interface Parameters extends ModelSettings.Settings {
 export type ToolChoice = LanguageModel.ToolChoice<string>
 
 /**
- * A model that was not done after as many requests as it was allowed, and wants to call more tools.
+ * The model still wants to call tools after `maxSteps` requests.
  *
  * @since 0.1.0
  * @category errors
@@ -144,29 +144,28 @@ export type Services<Tools extends Record<string, Tool.Any>, ToolsR = never, Mod
 export type Each<A> = A extends unknown ? readonly [A] : never
 
 /**
- * Makes an agent that speaks with a model.
+ * Makes an agent that asks a language model, with a system text and tools.
  *
  * **When to use**
  *
- * For an agent that is a model with a system text and tools. Inside of an agent of your own, trigger it as any other
- * agent.
+ * Whenever a model should answer. Other agents trigger it like any agent.
  *
  * **Details**
  *
- * It waits for the messages it was sent, makes them a prompt (`LlmPrompt.fromMessages`), and replies with an
- * `Assistant` for each text, a `Reasoning` for each reasoning, a `ToolCall` and a `ToolResult` for each call, as soon as
- * each begins. Tools that were called in one response run at the same time; then the model is asked again, until it
- * calls no more. The last `Assistant` of a response has its usage and finish reason, and the last `ToolCall` the usage of
- * one that only calls tools. A failure in the middle of a text stands in that message, after its tokens, and is that of
- * the agent as well.
+ * It waits for the messages it was sent and makes a prompt of them (`LlmPrompt.fromMessages`). It replies with an
+ * `Assistant` for each text, a `Reasoning` for each reasoning, and a `ToolCall` and a `ToolResult` for each tool call,
+ * as soon as each of them begins. Tools that were called in one response run at the same time; then the model is asked
+ * again, until it calls no more. The last `Assistant` of a response has its usage and finish reason, and the last
+ * `ToolCall` the usage of one that only calls tools. If the model fails in the middle of a text, that message fails
+ * after its tokens, and the agent fails too.
  *
- * What the model got wrong (a tool that is not there, parameters that do not fit) is told to it; what a tool fails with
- * is told to it where the tool's `failureMode` is `"return"`, and else is the failure of the agent.
+ * If the model makes a mistake in a call (a tool that does not exist, parameters that do not fit), it is told so. If a
+ * tool fails, the model is told so if the tool's `failureMode` is `"return"`; otherwise the agent fails.
  *
  * **Gotchas**
  *
- * A `model` is built for each call. Give a Layer with state of its own, such as a pool of connections, to the program
- * instead.
+ * The Layer `model` is built for each call. If it has state that calls should share, such as a concurrency limit,
+ * provide it to the program instead.
  *
  * **Example**
  *
@@ -304,13 +303,14 @@ export interface ObjectOptions<
 }
 
 /**
- * Makes an agent that replies with one message whose fields the model filled in. Its replies have that object in its
- * type, and the object as it grows. Output that does not fit the schema is an `AiError` with a `StructuredOutputError`
- * that holds the text.
+ * Makes an agent that replies with one message whose fields the model filled in. `replies.object` is that object, typed
+ * by the schema, and `replies.partial` the object as it grows. Output that does not fit the schema is an `AiError` with
+ * a `StructuredOutputError` that holds the text.
  *
  * **When to use**
  *
- * For answers that a program reads: a rating, a plan, the fields of a form. For words that a person reads use `make`.
+ * For answers that your program reads: a rating, a plan, the fields of a form. For text that a person reads, use
+ * `make`.
  *
  * **Details**
  *
@@ -320,8 +320,8 @@ export interface ObjectOptions<
  *
  * The message begins with the first field, and its tokens are those of its text: the fields as JSON, or what is in the
  * field `content`. They come while the model writes the fields in the order of the schema, and as the message has them;
- * from the first field on that the schema changes (a date, a default) or that is left out, the rest comes with the whole
- * object. Once a token has come, the request is not made again, nor by another model, when it fails.
+ * from the first field on that the schema changes (a date, a default) or that is left out, the rest comes with the
+ * whole object. Once a token has come, the request is not made again, nor by another model, when it fails.
  *
  * **Example**
  *

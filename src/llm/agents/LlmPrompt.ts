@@ -144,8 +144,9 @@ export const startWithUser = (prompt: Prompt.Prompt, text = "/start"): Prompt.Pr
 export type Rule = (prompt: Prompt.Prompt) => Prompt.Prompt
 
 /**
- * Texts that Anthropic's rule adds to a conversation: the message of a user that comes first where there is none (`/start`
- * unless given), and what stands between two neighbours of the same role that become one (a blank line unless given).
+ * Texts that Anthropic's rule adds to a conversation: a first message from the user if the conversation does not begin
+ * with one (by default `/start`), and the text between two neighbours of the same role that become one message (by
+ * default a blank line).
  *
  * @since 0.1.0
  * @category rules
@@ -223,7 +224,7 @@ export const withTurns =
     Effect.updateService(effect, CurrentTurns, (current) => ({ ...current, ...options }))
 
 /**
- * The rule that `LlmAgent` applies to its prompts; none, unless it is set.
+ * The rule that `LlmAgent` applies to its prompts. By default there is none.
  *
  * @since 0.1.0
  * @category rules

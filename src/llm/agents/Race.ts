@@ -1,5 +1,5 @@
 /**
- * Several agents or models with the same task: the first that produces a token is heard, the others are interrupted.
+ * Several agents or models with the same task: the first that produces a token wins, and the others are interrupted.
  *
  * @since 0.1.0
  */
@@ -23,9 +23,9 @@ import * as PromptLength from "../model/promptLength.ts"
 import { CurrentGrowth } from "../provider/growth.ts"
 
 /**
- * An agent that sends what it is sent to several agents, and replies with the replies of the first that produces a
- * token. The others are interrupted; what they have spent stays in the budget. When all fail, it fails with what the
- * first of them fails with.
+ * Makes an agent that sends its input to several agents and replies with the replies of the first that produces a
+ * token. The others are interrupted; what they have spent stays charged to the budget. If all of them fail, it fails
+ * with what the first in the list failed with.
  *
  * **Example**
  *
@@ -105,8 +105,8 @@ const firstToken = (replies: MessageSequence.MessageSequence<unknown>): Effect.E
   )
 
 /**
- * A model that is several: each request goes to all of them, and the response is that of the first that produces a
- * token. The requests of the others are interrupted, and counted in the budget with what their prompt cost.
+ * Makes one model of several: each request goes to all of them, and the response is that of the first that produces a
+ * token. The requests of the others are interrupted, and the budget is charged for their prompts.
  *
  * **Example**
  *

@@ -1,5 +1,6 @@
 /**
- * Bounds for what a whole tree of agents may spend: calls of models, tokens, money, time, and how deep agents may call agents.
+ * Budgets: limits on what a whole tree of agents may spend. They limit calls of models, tokens, money, time, and how
+ * deep agents may call agents.
  *
  * @since 0.1.0
  */
@@ -20,8 +21,9 @@ import { type Billed, billedOf } from "./billed.ts"
 import { tokensOf } from "./promptLength.ts"
 
 /**
- * The limits of a budget; what is not named is not limited. `cost` is in the unit of `CurrentPrice`, `wallTime` runs from
- * when the budget was made, `depth` is how many agents may stand one below the other, from where it was made.
+ * The limits of a budget; what is left out is not limited. `cost` is in the unit of `CurrentPrice` (dollars with
+ * `Pricing.layer`), `wallTime` counts from when the budget was made, and `depth` is how many levels of agents may call
+ * each other below where it was made.
  *
  * @since 0.1.0
  * @category models
@@ -44,8 +46,8 @@ export interface Limits {
 export interface Tokens extends Required<Omit<Message.Usage, "reasoningTokens">> {}
 
 /**
- * The calls, tokens and costs that were spent. Calls that still run count with what was reserved for them and the tokens they have given so far; so
- * do requests that were made again or by another model.
+ * The calls, tokens and costs that were spent. A request that still runs counts with what was reserved for it and the
+ * tokens it has produced so far. Requests that were repeated, or made by another model, count too.
  *
  * @since 0.1.0
  * @category models
@@ -56,7 +58,7 @@ export interface Spent extends Tokens {
 }
 
 /**
- * A budget. It counts what the agents below it spend, and so do the budgets it was made in.
+ * A budget. What the agents under it spend is charged to it, and to the budgets that it was made in.
  *
  * In a durable run its time goes on from where the budget was made first, however often the run was cut off.
  *
@@ -73,7 +75,8 @@ export interface Budget {
 }
 
 /**
- * A call that a budget does not allow: which limit, how much is allowed, and how much the call would have made it.
+ * A call would exceed a budget. It names the limit, how much the limit allows, and how much it would have been with
+ * this call.
  *
  * @since 0.1.0
  * @category errors
@@ -118,8 +121,8 @@ export type Price = (
 ) => number
 
 /**
- * The price of calls; nothing, unless it is set. What a provider itself says that a call has cost is the price of that
- * call.
+ * The function that gives the price of a call. By default calls cost nothing. If the provider reports what a call cost,
+ * that is its price.
  *
  * @see `Pricing.layer` for what models cost
  *
@@ -131,7 +134,7 @@ export const CurrentPrice: Context.Reference<Price> = Context.Reference<Price>("
 })
 
 /**
- * The budget that calls are made in; none, unless it is set.
+ * The budget that calls are charged to. By default there is none.
  *
  * @since 0.1.0
  * @category references
@@ -142,7 +145,7 @@ export const CurrentBudget: Context.Reference<Budget | undefined> = Context.Refe
 )
 
 /**
- * Makes a budget inside the current one: both are charged.
+ * Makes a budget. Inside an effect that has a budget already, both are charged.
  *
  * @since 0.1.0
  * @category constructors
@@ -161,11 +164,11 @@ export const make = (limits: Limits): Effect.Effect<Budget> =>
   })
 
 /**
- * Makes the agents that are triggered inside an effect, and all that they trigger, spend from a budget.
+ * Charges to a budget what the agents spend that are triggered inside an effect, and all agents that these trigger.
  *
  * **When to use**
  *
- * To bound what one call of a program may spend; `layer` bounds all of them together.
+ * To limit what one call of a program may spend. `layer` limits all calls together.
  *
  * **Example**
  *

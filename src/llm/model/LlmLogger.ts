@@ -1,5 +1,5 @@
 /**
- * A log of what agents say to models and what these say back: one Markdown file for each request, written while the
+ * Logs what agents ask models and what the models answer: one Markdown file for each request, written while the
  * response streams.
  *
  * @since 0.1.0
@@ -138,7 +138,7 @@ export const make = (options: Options = {}): Effect.Effect<Logger, never, FileSy
   Effect.map(FileSystem.FileSystem, (fs) => ({ open: (request) => open(fs, options.folder ?? "llm_logs", request) }))
 
 /**
- * Switches the log on, beside the logs that are on around it.
+ * Writes the log, in addition to logs that are already on around it.
  *
  * **Example**
  *
@@ -162,7 +162,7 @@ export const layer = (options: Options = {}): Layer.Layer<never, never, FileSyst
   layerAll([make(options)])
 
 /**
- * Switches several logs on, of one's own among them, beside those that are on around it.
+ * Switches on several loggers, which may be your own, in addition to those that are already on around it.
  *
  * **Example**
  *

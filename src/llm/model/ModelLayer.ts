@@ -1,5 +1,6 @@
 /**
- * Combinators on the Layers of language models, of any provider: patience, limits, and other models to fall back on.
+ * Combinators for the Layers of language models, of any provider: retries, time-outs, limits, and fallback to other
+ * models.
  *
  * @since 0.1.0
  */
@@ -21,27 +22,27 @@ import { CurrentTimeouts, silence } from "../provider/patience.ts"
 import * as ModelWrapper from "./modelWrapper.ts"
 
 /**
- * How failed requests are made again.
+ * Options for how failed requests are repeated.
  *
  * @since 0.1.0
  * @category models
  */
 export interface RetryOptions {
   /**
-   * How often at most.
+   * How often a request is repeated at most.
    *
    * @default 3
    */
   readonly times?: number
   /**
-   * How long to wait before the first time; it doubles each time. A provider may ask for longer.
+   * How long to wait before the first repetition. The delay doubles each time. A provider may ask for a longer one.
    *
    * @default "1 second"
    */
   readonly delay?: Duration.Input
   /**
-   * The longest wait that a provider may ask for. Where it asks for more, the request fails at once, with its error that
-   * says how long it would be.
+   * The longest delay that a provider may ask for. If it asks for a longer one, the request fails at once, with the
+   * error that says how long it would be.
    *
    * @default "2 minutes"
    */
@@ -49,8 +50,8 @@ export interface RetryOptions {
 }
 
 /**
- * Makes requests again that failed before the first token for a reason that may pass (`AiError.isRetryable`). Each time
- * is a warning in the log, an event of the span, and a call in the budget.
+ * Repeats requests that failed before their first token, for a reason that may pass (`AiError.isRetryable`). Each
+ * repetition is a warning in the log, an event of the span, and a call in the budget.
  *
  * **Example**
  *
@@ -104,20 +105,20 @@ export const retry = ({ delay = "1 second", maxWait = "2 minutes", times = 3 }: 
 }
 
 /**
- * How long a model may say nothing.
+ * The longest silences of a model that are waited for.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Timeouts {
-  /** From the request to its first token; for a response that is not streamed, to its end. */
+  /** From the request to its first token, or to the end of a response that is not streamed. */
   readonly firstToken?: Duration.Input
   readonly betweenTokens?: Duration.Input
 }
 
 /**
- * Gives a silent model up, with an `AiError` that may be retried (`InternalProviderError`), after the tokens so far.
- * The limits stand in the place of those that the model's client was made with, be they shorter or longer.
+ * Fails a request whose model is silent for too long, with an `AiError` that may be retried (`InternalProviderError`),
+ * after the tokens so far. These limits replace those of the model's client, whether they are shorter or longer.
  *
  * @since 0.1.0
  * @category combinators
@@ -147,8 +148,8 @@ export const timeouts = (timeouts: Timeouts): (<A, E, R>(layer: Layer.Layer<A, E
 }
 
 /**
- * Lets so many requests run at the same time; others wait for their turn. The limit belongs to the Layer this gives:
- * all that use that Layer share it.
+ * Lets at most this many requests run at the same time; further ones wait. The limit belongs to the Layer that this
+ * returns: whatever uses that Layer shares it.
  *
  * @since 0.1.0
  * @category combinators
@@ -167,7 +168,7 @@ export const concurrency =
   }
 
 /**
- * How many requests a provider takes in which time. Layers with the same `key` share the limit.
+ * How many requests may be made in which time. Layers with the same `key` share the limit.
  *
  * @since 0.1.0
  * @category models
@@ -179,8 +180,8 @@ export interface RateLimit {
 }
 
 /**
- * Delays requests that would be more than a provider takes. A `RateLimiter` of effect/persistence counts: in memory, or
- * in Redis for several processes.
+ * Delays requests that would exceed a rate limit. The `RateLimiter` of `effect/persistence` does the counting: in
+ * memory, or in Redis for several processes.
  *
  * @since 0.1.0
  * @category combinators
@@ -199,7 +200,7 @@ export const rateLimit = (
   )
 
 /**
- * How models follow each other.
+ * Options for how one model takes over from another.
  *
  * @since 0.1.0
  * @category models
@@ -215,14 +216,14 @@ export interface FallbackOptions {
 }
 
 /**
- * A model that is several: a request goes to the models of a plan, one after the other, until one is done with it. Each
- * time another one takes over, that is a warning in the log, an event of the span, and a call in the budget.
+ * Makes one model of several: if a model fails, the next one of the plan takes over. Each take-over is a warning in the
+ * log, an event of the span, and a call in the budget.
  *
  * **Details**
  *
- * When a model breaks off in the middle, the next one is given what was said so far as its own words, and goes on from
- * there in the same message, unless `goesOn` is `false`. After a tool call nobody takes over: the call would be made
- * twice.
+ * If a model fails in the middle of its answer, the next model is given what was said so far as its own words and
+ * continues from there in the same message, unless `goesOn` is `false`. After a tool call no model takes over, since
+ * the call would be made twice.
  *
  * **Example**
  *

@@ -56,8 +56,9 @@ export interface Options {
 }
 
 /**
- * Sets the price of calls (`Budget.CurrentPrice`), which is in dollars then, and the windows that `Compaction` goes by.
- * Dies if the package `@pydantic/genai-prices` is not installed. A model that nobody knows costs nothing.
+ * Sets the prices of models in dollars (`Budget.CurrentPrice`), and the context windows that `Compaction` uses. Needs
+ * the package `@pydantic/genai-prices`, and dies if it is not installed. The price of a model that is not in the table
+ * and not in `prices` is zero.
  *
  * @since 0.1.0
  * @category layers
@@ -71,7 +72,7 @@ export const layer = (options: Options = {}): Layer.Layer<never> =>
   )
 
 /**
- * The same without the table: what is given is all that is known.
+ * Sets prices and windows without the table of the package: only the given models have a price.
  *
  * @since 0.1.0
  * @category layers

@@ -23,7 +23,7 @@ import * as Conversation from "../provider/conversation.ts"
 import * as Budget from "./Budget.ts"
 
 /**
- * The id of the conversation that calls belong to (`gen_ai.conversation.id`); none, unless it is set.
+ * The id of the conversation that calls belong to (`gen_ai.conversation.id`). By default there is none.
  *
  * @since 0.1.0
  * @category references
@@ -31,7 +31,7 @@ import * as Budget from "./Budget.ts"
 export const CurrentConversation: Context.Reference<string | undefined> = Conversation.CurrentConversation
 
 /**
- * Says which conversation the agents that are triggered inside an effect belong to.
+ * Sets the id of the conversation for the agents that are triggered inside an effect.
  *
  * **Example**
  *
@@ -50,8 +50,8 @@ export const withConversation =
     Effect.provideService(effect, CurrentConversation, id)
 
 /**
- * Whether the spans of agents have what was said: the prompt, what the model was told first, and the answer. It is not,
- * unless it is set, as people say what is nobody's business.
+ * Whether the spans of agents contain the prompt, the system text and the answer. By default they do not, because these
+ * can be private.
  *
  * @since 0.1.0
  * @category references
@@ -62,7 +62,7 @@ export const CurrentContent: Context.Reference<boolean> = Context.Reference<bool
 )
 
 /**
- * Puts what is said into the spans of the agents that run with the Layer.
+ * Puts the prompt, the system text and the answer into the spans of the agents that run with the Layer.
  *
  * @since 0.1.0
  * @category layers
