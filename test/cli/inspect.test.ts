@@ -104,11 +104,8 @@ describe("miniagents inspect", { timeout: 60_000 }, () => {
         agents.map(({ name }) => name),
         ["Parrot"]
       )
-      const response = await fetch(new URL("/api/say", served.url), {
-        method: "POST",
-        headers: { authorization: `Bearer ${served.token}`, "content-type": "application/json" },
-        body: JSON.stringify({ chat: "c", agent: "Parrot", text: "hello", keep: 0, parameters: {} })
-      })
+      const toSay = { chat: "c", agent: "Parrot", text: "hello", keep: 0, parameters: {} }
+      const response = await served.post("/api/say", toSay)
       assert.deepStrictEqual(await response.json(), { call: 1 })
       assert.deepStrictEqual(await served.json<Chat>("/api/chat?chat=c"), {
         agent: "Parrot",

@@ -22,6 +22,13 @@ export class Served {
 
   json = async <A>(target: string): Promise<A> => (await this.get(target)).json() as Promise<A>
 
+  post = (target: string, body: unknown) =>
+    fetch(new URL(target, this.url.origin), {
+      method: "POST",
+      headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
+      body: JSON.stringify(body)
+    })
+
   async *updates(target = "/api/updates"): AsyncGenerator<Update> {
     for await (const block of Server.blocks(await this.get(target))) {
       if (block.startsWith("data: ")) yield JSON.parse(block.slice(6)) as Update
