@@ -109,6 +109,8 @@ export const shown: Case = async (messages) => {
     yield* Effect.promise(async () => {
       await page.goto(url)
       await page.getByText("No agent has been called yet").waitFor()
+      // a second after a page was opened Chromium throws away what drew the empty one before it, which takes half a second
+      await page.waitForTimeout(2500)
       await page.evaluate(watch)
     })
     let frames = {}

@@ -18,6 +18,9 @@ const fact =
   ({ facts }: Result): number =>
     facts[name]!.median
 
+/** A display has so many frames a second; one of them may be late. */
+const display = 60
+
 const atLeast =
   (least: number, what: string): Target =>
   (results) => {
@@ -56,7 +59,7 @@ export const S20: ReadonlyArray<Scenario> = [
     patience: 100,
     contestants: [contestant(bare, "floor", "talks"), contestant(shown, "miniagents", "shown")],
     targets: [
-      atLeast(60, "frames/s"),
+      atLeast(display - 1, "frames/s"),
       Targets.limit(shown, "the worst frame", "ms", 100, fact("ms, worst frame")),
       Targets.limit(shown, "the heap of the page", "MB", 60, fact("MB of the page")),
       moreMemory(200)

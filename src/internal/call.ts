@@ -212,7 +212,8 @@ const openInput = ({ owner, runtime }: Source): Sequence => {
 }
 
 /** The attributes are those of the OpenTelemetry conventions for generative AI. */
-const spanOf = ({ agent: { description, name }, path }: Call): Tracer.SpanOptionsNoTrace => ({
+const spanOf = ({ agent: { description, name }, path }: Call): Tracer.SpanOptions => ({
+  captureStackTrace: false, // it would always be this file, and a failure names the agents that it came through by itself
   attributes: {
     "gen_ai.operation.name": "invoke_agent",
     "gen_ai.agent.name": name,

@@ -200,9 +200,9 @@ describe("Recorder", () => {
           [calls.length, new Set(calls.map(({ is }) => is))],
           [left.calls.length, new Set(["same"])]
         )
-        const changed = right.messages.find(({ hashKey }) => hashKey !== undefined)
+        const changed = right.messages.find(({ keyed }) => keyed !== undefined)
         if (changed === undefined) return
-        changed.hashKey = "another"
+        changed.keyed = { hashKey: "another" }
         const differing = compare(left, right).calls.flatMap(({ is, right }) => (is === "changed" ? [right] : []))
         assert.deepStrictEqual(new Set(differing), new Set([...changed.readBy, ...changed.repliedBy]))
       }),
@@ -314,9 +314,9 @@ describe("Recorder", () => {
           ["Author", "Relay", "Relay"]
         )
         assert.strictEqual(messages.length, 1)
-        const [{ by, hashKey, readBy, repliedBy, text }] = messages as [Recording["messages"][number]]
+        const [{ by, keyed, readBy, repliedBy, text }] = messages as [Recording["messages"][number]]
         assert.deepStrictEqual([by, text, [...readBy].sort(), [...repliedBy].sort()], [0, "hello", [1, 2], [0, 1, 2]])
-        assert.strictEqual(hashKey, Message.text("hello").hashKey)
+        assert.strictEqual(keyed!.hashKey, Message.text("hello").hashKey)
       })
   )
 

@@ -24,7 +24,7 @@ const useDrawing = (store: Store): void => {
   useEffect(() => {
     if (!goesOn) return undefined
     const timer = setInterval(() => {
-      if ([...live.rows.values()].some(isOpen)) store.draw()
+      if ([...live.rows.values()].some(isOpen)) store.drawSoon()
     }, growth)
     return () => clearInterval(timer)
   }, [goesOn, live, store])

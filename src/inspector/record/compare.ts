@@ -71,7 +71,7 @@ const difference = (
 }
 
 /** A message that is not whole is what was said of it. */
-const keyOf = (message: Recording.Message): string => message.hashKey ?? `${message.broken} ${message.text}`
+const keyOf = (message: Recording.Message): string => message.keyed?.hashKey ?? `${message.broken} ${message.text}`
 
 const textOf = ({ known, message, text }: Recording.Message): string =>
   text === "" ? JSON.stringify(message ?? known) : text

@@ -37,7 +37,8 @@ export interface Message {
   by: number | undefined
   known: Fields
   message: Fields | undefined
-  hashKey: string | undefined
+  /** What knows its hash key, which may be made only when it is asked for. */
+  keyed: { readonly hashKey: string } | undefined
   ended: number | undefined
   broken: boolean
   failure: Failure | undefined
@@ -236,7 +237,7 @@ export class Recording {
         const { by, content } = { by: event.by, content: event.message.content }
         if (by !== undefined) message.by = by
         message.message = event.message
-        message.hashKey = event.hashKey
+        message.keyed = event
         message.ended = event.t
         if (typeof content === "string" && message.text === "") this.say(message, content)
         break
@@ -335,7 +336,7 @@ const emptyMessage = (at: number, opened: number): Message => ({
   by: undefined,
   known: {},
   message: undefined,
-  hashKey: undefined,
+  keyed: undefined,
   ended: undefined,
   broken: false,
   failure: undefined,

@@ -59,7 +59,7 @@ const modelsOf = (requests: ReadonlyArray<Recording.Request>): ReadonlyArray<Mod
 
 /** A message as it is shown, its text from an offset on. */
 export const said = (message: Recording.Message, from: number): Said => {
-  const { at, broken, by, ended, failure, hashKey, known, opened, readBy, repliedBy, text } = message
+  const { at, broken, by, ended, failure, keyed, known, opened, readBy, repliedBy, text } = message
   const { content: _, ...fields } = message.message ?? known
   return {
     at,
@@ -71,7 +71,7 @@ export const said = (message: Recording.Message, from: number): Said => {
     repliedBy: [...repliedBy],
     ...(by === undefined ? {} : { by }),
     ...(ended === undefined ? {} : { ended }),
-    ...(hashKey === undefined ? {} : { hashKey }),
+    ...(keyed === undefined ? {} : { hashKey: keyed.hashKey }),
     ...(failure === undefined ? {} : { failure }),
     ...(broken ? { broken } : {})
   }

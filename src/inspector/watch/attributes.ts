@@ -28,7 +28,7 @@ export const spelled = (value: unknown): Json =>
 
 /** A text without the passwords and the queries of the addresses in it, and not too long. */
 export const plain = (text: string): string => {
-  const clean = text.replaceAll(address, withoutSecrets)
+  const clean = text.includes("://") ? text.replaceAll(address, withoutSecrets) : text
   return clean.length > longest ? `${clean.slice(0, longest)}…` : clean
 }
 

@@ -298,7 +298,36 @@ export class Recorder implements Early {
 
   private whole(at: number, message: Message.Message, maker: { readonly by?: number }): void {
     const json = (Message.isPlain(message) ? Message.toJson(message) : jsonOf(message)) as Fields
-    this.tell({ _tag: "message", t: this.now, at, message: json, hashKey: message.hashKey, ...maker })
+    this.tell(new Whole(this.now, at, json, message, maker.by))
+  }
+}
+
+type WholeEvent = Event & { readonly _tag: "message" }
+
+/** Making a hash key takes longer than all else that is told of a message, so it waits until somebody looks at it. */
+class Whole implements WholeEvent {
+  readonly _tag = "message"
+  readonly t: number
+  readonly at: number
+  readonly message: Fields
+  readonly by?: number
+  private readonly said: Message.Message
+
+  constructor(t: number, at: number, message: Fields, said: Message.Message, by: number | undefined) {
+    this.t = t
+    this.at = at
+    this.message = message
+    this.said = said
+    if (by !== undefined) this.by = by
+  }
+
+  get hashKey(): string {
+    return this.said.hashKey
+  }
+
+  toJSON(): WholeEvent {
+    const { _tag, at, by, hashKey, message, t } = this
+    return { _tag, t, at, message, hashKey, ...(by === undefined ? {} : { by }) }
   }
 }
 

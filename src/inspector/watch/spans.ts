@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import type { Observed } from "../../internal/observers.ts"
 import * as Message from "../../Message.ts"
-import type { End, Event, Note } from "../wire.ts"
+import type { End, Event, Fields, Note } from "../wire.ts"
 import { attributesOf, plain } from "./attributes.ts"
 
 /** How many spans of one call are told: the first ones. */
@@ -51,10 +51,11 @@ export class Spans {
     observed.traced = Context.add(traced ?? context, Tracer.Tracer, new CallTracer(base, call, this))
   }
 
-  /** Tells the spans that have begun since it was last asked. */
-  poll(): void {
-    for (const open of this.fresh) this.begin(open)
+  /** Tells the spans that have begun since it was last asked; what is on one that closes comes with its end. */
+  poll(closing?: Open): void {
+    const { fresh } = this
     this.fresh = []
+    for (const open of fresh) this.begin(open, open === closing ? {} : attributesOf(open.span.attributes))
   }
 
   /** To be told of each span as it begins. */
@@ -77,16 +78,14 @@ export class Spans {
     }
   }
 
-  private begin(open: Open): void {
-    const { call, id, kind, span, t } = open
+  private begin({ call, id, kind, span, t }: Open, attributes: Fields): void {
     const parent = this.ids.get(Option.getOrUndefined(span.parent) ?? span)
     const above = parent === undefined || parent === id ? {} : { parent }
-    const attributes = attributesOf(span.attributes)
     this.tell({ _tag: "span", t, span: id, call, name: plain(span.name), kind, attributes, ...above })
   }
 
   private close(open: Open, exit: Exit.Exit<unknown, unknown>): void {
-    this.poll() // those around it begin before it
+    this.poll(open) // those around it begin before it
     const { id: span, notes } = open
     const attributes = attributesOf(open.span.attributes)
     this.tell({ _tag: "closed", t: this.after(open), span, end: endOf(exit), attributes, notes })

@@ -9,8 +9,10 @@ export const time = (ms: number): string => {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
+const whole = new Intl.NumberFormat("en")
+
 export const count = (n: number): string => {
-  if (n < 10_000) return n.toLocaleString("en")
+  if (n < 10_000) return whole.format(n)
   if (n < 1_000_000) return `${(n / 1000).toFixed(n < 100_000 ? 1 : 0)}k`
   return `${(n / 1_000_000).toFixed(1)}M`
 }

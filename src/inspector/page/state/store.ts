@@ -13,6 +13,9 @@ export interface Span {
   readonly to: number
 }
 
+/** How long the page rests from drawing, as a multiple of how long that took. */
+const restAfter = 5
+
 export type Panel = "" | "search" | "help" | "compare"
 
 export class Store {
@@ -23,6 +26,8 @@ export class Store {
   route: Route.Route = Route.read()
   readonly folded = new Set<string>()
   span: Span | undefined = undefined
+  /** What is shown where that is all of the time. */
+  whole: Span = { from: Infinity, to: 0 }
   panel: Panel = ""
   query = ""
   found: ReadonlyArray<Found> = []
@@ -33,6 +38,9 @@ export class Store {
   chat: Chat | undefined = undefined
   private readonly drawers = new Set<() => void>()
   private drawing = false
+  /** Whether the page rests from drawing, and has something to draw after that. */
+  private resting = false
+  private owes = false
   private connection: Connection
   private seeking = false
   private table: { readonly shape: string; readonly lines: ReadonlyArray<Line> } | undefined = undefined
@@ -50,7 +58,7 @@ export class Store {
       this.looked,
       (update) => {
         this.live.apply(update, performance.now())
-        this.draw()
+        this.drawSoon()
       },
       (state) => {
         this.state = state
@@ -115,8 +123,24 @@ export class Store {
     this.drawing = true
     requestAnimationFrame(() => {
       this.drawing = false
+      this.owes = false
+      this.resting = true
+      const began = performance.now()
       for (const drawer of this.drawers) drawer()
+      // a task of its own comes when the frame is on the screen
+      setTimeout(() => setTimeout(this.rested, (performance.now() - began) * restAfter))
     })
+  }
+
+  /** Draws what comes by itself. Where drawing takes long it waits, so that most frames are left for a person. */
+  readonly drawSoon = (): void => {
+    if (this.resting) this.owes = true
+    else this.draw()
+  }
+
+  private readonly rested = (): void => {
+    this.resting = false
+    if (this.owes) this.draw()
   }
 
   onDraw(drawer: () => void): () => void {

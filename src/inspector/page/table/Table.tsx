@@ -50,8 +50,12 @@ export const Table = ({ store }: { readonly store: Store }) => {
   )
 }
 
+/** How much of the time that is shown is left free at its end: it grows in steps, so that bars stay where they are. */
+const free = { least: 0.04, most: 0.16 }
+
 /** From the first call to now, or to the end of the last one where none goes on. */
-const wholeSpan = ({ model, now }: Store): Span => {
+const wholeSpan = (store: Store): Span => {
+  const { model, now } = store
   let [from, to] = [Infinity, 0]
   for (const row of model.rows.values()) {
     from = Math.min(from, row.at)
@@ -59,7 +63,12 @@ const wholeSpan = ({ model, now }: Store): Span => {
   }
   const start = Number.isFinite(from) ? from : 0
   const length = Math.max(to - start, 20)
-  return { from: Math.max(0, start - length * 0.01), to: start + length * 1.06 }
+  const { whole } = store
+  const [before, left] = [(start - whole.from) / length, (whole.to - start) / length - 1]
+  if (before < 0 || before > 0.02 || left < free.least || left > free.most) {
+    store.whole = { from: Math.max(0, start - length * 0.01), to: start + length * (to < now ? 1.06 : 1.14) }
+  }
+  return store.whole
 }
 
 const activeOf = ({ route: { call } }: Store) => (call === undefined ? {} : { "aria-activedescendant": `row-c${call}` })
@@ -202,7 +211,7 @@ const TableRow = ({ index, line, span, store }: RowProps) => {
       <div class="bars" role="gridcell">
         {line.is === "call"
           ? rows.map((row) => <Bar key={row.id} row={row} now={store.now} span={span} store={store} />)
-          : rows.slice(0, 60).map((row) => <Mark key={row.id} row={row} now={store.now} span={span} />)}
+          : stretchesOf(rows, store.now, span).map((stretch, i) => <Mark key={i} stretch={stretch} span={span} />)}
       </div>
     </div>
   )
@@ -322,8 +331,37 @@ const Label = ({ from, text, to }: { readonly from: number; readonly to: number;
   )
 }
 
-const Mark = ({ now, row, span }: BarProps) => {
-  const end = endOf(row) ?? now
-  if (end < span.from || row.at > span.to) return null
-  return <i class={`bar group ${signOf(row).kind}`} style={between(row.at, end, span)} />
+interface Stretch {
+  readonly from: number
+  to: number
+  kind: "done" | "running" | "failed"
 }
+
+/** When any of some calls went on, and on top of that those that failed; what is close together is one. */
+const stretchesOf = (rows: ReadonlyArray<Row>, now: number, span: Span): ReadonlyArray<Stretch> => {
+  const near = (span.to - span.from) / 200
+  const joined = (rows: ReadonlyArray<Row>, failed?: "failed"): ReadonlyArray<Stretch> => {
+    const found: Array<Stretch> = []
+    for (const row of rows.toSorted((a, b) => a.at - b.at)) {
+      const to = endOf(row) ?? now
+      const kind = failed ?? (isOpen(row) ? "running" : "done")
+      const last = found.at(-1)
+      if (last === undefined || row.at > last.to + near) found.push({ from: row.at, to, kind })
+      else {
+        last.to = Math.max(last.to, to)
+        if (kind === "running") last.kind = kind
+      }
+    }
+    return found
+  }
+  return [
+    ...joined(rows),
+    ...joined(
+      rows.filter(({ status }) => status === "failed"),
+      "failed"
+    )
+  ]
+}
+
+const Mark = ({ span, stretch: { from, kind, to } }: { readonly stretch: Stretch; readonly span: Span }) =>
+  to < span.from || from > span.to ? null : <i class={`bar group ${kind}`} style={between(from, to, span)} />
