@@ -23,6 +23,7 @@ import * as Agent from "../Agent.ts"
 import * as FileError from "../internal/fileError.ts"
 import * as FileLock from "./FileLock.ts"
 import * as SqlTurns from "./sqlTurns.ts"
+import { turnName } from "./turnName.ts"
 
 /**
  * The service that gives turns of conversations, each conversation to one at a time.
@@ -192,7 +193,7 @@ export const layerFile = (options: {
       const path = yield* Path.Path
       const takeHere = yield* queues
       const take = (conversation: string) => {
-        const file = path.join(options.folder, nameOf(conversation))
+        const file = path.join(options.folder, `turn-${turnName(conversation)}`)
         return fs
           .makeDirectory(options.folder, { recursive: true })
           .pipe(
@@ -255,10 +256,6 @@ export const layerSql = (
       }
     })
   )
-
-/** A name that any file system takes. That two conversations share one costs no more than that they wait for each other. */
-const nameOf = (conversation: string): string =>
-  `turn-${encodeURIComponent(conversation.toWellFormed()).replaceAll(/[.*]/g, "_").slice(0, 120)}`
 
 const failed =
   (conversation: string, file: string) =>

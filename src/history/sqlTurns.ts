@@ -10,6 +10,7 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment, Identifier } from "effect/sql/Statement"
+import { turnName } from "./turnName.ts"
 
 export interface Options {
   readonly tablePrefix: string
@@ -63,7 +64,7 @@ class SqlTurns {
 
   readonly take: Take = (conversation) =>
     Effect.withFiber((fiber) => {
-      const name = nameOf(conversation)
+      const name = turnName(conversation)
       const look = Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Effect.map(this.outside(this.insert(name)), (rows) => (rows.length === 0 ? undefined : now + this.lease / 2))
       )
@@ -148,6 +149,3 @@ class SqlTurns {
     )
   }
 }
-
-/** A name that any database takes. That two conversations share one costs no more than that they wait for each other. */
-const nameOf = (conversation: string): string => encodeURIComponent(conversation.toWellFormed()).slice(0, 500)

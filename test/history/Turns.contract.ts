@@ -97,6 +97,21 @@ export const suite = <R>(
       )
     )
 
+    effect.each([
+      ["x".repeat(600), `${"x".repeat(600)}y`],
+      ["a.b", "a_b"],
+      ["a", "A"],
+      ["\ud83d", "\ufffd"],
+      ["a b", "a%20b"]
+    ])("%j and %j are two conversations: who has the turn of one takes that of the other", ([one, other]) =>
+      run(
+        Effect.gen(function* () {
+          const nested = Turns.withTurn(one!)(Turns.withTurn(other!)(Effect.succeed("inside")))
+          assert.strictEqual(yield* joined(yield* fork(nested)), "inside")
+        })
+      )
+    )
+
     effect("an agent's turn lasts until all of its reply is there", () =>
       run(
         Effect.gen(function* () {
