@@ -53,11 +53,9 @@ export class Line {
   private isGone = false
   /** The caller is yet to be told that this process takes nothing new. */
   private isLeaving = false
-  private readonly isClosing: () => boolean
 
-  constructor(now: number, isClosing: () => boolean) {
+  constructor(now: number) {
     this.letGoAt = now + atFirst - linger
-    this.isClosing = isClosing
   }
 
   get(n: number): Served | undefined {
@@ -79,7 +77,6 @@ export class Line {
       Effect.map(Clock.currentTimeMillis, (now) => {
         this.holders--
         this.letGoAt = now
-        this.closeUnheld()
       })
     )
   }
@@ -114,7 +111,6 @@ export class Line {
       else {
         this.put(n, said)
         this.ending.push(attempt)
-        this.closeUnheld()
       }
       return attempt.release
     })
@@ -127,18 +123,6 @@ export class Line {
     this.ended = this.ended.filter(([at]) => at > had)
   }
 
-  /** A process that closes does not wait for who is not there to hear it. */
-  private closeUnheld(): void {
-    if (!this.isClosing() || this.holders > 0) return
-    this.giveUp()
-  }
-
-  private giveUp(): void {
-    this.heard(this.batches)
-    for (const attempt of this.ending) attempt.done()
-    this.ending = []
-  }
-
   private put(n: number, said: ReadonlyArray<protocol.Said>): void {
     const text = `[${n},${JSON.stringify(said)}]`
     this.said.push(text)
@@ -149,6 +133,7 @@ export class Line {
   /** What was said since `had`, as soon as there is something, and nothing after a while. */
   listen({ asked, had }: protocol.Listen, near: () => ReadonlyArray<string>): Effect.Effect<string> {
     return Effect.suspend(() => {
+      if (had > this.batches) return Effect.succeed("gone") // what it was is forgotten
       this.heard(had)
       // whoever asks again has not had an answer
       if (this.last?.at === asked) return Effect.succeed(this.last.text)
@@ -216,7 +201,6 @@ export class Line {
       this.isLeaving = true
       this.ending.push({ done })
       this.filled.openUnsafe()
-      this.closeUnheld()
       return this.each(({ fiber, served }) => (served.isDurable ? interrupted(fiber) : Effect.void))
     })
   }
@@ -235,7 +219,9 @@ export class Line {
       this.isGone = true
       this.said = []
       this.room.openUnsafe()
-      this.giveUp()
+      this.heard(this.batches)
+      for (const attempt of this.ending) attempt.done()
+      this.ending = []
       return this.each(({ fiber, served }) => Effect.andThen(served.stop, interrupted(fiber)))
     })
   }

@@ -57,7 +57,7 @@ export class Links {
       const known = this.ofProcess.get(opened.process)
       const link = known ?? new Link(this, opened)
       this.ofProcess.set(opened.process, link)
-      if (protocol.isAnyEntity(entity)) this.ofShard.set(this.shardOf(entity), link)
+      if (protocol.isAnyEntity(entity) && !link.isLeaving) this.ofShard.set(this.shardOf(entity), link)
       return known === undefined ? Effect.as(link.open, link) : Effect.succeed(link)
     })
   }
@@ -73,9 +73,9 @@ export class Links {
   }
 
   /** Ends all lines: what is under way is lost. */
-  readonly close = Effect.sync(() => {
-    for (const link of this.ofProcess.values()) link.end()
-  })
+  readonly close = Effect.suspend(() =>
+    Effect.forEach([...this.ofProcess.values()], (link) => link.leaveAll, { concurrency: "unbounded", discard: true })
+  )
 
   private shardOf(entity: string): string {
     return this.sharding.getShardId(EntityId.make(entity), "default").toString()
@@ -98,12 +98,13 @@ export class Link {
   private near: ReadonlyArray<string>
   private readonly callers = new Map<number, Caller>()
   private count = 0
-  private orders: Array<protocol.Order> = []
+  private orders: Array<protocol.OfCall> = []
   private readonly ordered = Latch.makeUnsafe()
   /** How many calls were ordered and not yet heard of. */
   private unheard = 0
   private readonly heard = Latch.makeUnsafe(true)
-  private isLeaving = false
+  /** Whether the process has said that it takes nothing new. */
+  isLeaving = false
   private said = 0
   private asked = 0
   /** The last batch that was taken, and those that came before the one that is next. */
@@ -138,7 +139,7 @@ export class Link {
     this.callers.delete(n)
   }
 
-  order(order: protocol.Order): void {
+  order(order: protocol.OfCall): void {
     this.orders.push(order)
     if (begins(order)) this.unheard++
     if (this.unheard > 0) this.heard.closeUnsafe()
@@ -153,6 +154,20 @@ export class Link {
     for (const [n, caller] of this.callers) caller.lost(!unsaid.has(n))
     this.callers.clear()
     for (const fiber of this.fibers) fiber.interruptUnsafe()
+  }
+
+  /** Ends it, and lets the process know, which would wait for who is not there. */
+  get leaveAll(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.end()
+      const { had, line, process } = this
+      const [entity = protocol.anyEntity()] = this.near
+      const orders: ReadonlyArray<protocol.Order> = [{ _tag: "leave" }]
+      const json = JSON.stringify({ process, line, at: ++this.said, had, orders } satisfies protocol.Talk)
+      return Effect.ignoreCause(
+        Effect.interruptible(Effect.timeout(this.links.client(entity).Talk({ json }), patience))
+      )
+    })
   }
 
   private get talking(): Effect.Effect<void> {
@@ -278,4 +293,4 @@ export class Link {
 }
 
 /** Whether an order begins a call. */
-const begins = ({ _tag }: protocol.Order): boolean => _tag === "run" || _tag === "begin"
+const begins = ({ _tag }: protocol.OfCall): boolean => _tag === "run" || _tag === "begin"

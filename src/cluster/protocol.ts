@@ -51,8 +51,10 @@ export type Opened =
  * - `begin`: the same for a call that was opened.
  * - `send`: more of the input.
  * - `stop`: interrupts the call; it is `over` when all of it has ended.
+ * - `leave`: the caller ends, and all of its calls with it.
  */
-export type Order =
+export type Order = OfCall | { readonly _tag: "leave" }
+export type OfCall =
   | { readonly _tag: "run"; readonly n: number; readonly entity: string; readonly call: Call; readonly events: Events }
   | { readonly _tag: "begin"; readonly n: number; readonly attempt: string; readonly events: Events }
   | { readonly _tag: "send"; readonly n: number; readonly events: Events }

@@ -198,7 +198,7 @@ class RemoteCall implements Caller {
   private send(
     link: Link,
     input: Input,
-    first: (n: number, events: protocol.Events) => protocol.Order
+    first: (n: number, events: protocol.Events) => protocol.OfCall
   ): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       this.link = link

@@ -160,12 +160,12 @@ class Calls implements Room.Calls {
       const { at, had, line: name, orders, process } = parsed<protocol.Talk>(json)
       if (process !== this.room.process) return "elsewhere"
       if (orders.length === 0) return this.gone.has(name) ? "gone" : "here"
-      const line = yield* this.line(name, at === 1)
-      if (line === undefined) return "gone"
+      const line = yield* this.line(name)
+      if (line === undefined || at > line.at + 1) return "gone"
       if (at <= line.at) return line.answer // it was heard, but not what was said to it
       line.at = at
       line.heard(had)
-      for (const order of orders) yield* this.obey(line, order)
+      for (const order of orders) yield* order._tag === "leave" ? this.forget(name, line) : this.obey(line, order)
       const begun = orders.flatMap((order) => (order._tag === "run" || order._tag === "begin" ? [order.n] : []))
       return begun.length === 0 ? (line.answer = "here") : yield* line.soon(begun, () => this.room.near)
     })
@@ -175,7 +175,7 @@ class Calls implements Room.Calls {
     return Effect.gen({ self: this }, function* () {
       const listen = parsed<protocol.Listen>(json)
       if (listen.process !== this.room.process) return "elsewhere"
-      const line = yield* this.line(listen.line, listen.asked === 1)
+      const line = yield* this.line(listen.line)
       return line === undefined ? "gone" : yield* line.listen(listen, () => this.room.near)
     })
   }
@@ -184,7 +184,7 @@ class Calls implements Room.Calls {
     return Effect.gen({ self: this }, function* () {
       const { line: name, process } = parsed<protocol.Hold>(json)
       if (process !== this.room.process) return "elsewhere"
-      const line = yield* this.line(name, false)
+      const line = yield* this.line(name)
       return line === undefined ? "gone" : yield* line.hold
     })
   }
@@ -200,15 +200,21 @@ class Calls implements Room.Calls {
           yield* attempt.release
         }
         for (const [name, line] of this.lines) {
-          if (!line.isAbandoned(now)) continue
-          this.lines.delete(name)
-          this.gone.add(name)
-          if (this.gone.size > most) this.gone.delete([...this.gone][0]!)
-          yield* Effect.forkIn(line.leave, this.scope)
+          if (line.isAbandoned(now)) yield* this.forget(name, line)
         }
       })
     )
     return Effect.forever(Effect.delay(once, often))
+  }
+
+  /** Ends a line whose caller is gone. */
+  private forget(name: string, line: Line): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.lines.delete(name)
+      this.gone.add(name)
+      if (this.gone.size > most) this.gone.delete([...this.gone][0]!)
+      return Effect.asVoid(Effect.forkIn(line.leave, this.scope))
+    })
   }
 
   get letGo(): Effect.Effect<void> {
@@ -232,18 +238,18 @@ class Calls implements Room.Calls {
     )
   }
 
-  /** A line that is there, or a new one. */
-  private line(name: string, isNew: boolean): Effect.Effect<Line | undefined> {
+  /** A line that is there, or a new one: what is said first about it need not come first. */
+  private line(name: string): Effect.Effect<Line | undefined> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const found = this.lines.get(name)
-      if (found !== undefined || !isNew || this.gone.has(name)) return Effect.succeed(found)
-      const line = new Line(now, () => this.room.isClosing)
+      if (found !== undefined || this.gone.has(name)) return Effect.succeed(found)
+      const line = new Line(now)
       this.lines.set(name, line)
       return Effect.as(this.room.isClosing ? this.leaves(line) : Effect.void, line)
     })
   }
 
-  private obey(line: Line, order: protocol.Order): Effect.Effect<void> {
+  private obey(line: Line, order: protocol.OfCall): Effect.Effect<void> {
     switch (order._tag) {
       case "run":
         if (!this.isFor(order.entity)) return line.say(order.n, [{ _tag: "again" }])
