@@ -1,4 +1,4 @@
-/** The code in README.md, in docs and in doc comments is right: it type-checks, and what it is said to print it prints. */
+/** The code in README.md, AGENTS.md, docs and doc comments is right: it type-checks, and what it is said to print it prints. */
 
 import { execFile } from "node:child_process"
 import {
@@ -24,7 +24,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 
 const found = [
-  ...["README.md", ...globSync("docs/**/*.md", { cwd: root }).sort()].flatMap((path) =>
+  ...["README.md", "AGENTS.md", "CONTRIBUTING.md", ...globSync("docs/**/*.md", { cwd: root }).sort()].flatMap((path) =>
     Fences.fromMarkdownText(read(path)).map((fence) => ({ ...fence, path }))
   ),
   ...globSync("src/**/*.ts", { cwd: root })

@@ -67,13 +67,14 @@ const filesOf = (folder: string): Readonly<Record<string, string>> => ({
   "src/server.ts": server,
   "test/agents.test.ts": test,
   "README.md": readme,
+  "AGENTS.md": forCodingAgents,
   ".gitignore": "node_modules/\n"
 })
 
 const agents = `import { Effect, Schema } from "effect"
 import { Agent } from "miniagents"
 
-/** Whatever an agent can fail with is in its type, and in the types of all agents that reply with what it says. */
+/** This error is in the type of every agent that can fail with it, also through the replies of other agents. */
 export class NoAnswer extends Schema.TaggedError<NoAnswer>()("NoAnswer", { question: Schema.String }) {}
 
 const known: ReadonlyArray<readonly [word: string, answer: string]> = [
@@ -81,7 +82,7 @@ const known: ReadonlyArray<readonly [word: string, answer: string]> = [
   ["returns", "Send it back within 30 days."]
 ]
 
-/** Finds what was said before. Put an agent on a model in its place: see \`miniagents/llm\`. */
+/** Finds the answer to a question. To let a model answer, use \`LlmAgent.make\` of \`miniagents/llm\`. */
 export const lookUp = Agent.make("LookUp", Effect.fnUntraced(function*(ctx) {
   const question = yield* ctx.messages.text
   const answers = known.flatMap(([word, answer]) => (question.toLowerCase().includes(word) ? [answer] : []))
@@ -89,7 +90,7 @@ export const lookUp = Agent.make("LookUp", Effect.fnUntraced(function*(ctx) {
   yield* ctx.reply(answers)
 }))
 
-/** Greets at once, and hands on the replies of another agent while that still works. */
+/** Replies at once, and passes on the replies of another agent while that is still working. */
 export const desk = Agent.make("Desk", { description: "Answers questions of customers" }, Effect.fnUntraced(function*(ctx) {
   yield* ctx.reply("Thank you for asking.")
   yield* ctx.reply(yield* lookUp.trigger(ctx.messages))
@@ -138,12 +139,22 @@ it.effect("says what it does not know", () =>
 
 const readme = `# A support desk
 
-    npm test         # property tests of the agents, without a key
+    npm test         # the agents, under many orders of parallel execution; no key is needed
+    npm run types    # the types
     npm start        # the desk on http://127.0.0.1:3000
 
 Ask it, and see the reply come in as server-sent events:
 
     curl -N http://127.0.0.1:3000/desk -H "content-type: application/json" -d '{"messages":"What are your hours?"}'
 
-The agents are in \`src/agents.ts\`. Their documentation is in \`node_modules/miniagents/docs\`.
+Or talk with the agents on a page in the browser, and watch a program while it runs:
+
+    npx miniagents serve src/agents.ts
+    npx miniagents inspect src/server.ts
+
+The agents are in \`src/agents.ts\`. The documentation is in \`node_modules/miniagents/docs\`: begin with
+\`getting-started.md\`, which goes on with this desk.
+`
+
+const forCodingAgents = `Read \`node_modules/miniagents/AGENTS.md\` before you write or change agents.
 `
