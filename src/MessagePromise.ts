@@ -56,6 +56,8 @@ export interface MessagePromise<out E = never> extends Stream.Stream<string, E> 
 export interface Origin {
   readonly path: string
   readonly agent: string
+  /** The run in which that call was, if it was another one: the message was kept since, and the path is of that run. */
+  readonly run?: string | undefined
 }
 
 /**

@@ -90,6 +90,8 @@ export interface MessagePromise extends Stream.Stream<string, unknown> {
 export interface Origin {
   readonly path: string
   readonly agent: string
+  /** The run in which that call was, if it was another one: the message was kept since, and the path is of that run. */
+  readonly run?: string | undefined
 }
 
 /**

@@ -44,14 +44,20 @@ export const Position: Schema.String = Schema.String.check(
 export type Position = string
 
 /**
- * The call that made a message: its path in the tree of calls (`Research/0:Search`) and the name of the agent.
+ * The call that made a message: its path in the tree of calls (`Research/0:Search`), the name of the agent, and the run,
+ * if that was an earlier one.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Origin: Schema.Struct<{ readonly path: Schema.String; readonly agent: Schema.String }> = Schema.Struct({
+export const Origin: Schema.Struct<{
+  readonly path: Schema.String
+  readonly agent: Schema.String
+  readonly run: Schema.optionalKey<Schema.String>
+}> = Schema.Struct({
   path: Schema.String,
-  agent: Schema.String
+  agent: Schema.String,
+  run: Schema.optionalKey(Schema.String)
 })
 
 /**

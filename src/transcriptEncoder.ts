@@ -355,7 +355,8 @@ const openOf = (promise: MessagePromise.MessagePromise<unknown>, at: number): Ev
   const known = knownOf(promise)
   const { origin } = promise
   if (origin === undefined) return { _tag: "open", at, known }
-  return { _tag: "open", at, known, origin: { path: origin.path, agent: origin.agent } }
+  const { agent, path, run } = origin
+  return { _tag: "open", at, known, origin: run === undefined ? { path, agent } : { path, agent, run } }
 }
 
 const knownFields = ["agent", "model", "step", "finishReason", "responseId", "usage"]

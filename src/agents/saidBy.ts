@@ -1,5 +1,6 @@
 /** Strings, which do not say whose they are, as messages of someone. */
 import * as Effect from "effect/Effect"
+import { inside, outside } from "../internal/promise.ts"
 import * as Message from "../Message.ts"
 import * as MessagePromise from "../MessagePromise.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
@@ -19,8 +20,13 @@ export const saidBy = <E>(
   const said = (message: Message.Message) =>
     message._tag === "Text" ? new classes[role]({ content: String(message), metadata: message.metadata }) : message
   const { identifier } = classes[role]
-  return MessagePromise.fromStream(promise, {
+  const made = MessagePromise.fromStream(promise, {
     known: { ...known, _tag: identifier },
     whole: () => Effect.map(promise.message, said)
   })
+  return Effect.tap(made, (same) =>
+    Effect.sync(() => {
+      inside(same).maker = promise.origin ?? outside
+    })
+  )
 }

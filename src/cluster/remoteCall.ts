@@ -293,7 +293,8 @@ class RemoteCall implements Caller {
   /** A message of a run, whose outermost call is that of the agent here. */
   private placed(event: Extract<Transcript.Event, { readonly _tag: "open" }>): Transcript.Event {
     const [root = ""] = event.origin?.path.split("/", 1) ?? []
-    if (event.origin === undefined || Place.fromPath(root).agent !== this.service.name) return event
+    if (event.origin === undefined || event.origin.run !== undefined) return event
+    if (Place.fromPath(root).agent !== this.service.name) return event
     return { ...event, origin: { ...event.origin, path: `${this.ctx.path}${event.origin.path.slice(root.length)}` } }
   }
 

@@ -134,12 +134,16 @@ const textsOf = ({ rows }: Kept): ReadonlyMap<string, ReadonlyArray<string>> => 
   )
   let [path, text] = ["", ""]
   for (const event of events) {
-    if (event._tag === "open") [path, text] = [event.origin?.path ?? "", ""]
+    if (event._tag === "open") [path, text] = [pathIn(event), ""]
     else if (event._tag === "text") text += event.text
     else if (event._tag === "message" && path !== "") add(path, text === "" ? JSON.stringify(event.message) : text)
   }
   return calls
 }
+
+/** The path of the call of the run that made a message, if one did. */
+const pathIn = ({ origin }: Extract<Transcript.Event, { readonly _tag: "open" }>): string =>
+  origin === undefined || origin.run !== undefined ? "" : origin.path
 
 /** What an answer says. */
 const textOf = (value: Schema.Json): string => {

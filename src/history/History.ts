@@ -20,7 +20,9 @@ import * as PassThrough from "../agents/PassThrough.ts"
  * Where messages are kept.
  *
  * Laws: **Order** (messages come back in the order in which they were appended), **Whole** (what comes back equals
- * what was appended), **Unfinished** (a message that failed or was interrupted before its end does not come back).
+ * what was appended), **Unfinished** (a message that failed or was interrupted before its end does not come back) and
+ * **Origin** (the replies of its agent have the origins of what was appended, with the run of each that is not the current
+ * one).
  *
  * @since 0.1.0
  * @category models
@@ -30,6 +32,8 @@ export interface History<out E = never> {
   readonly append: <E2>(promise: MessagePromise<E2>) => Effect.Effect<void, E | E2>
   /** All the messages so far. */
   readonly messages: Effect.Effect<ReadonlyArray<Message.Message>, E>
+  /** All the messages so far, each with the origin that it had. Without it, they come back as the agent's of the history. */
+  readonly promises?: Effect.Effect<ReadonlyArray<MessagePromise>, E>
 }
 
 /**
@@ -167,8 +171,8 @@ export const agent = <E>(name: string, history: History<E>, options: AgentOption
         : append(promise)
   const replyWithAll = (ctx: InteractionContext) =>
     Stream.runForEach(ctx.messages, keep).pipe(
-      Effect.andThen(history.messages),
-      Effect.flatMap((messages) => ctx.reply(messages))
+      Effect.andThen(Effect.suspend((): Said<E> => history.promises ?? history.messages)),
+      Effect.flatMap((said) => ctx.reply(said))
     )
   return Agent.make(name, { parameters }, (ctx) =>
     ctx.parameters.returnFullHistory === true ? replyWithAll(ctx) : PassThrough.run(ctx, keep)
@@ -196,5 +200,7 @@ export const pointWithin = <E>(
       ? Effect.succeed(at ?? length)
       : Effect.fail({ message: `\`at\` must be a whole number from 0 to ${length}, its length; got \`${at}\`` })
   )
+
+type Said<E> = Effect.Effect<ReadonlyArray<MessagePromise> | ReadonlyArray<Message.Message>, E>
 
 const parameters = { returnFullHistory: Schema.optionalKey(Schema.Boolean) }

@@ -20,6 +20,7 @@ import type { MessagePromise } from "../MessagePromise.ts"
 import * as FileLock from "./FileLock.ts"
 import * as History from "./History.ts"
 import * as Markdown from "./historyMarkdown.ts"
+import * as Origins from "./origins.ts"
 
 /**
  * Options of a Markdown history: the file, and the message classes in it.
@@ -112,7 +113,8 @@ export const makeHistory = (
     const self = new MarkdownFile(fs, file, Markdown.codecOf(History.classes(classes)))
     return {
       append: (promise) => turn.withPermit(self.append(promise)),
-      messages: turn.withPermit(self.messages)
+      messages: turn.withPermit(Effect.map(self.said, (all) => all.map(({ message }) => message))),
+      promises: turn.withPermit(Effect.flatMap(self.said, Origins.promises))
     }
   })
 
@@ -121,7 +123,7 @@ class MarkdownFile {
   private readonly file: string
   private readonly codec: Markdown.Codec
   /** What was read and appended since, and how the file looks then: another look means other hands. */
-  private cache: { readonly messages: Array<Message.Message>; look: Look } | undefined = undefined
+  private cache: { readonly messages: Array<Origins.Said>; look: Look } | undefined = undefined
 
   constructor(fs: FileSystem.FileSystem, file: string, codec: Markdown.Codec) {
     this.fs = fs
@@ -133,7 +135,7 @@ class MarkdownFile {
     return Effect.flatMap(this.appendOnce(promise), (kept) => (kept ? Effect.void : this.append(promise)))
   }
 
-  get messages(): Effect.Effect<ReadonlyArray<Message.Message>, History.HistoryError> {
+  get said(): Effect.Effect<ReadonlyArray<Origins.Said>, History.HistoryError> {
     return Effect.gen({ self: this }, function* () {
       const look = lookOf(yield* this.fs.stat(this.file))
       if (this.cache === undefined || !isSame(this.cache.look, look)) this.cache = { messages: yield* this.read, look }
@@ -148,7 +150,8 @@ class MarkdownFile {
       const file = yield* io(this.fs.open(this.file, { flag: "a" }))
       const before = lookOf(yield* io(file.stat))
       let { size } = before
-      const message = yield* this.write(promise, (bytes) => {
+      const origin = yield* Origins.originOf(promise)
+      const message = yield* this.write(promise, origin, (bytes) => {
         size += BigInt(bytes.length)
         return bytes.length === 0 ? Effect.void : Effect.uninterruptible(io(file.writeAll(bytes)))
       })
@@ -157,7 +160,7 @@ class MarkdownFile {
         .pipe(Effect.map(lookOf), Effect.option, Effect.map(Option.getOrUndefined))
       if (after === undefined || after.inode !== before.inode) return false
       if (this.cache !== undefined && isSame(this.cache.look, before) && after.size === size) {
-        this.cache.messages.push(message)
+        this.cache.messages.push({ message, origin })
         this.cache.look = after
       }
       return true
@@ -167,6 +170,7 @@ class MarkdownFile {
   /** The message as it will be read. */
   private write<E>(
     promise: MessagePromise<E>,
+    origin: Origins.Origin | undefined,
     write: (bytes: Uint8Array) => Effect.Effect<void, History.HistoryError>
   ): Effect.Effect<Message.Message, E | History.HistoryError> {
     const heading = Markdown.headingOf(promise.known)
@@ -178,7 +182,7 @@ class MarkdownFile {
       return encode(joiner.push(escaper.push(token)))
     }
     return Effect.gen({ self: this }, function* () {
-      yield* write(encode(Markdown.opening(heading)))
+      yield* write(encode(Markdown.opening(heading, origin)))
       yield* Stream.runForEachArray(promise, (tokens) => write(push(tokens.join(""))))
       const message = yield* promise.message
       const whole = text.join("")

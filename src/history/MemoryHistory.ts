@@ -6,7 +6,9 @@
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type * as Message from "../Message.ts"
+import type { MessagePromise } from "../MessagePromise.ts"
 import * as History from "./History.ts"
+import * as Origins from "./origins.ts"
 
 /**
  * Makes a history agent that keeps messages in memory, after the ones given.
@@ -44,18 +46,26 @@ export const make = (
  * @category constructors
  */
 export const makeHistory = (messages: Iterable<Message.Message> = []): Effect.Effect<History.Branching> =>
-  Effect.gen(function* () {
-    const kept = [...messages]
-    const turn = yield* Semaphore.make(1)
+  Effect.suspend(() => keeping([...messages].map((message) => ({ message, origin: undefined }))))
+
+const keeping = (kept: Array<Origins.Said>): Effect.Effect<History.Branching> =>
+  Effect.map(Semaphore.make(1), (turn) => {
     const before = (operation: "read" | "fork", at: number | undefined) =>
       History.pointWithin(at, Effect.succeed(kept.length)).pipe(
         Effect.map((at) => kept.slice(0, at)),
         Effect.mapError(({ message }) => new History.HistoryError({ operation, history: "in memory", reason: message }))
       )
+    const append = <E>(promise: MessagePromise<E>) =>
+      Effect.zipWith(
+        promise.message,
+        Origins.originOf(promise),
+        (message, origin) => void kept.push({ message, origin })
+      )
     return {
-      append: (promise) => turn.withPermit(Effect.map(promise.message, (message) => void kept.push(message))),
-      messages: Effect.sync(() => [...kept]),
-      messagesBefore: (at) => before("read", at),
-      fork: ({ at } = {}) => Effect.flatMap(before("fork", at), makeHistory)
+      append: (promise) => turn.withPermit(append(promise)),
+      messages: Effect.sync(() => kept.map(({ message }) => message)),
+      promises: Effect.suspend(() => Origins.promises(kept)),
+      messagesBefore: (at) => Effect.map(before("read", at), (kept) => kept.map(({ message }) => message)),
+      fork: ({ at } = {}) => Effect.flatMap(before("fork", at), keeping)
     }
   })

@@ -8,9 +8,12 @@ import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type * as Message from "../Message.ts"
-import type { Engine } from "../store/engine.ts"
+import type { MessagePromise } from "../MessagePromise.ts"
+import type { Engine, Range } from "../store/engine.ts"
+import { Said } from "../store/said.ts"
 import * as Store from "../store/Store.ts"
 import * as History from "./History.ts"
+import * as Origins from "./origins.ts"
 
 /**
  * Options of a history in a database: the conversation, its branch, and the message classes in it.
@@ -159,14 +162,28 @@ const open = (engine: Engine, place: Place): Effect.Effect<SqlHistory> =>
     const { branch, classes, conversation } = place
     const name = nameOf(place)
     const knowing = Effect.provideService(Store.CurrentClasses, classes)
-    const read = (to: number) => knowing(engine.messages(name, (length) => [0, Math.min(to, length)]))
-    const append = (message: Message.Message) =>
-      Effect.mapError(knowing(engine.append(name, [message], { begin: branch === MAIN })), failed("append to", place))
+    const before =
+      (to: number): Range =>
+      (length) => [0, Math.min(to, length)]
+    const read = (to: number) => knowing(engine.messages(name, before(to)))
+    const readSaid = Effect.map(knowing(engine.said(name, before(Number.POSITIVE_INFINITY))), (all) =>
+      all.map((said) =>
+        said instanceof Said ? { message: said.message, origin: said } : { message: said, origin: undefined }
+      )
+    )
+    const append = Effect.fnUntraced(function* <E>(promise: MessagePromise<E>) {
+      const message = yield* promise.message
+      const origin = yield* Origins.originOf(promise)
+      const said = origin === undefined ? message : new Said({ ...origin, message })
+      const appended = knowing(engine.append(name, [said], { begin: branch === MAIN }))
+      yield* Effect.mapError(appended, failed("append to", place))
+    })
     return {
       conversation,
       branch,
-      append: (promise) => turn.withPermit(Effect.asVoid(Effect.flatMap(promise.message, append))),
+      append: (promise) => turn.withPermit(append(promise)),
       messages: Effect.mapError(read(Number.POSITIVE_INFINITY), failed("read", place)),
+      promises: Effect.mapError(Effect.flatMap(readSaid, Origins.promises), failed("read", place)),
       messagesBefore: (at) =>
         Effect.mapError(Effect.flatMap(History.pointWithin(at, lengthOf(engine, name)), read), failed("read", place)),
       fork: (options = {}) => Effect.mapError(fork(engine, place, options), failed("fork", place)),

@@ -12,7 +12,8 @@
  *
  * Invariants:
  * 1. A line of a text that would read as such a comment has a backslash more: comments are the file's own.
- * 2. The last comment has, as JSON, what role, model and text do not say. With it the message comes back equal.
+ * 2. The last comment has, as JSON, what role, model and text do not say. With it the message comes back equal. The first
+ *    one has the call that made the message, if one did.
  * 3. Whatever stands between `message` and the next `message` without an `end` is unfinished and left out.
  * 4. What stands outside of such pairs is read as the original does, so that its files, and sections written by hand,
  *    can be read: top-level headings are roles, and the text between two, without blank lines around it, is a message.
@@ -20,11 +21,13 @@
 import * as Cause from "effect/Cause"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { fromMarkdown } from "mdast-util-from-markdown"
 import * as Message from "../Message.ts"
+import type { Origin, Said } from "./origins.ts"
 
 /** The parser; loaded when the first history is read. */
 export type Parse = typeof fromMarkdown
@@ -64,11 +67,13 @@ export const codecOf = (classes: ReadonlyArray<Message.AnyClass>): Codec => {
 
 const PREFIX = "<!-- miniagents"
 const BEGIN = `${PREFIX} message -->`
+/** How the comment begins that has the call that made the message. */
+const BEGIN_OF = `${PREFIX} message`
 const UNDERLINE = "=".repeat(40)
 
 /** What is written before the text of a message: at any place, even in the middle of an unfinished line. */
-export const opening = ({ model, role }: Heading): string =>
-  `\n${BEGIN}\n${role}${model === undefined ? "" : ` / ${model}`}\n${UNDERLINE}\n`
+export const opening = ({ model, role }: Heading, origin: Origin | undefined): string =>
+  `\n${origin === undefined ? BEGIN : `${BEGIN_OF} ${inComment(origin)} -->`}\n${role}${model === undefined ? "" : ` / ${model}`}\n${UNDERLINE}\n`
 
 /** What is written after the text, with the fields of the message that `restOf` found. */
 export const closing = (rest: string | undefined): string =>
@@ -125,7 +130,7 @@ export interface Damage {
  * found by its comments and headings alone; the parser is for what another hand wrote.
  */
 export class Reader {
-  readonly messages: Array<Message.Message> = []
+  readonly messages: Array<Said> = []
   /** The first one; nothing is read after it. */
   damage: Damage | undefined = undefined
   private readonly fromMarkdown: Parse
@@ -134,6 +139,7 @@ export class Reader {
   private body: Array<Uint8Array> = []
   private lastLine: Uint8Array = new Uint8Array()
   private inside = false
+  private origin: Origin | undefined = undefined
   private converted = false
   /** The line that the body begins in. */
   private line = 1
@@ -179,11 +185,12 @@ export class Reader {
     if (kind === "message") {
       if (!this.inside) this.addForeign(bytes)
       this.inside = true
+      this.origin = rest === undefined ? undefined : Exit.getSuccess(decodeOrigin(rest)).pipe(Option.getOrUndefined)
       this.converted = end === "\r" // it was not written so: all the line ends were made CRLF since
     } else if (this.inside) {
       const found = this.own(bytes, rest)
       if (typeof found === "string") this.damage = { line: this.line, reason: found }
-      else this.messages.push(found)
+      else this.messages.push({ message: found, origin: this.origin })
       this.inside = false
     }
   }
@@ -197,9 +204,13 @@ export class Reader {
   }
 
   private addForeign(bytes: Uint8Array): void {
-    for (const message of foreign(decode(bytes), this.fromMarkdown)) this.messages.push(message)
+    for (const message of foreign(decode(bytes), this.fromMarkdown)) this.messages.push({ message, origin: undefined })
   }
 }
+/** One that a hand has spoiled is none. */
+const decodeOrigin = Schema.decodeUnknownExit(
+  Schema.fromJsonString(Schema.Struct({ path: Schema.String, agent: Schema.String, run: Schema.String }))
+)
 const comment = new RegExp(`^${PREFIX} (message|end)(?: ([^]*?))? -->(\\r?)$`)
 
 const [LF, LT] = [10, 60]
@@ -252,7 +263,7 @@ const foreign = (text: string, fromMarkdown: Parse): ReadonlyArray<Message.Messa
   if (text.trim() === "") return []
   const lines = text.replace(/^\ufeff/, "").split("\n")
   // a process that was killed can have left the beginning of a comment
-  while (lines.length > 0 && BEGIN.startsWith(lines.at(-1)!)) lines.pop()
+  while (lines.length > 0 && (BEGIN.startsWith(lines.at(-1)!) || lines.at(-1)!.startsWith(`${BEGIN_OF} {`))) lines.pop()
   const whole = lines.join("\n").replaceAll(/\r\n?/g, "\n")
   const found = sections(whole, fromMarkdown)
   return found.flatMap(({ heading, start }, i) => {
@@ -328,17 +339,19 @@ export const restOf = (
   const encoded = Schema.encodeExit(codec.keeping)(message)
   if (Exit.isFailure(encoded)) return Result.fail(unknown(message._tag))
   const { _tag, content, metadata, ...fields } = encoded.value as Schema.JsonObject
-  const json = JSON.stringify({
+  const rest = inComment({
     ...(_tag === fromHeading(heading, "")._tag ? {} : { _tag }),
     ...fields,
     ...(Equal.equals(metadata, {}) ? {} : { metadata }),
     ...(content === text && text.isWellFormed() ? {} : { content: content ?? null })
   })
-  const rest = json.replaceAll(">", "\\u003e") // no end of the comment inside of it
   return Equal.equals(restore(heading, text, rest, codec), message)
     ? Result.succeed(rest)
     : Result.fail(unknown(message._tag))
 }
+
+/** JSON without an end of the comment inside of it. */
+const inComment = (json: object): string => JSON.stringify(json).replaceAll(">", "\\u003e")
 
 /** A message of what was written, or why it is none. */
 export const restore = (

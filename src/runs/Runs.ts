@@ -15,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Agent from "../Agent.ts"
 import * as InteractionContext from "../InteractionContext.ts"
+import * as current from "../internal/currentRun.ts"
 import { describe, fieldIssues } from "../internal/fieldIssues.ts"
 import type { ErrorOf, MessageInput } from "../MessageInput.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
@@ -324,10 +325,7 @@ export const signal = (id: string, name: string, value: Schema.Json): Effect.Eff
  * @since 0.1.0
  * @category services
  */
-export const CurrentRun: Context.Reference<RunContext | undefined> = Context.Reference<RunContext | undefined>(
-  "miniagents/runs/CurrentRun",
-  { defaultValue: () => undefined }
-)
+export const CurrentRun: Context.Reference<RunContext | undefined> = current.CurrentRun as never // whoever gives one gives all of it
 
 /**
  * A run as seen from inside.

@@ -72,7 +72,7 @@ export class RemoteInput {
 
 /** Paths of the caller are told from those of the run there by a slash at their start. */
 const placed = (event: Transcript.Event): Transcript.Event =>
-  event._tag === "open" && event.origin !== undefined
+  event._tag === "open" && event.origin !== undefined && event.origin.run === undefined
     ? { ...event, origin: { ...event.origin, path: `/${event.origin.path}` } }
     : event
 

@@ -224,7 +224,8 @@ class RemoteRun<E> {
     this.position = Transcript.after(this.position, event)
     if (!("at" in event)) this.ended = true
     if (event._tag === "message") return this.whole(event)
-    if (event._tag !== "open" || event.origin === undefined) return Effect.succeed(event)
+    if (event._tag !== "open" || event.origin === undefined || event.origin.run !== undefined)
+      return Effect.succeed(event)
     return Effect.succeed({ ...event, origin: { ...event.origin, path: this.here(event.origin.path) } })
   }
 

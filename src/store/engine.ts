@@ -7,6 +7,7 @@ import * as LlmMessage from "../llm/agents/LlmMessage.ts"
 import * as Pages from "./pages.ts"
 import * as Message from "../Message.ts"
 import * as Objects from "./objects.ts"
+import { messageOf, Said } from "./said.ts"
 import { Conflict, ConversationError, Damage, fromCause, type StoreError } from "./storeError.ts"
 import { type Entry, FRESH, type Head, type Ref, sound, type Tables } from "./tables.ts"
 
@@ -23,6 +24,8 @@ export interface AppendOptions {
   /** Whether a conversation that is not there begins. */
   readonly begin?: boolean
 }
+
+export type Range = (length: number) => readonly [from: number, to: number]
 
 export interface Diff {
   readonly shared: number
@@ -190,10 +193,12 @@ export class Engine {
   }
 
   /** The messages of a conversation in a range of positions, as `Array.slice` has it. */
-  messages(
-    name: string,
-    range: (length: number) => readonly [from: number, to: number]
-  ): Effect.Effect<ReadonlyArray<Message.Message>, StoreError | ConversationError> {
+  messages(name: string, range: Range): Effect.Effect<ReadonlyArray<Message.Message>, StoreError | ConversationError> {
+    return Effect.map(this.said(name, range), (said) => said.map(messageOf))
+  }
+
+  /** The same, each as a `Said` of which it is known who made it. */
+  said(name: string, range: Range): Effect.Effect<ReadonlyArray<Message.Message>, StoreError | ConversationError> {
     return this.during(
       `read \`${name}\``,
       Effect.gen({ self: this }, function* () {
@@ -278,9 +283,8 @@ export class Engine {
         ]
         let same = 0
         while (same < restA.length && restA[same] === restB[same]) same++
-        const [own, other] = [restA.slice(same), restB.slice(same)]
-        const messages = yield* this.read([...own, ...other])
-        return { shared: from + same, left: messages.slice(0, own.length), right: messages.slice(own.length) }
+        const said = yield* this.read([...restA.slice(same), ...restB.slice(same)])
+        return diffOf(from + same, said.map(messageOf), restA.length - same)
       })
     )
   }
@@ -294,6 +298,14 @@ export class Engine {
       return a.find(([key]) => others.has(key))?.[1] ?? 0
     })
   }
+}
+
+/** What two lists have in common after what they share: the same may have been said by others. */
+const diffOf = (shared: number, both: ReadonlyArray<Message.Message>, length: number): Diff => {
+  const [left, right] = [both.slice(0, length), both.slice(length)]
+  const differs = left.findIndex(({ hashKey }, i) => right[i]?.hashKey !== hashKey)
+  const same = differs < 0 ? left.length : differs
+  return { shared: shared + same, left: left.slice(same), right: right.slice(same) }
 }
 
 /** The rows that were put a short while ago, with all that they hold: they need not be put again. */
@@ -320,9 +332,11 @@ class Known {
 
 const KNOWN = 50_000
 
-const allClasses = Effect.map(CurrentClasses, (classes) => [...LlmMessage.classes, ...classes])
+const own = [...LlmMessage.classes, Said]
 
-const ownClasses: ReadonlySet<unknown> = new Set(LlmMessage.classes)
+const allClasses = Effect.map(CurrentClasses, (classes) => [...own, ...classes])
+
+const ownClasses: ReadonlySet<unknown> = new Set(own)
 
 const suspect = (message: Message.Message, suspects: Map<string, Message.Message>): void => {
   if (Message.isBuiltin(message) || ownClasses.has(message.constructor)) return

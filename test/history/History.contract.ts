@@ -2,7 +2,7 @@
 
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, type Layer, Logger, Schema, type Scope, Stream } from "effect"
-import { Message, MessagePromise, MiniAgents } from "miniagents"
+import { Agent, Message, MessagePromise, MiniAgents, Transcript } from "miniagents"
 import { History } from "miniagents/history"
 import { LlmMessage } from "miniagents/llm"
 
@@ -257,6 +257,40 @@ export const suite = <R>(name: string, subject: Subject<R>): void => {
       )
     )
 
+    it.effect(
+      "law Origin: a message comes back with the call that made it, and with the run of that once it is over",
+      () =>
+        run(
+          Effect.gen(function* () {
+            const history = yield* subject.make
+            const first = yield* Effect.provide(said(history, ["one", "two"]), MiniAgents.layer())
+            const made = [undefined, "Root/0:Author", "Root/0:Author", "Root"]
+            assert.deepStrictEqual(first.map(pathOf), made)
+            assert.deepStrictEqual(
+              first.filter((promise) => promise.origin?.run !== undefined),
+              []
+            )
+            const second = yield* Effect.provide(said(history, ["three"]), MiniAgents.layer())
+            assert.deepStrictEqual(second.map(pathOf), [...made, undefined, "Root/0:Author", "Root"])
+            const runs = second.map(({ origin }) => origin?.run)
+            assert.strictEqual(new Set(runs.slice(1, 4)).size, 1)
+            assert.notStrictEqual(runs[1], undefined)
+            assert.deepStrictEqual(
+              [...runs.slice(0, 1), ...runs.slice(4)],
+              [undefined, undefined, undefined, undefined]
+            )
+            // what it is read by, and in whichever form it travels, leaves it as it is
+            const read = yield* Effect.provide(readAgain(History.agent("Reader", history)), MiniAgents.layer())
+            assert.deepStrictEqual(read.map(pathOf), second.map(pathOf))
+            assert.deepStrictEqual(
+              read.slice(1, 4).map(({ origin }) => origin?.run),
+              runs.slice(1, 4)
+            )
+            assert.strictEqual(read.at(-1)!.origin?.agent, "Root")
+          })
+        )
+    )
+
     it.effect("messages that are marked stay out of it, unless marks are ignored", () =>
       run(
         Effect.gen(function* () {
@@ -469,6 +503,27 @@ const logsOf = <E, R>(effect: Effect.Effect<void, E, R>): Effect.Effect<Readonly
   const logger = Logger.make(({ message }) => void logged.push(message))
   return Effect.as(Effect.provide(effect, Logger.layer([logger])), logged)
 }
+
+/** All of a history, after an agent has kept there what it was sent and what it and another one said. */
+const said = (history: History.History<History.HistoryError>, texts: ReadonlyArray<string>) => {
+  const author = Agent.make("Author", (ctx) => ctx.reply(texts))
+  const root = Agent.make(
+    "Root",
+    Effect.fnUntraced(function* (ctx) {
+      const input = [ctx.messages, yield* author.trigger(), Message.assistant("end")]
+      yield* ctx.reply(yield* History.agent("Keep", history).trigger(input, { returnFullHistory: true }))
+    })
+  )
+  return Effect.flatMap(root.trigger("from outside"), Stream.runCollect)
+}
+
+const readAgain = (agent: History.HistoryAgent<History.HistoryError>) =>
+  Effect.gen(function* () {
+    const replies = yield* agent.trigger([], { returnFullHistory: true })
+    return yield* Stream.runCollect(yield* Transcript.decode(Transcript.encode(replies)))
+  })
+
+const pathOf = ({ origin }: MessagePromise.MessagePromise<unknown>) => origin?.path
 
 const keys = (messages: ReadonlyArray<Message.Message>): ReadonlyArray<string> =>
   messages.map((message) => `${message._tag} ${JSON.stringify(String(message))} ${message.hashKey}`)

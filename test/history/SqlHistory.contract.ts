@@ -4,7 +4,7 @@ import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch, Layer, Schema, type Scope, Stream } from "effect"
 import { SqlClient, Statement } from "effect/sql"
-import { Message, MessagePromise, MiniAgents } from "miniagents"
+import { Agent, Message, MessagePromise, MiniAgents } from "miniagents"
 import { History, SqlHistory } from "miniagents/history"
 import { LlmMessage } from "miniagents/llm"
 import { Conversation, Store } from "miniagents/store"
@@ -90,6 +90,29 @@ export const suite = (name: string, database: Layer.Layer<Database>, shared: Lay
             (yield* history.messages).map((message) => message.hashKey),
             messages.map((message) => message.hashKey)
           )
+        })
+      )
+    )
+
+    it.effect("who said a message is no part of what a conversation has: what others said as well is the same", () =>
+      run(
+        Effect.gen(function* () {
+          const { tablePrefix } = yield* Database
+          for (const name of ["one", "two"]) {
+            const author = Agent.make(name, (ctx) => ctx.reply(["same", { the: "same" }, name, "same"]))
+            const history = yield* open({ conversation: name })
+            yield* (yield* History.agent("Keep", history).trigger(yield* author.trigger())).messages
+          }
+          yield* Effect.gen(function* () {
+            const messages = yield* Conversation.messages("one")
+            assert.deepStrictEqual(
+              messages.map(({ _tag }) => _tag),
+              ["Text", "Data", "Text", "Text"]
+            )
+            const { left, right, shared } = yield* Store.diff("one", "two")
+            assert.deepStrictEqual([shared, left.map(String), right.map(String)], [2, ["one", "same"], ["two", "same"]])
+            yield* Store.verify
+          }).pipe(Effect.provide(Store.layer({ tablePrefix })))
         })
       )
     )

@@ -83,9 +83,10 @@ export class RunEvents {
   private hear(event: Transcript.Event): void {
     const { t } = this
     if (event._tag === "open") {
-      const by = this.call(event.origin?.path ?? "")
+      const { path = "", run } = event.origin ?? {}
+      const by = run === undefined ? this.call(path) : undefined // it was made in another run
       this.message(event, this.said, by)
-      for (const call of new Set([0, by])) this.tell({ _tag: "replied", t, call, messages: [this.messages - 1] })
+      for (const call of new Set([0, by ?? 0])) this.tell({ _tag: "replied", t, call, messages: [this.messages - 1] })
       return
     }
     if (event._tag === "reset") return this.takeBack(event)
