@@ -127,7 +127,7 @@ const asked = (request: Recording.Request): Asked => {
   }
 }
 
-/** Where a text stands in all that was said, whatever its case: the first places of it, up to a number. */
+/** Where a text stands, whatever its case: in what was said, and then in all else; the first places, up to a number. */
 export const search = (recording: Recording.Recording, query: string, most = 200): ReadonlyArray<Found> => {
   const found: Array<Found> = []
   const wanted = query.toLowerCase()
@@ -143,6 +143,11 @@ export const search = (recording: Recording.Recording, query: string, most = 200
       after: text.slice(end, end + 80)
     })
   }
+  for (const message of recording.messages) {
+    if (message === undefined) continue
+    const call = message.by ?? message.readBy[0] ?? message.repliedBy[0]
+    if (call !== undefined) look(textOf(message), { call, message: message.at, where: "said" })
+  }
   for (const call of recording.calls) {
     if (call === undefined) continue
     if (JSON.stringify(call.parameters) !== "{}")
@@ -152,11 +157,6 @@ export const search = (recording: Recording.Recording, query: string, most = 200
   }
   for (const { call, prompt } of recording.requests) {
     for (const text of prompt.map(textOfPrompt)) look(text, { call, where: "prompt" })
-  }
-  for (const message of recording.messages) {
-    if (message === undefined) continue
-    const call = message.by ?? message.readBy[0] ?? message.repliedBy[0]
-    if (call !== undefined) look(textOf(message), { call, message: message.at, where: "said" })
   }
   return found
 }

@@ -5,6 +5,7 @@ import { download } from "../state/connection.ts"
 import { count, many, money } from "../state/format.ts"
 import { totals } from "../state/model.ts"
 import type { Store } from "../state/store.ts"
+import { asksModels } from "../table/Table.tsx"
 
 export const Header = ({ store }: { readonly store: Store }) => {
   const { live, model, past, state } = store
@@ -21,8 +22,8 @@ export const Header = ({ store }: { readonly store: Store }) => {
       </span>
       <dl class="stats">
         <Stat name={sum.calls === 1 ? "call" : "calls"} value={count(sum.calls)} />
-        <Stat name="running" value={count(sum.open)} kind={sum.open > 0 ? "running" : ""} />
-        <Stat name="failed" value={count(sum.failed)} kind={sum.failed > 0 ? "failed" : ""} />
+        {sum.open > 0 ? <Stat name="running" value={count(sum.open)} kind="running" /> : null}
+        {sum.failed > 0 ? <Stat name="failed" value={count(sum.failed)} kind="failed" /> : null}
         {sum.waiting > 0 ? <Stat name="waiting" value={count(sum.waiting)} kind="waiting" /> : null}
         {sum.requests > 0 ? <Stat name="tokens" value={tokensOf(sum)} title={cachedOf(sum)} /> : null}
         {sum.cost > 0 ? <Stat name="cost" value={money(sum.cost)} /> : null}
@@ -113,7 +114,7 @@ const Actions = ({ store }: { readonly store: Store }) => (
     >
       Markdown
     </button>
-    {[...store.model.rows.values()].some(({ models }) => models.length > 0) ? (
+    {asksModels(store) ? (
       <button
         onClick={() => void save(store, "cassette", "cassette.tar")}
         title="Save what models answered, for a test that plays it again: unpack it, and give the folder to Cassette.layer"

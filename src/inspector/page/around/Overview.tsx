@@ -20,39 +20,54 @@ interface AgentTotalsProps {
   readonly onChoose: (agent: string) => void
 }
 
-export const AgentTotals = ({ agents, onChoose }: AgentTotalsProps) => (
-  <table class="totals">
-    <caption>By agent</caption>
-    <thead>
-      <tr>
-        <th scope="col">Agent</th>
-        <th scope="col">calls</th>
-        <th scope="col">failed</th>
-        <th scope="col">said</th>
-        <th scope="col">tokens</th>
-        <th scope="col">cost</th>
-        <th scope="col">mean time</th>
-      </tr>
-    </thead>
-    <tbody>
-      {agents.map(({ name, rows }) => (
-        <tr key={name}>
-          <th scope="row">
-            <button class="link" onClick={() => onChoose(name)}>
+export const AgentTotals = ({ agents, onChoose }: AgentTotalsProps) => {
+  // a column of nothing takes the room of the names
+  const has = (what: (rows: Totals) => number) => agents.some(({ rows }) => what(rows) > 0)
+  const columns = [
+    { name: "calls", text: (rows: Totals) => count(rows.calls) },
+    ...(has(({ failed }) => failed) ? [{ name: "failed", text: ({ failed }: Totals) => shown(failed, count) }] : []),
+    { name: "said", text: ({ chars }: Totals) => shown(chars, count) },
+    ...(has(({ requests }) => requests)
+      ? [{ name: "tokens", text: ({ input, output }: Totals) => shown(input + output, count) }]
+      : []),
+    ...(has(({ cost }) => cost) ? [{ name: "cost", text: ({ cost }: Totals) => shown(cost, money) }] : []),
+    { name: "mean time", text: (rows: Totals) => time(rows.time / rows.calls) }
+  ]
+  return (
+    <table class="totals">
+      <caption>By agent</caption>
+      <thead>
+        <tr>
+          <th scope="col">Agent</th>
+          {columns.map(({ name }) => (
+            <th key={name} scope="col">
               {name}
-            </button>
-          </th>
-          <td>{count(rows.calls)}</td>
-          <td class={rows.failed > 0 ? "failed" : ""}>{rows.failed > 0 ? count(rows.failed) : ""}</td>
-          <td>{count(rows.chars)}</td>
-          <td>{rows.input + rows.output > 0 ? count(rows.input + rows.output) : ""}</td>
-          <td>{rows.cost > 0 ? money(rows.cost) : ""}</td>
-          <td>{time(rows.time / rows.calls)}</td>
+            </th>
+          ))}
         </tr>
-      ))}
-    </tbody>
-  </table>
-)
+      </thead>
+      <tbody>
+        {agents.map(({ name: agent, rows }) => (
+          <tr key={agent}>
+            <th scope="row">
+              <button class="link" title={agent} onClick={() => onChoose(agent)}>
+                {agent}
+              </button>
+            </th>
+            {columns.map(({ name, text }) => (
+              <td key={name} class={name === "failed" ? "failed" : ""}>
+                {text(rows)}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+/** Nothing for nothing. */
+const shown = (n: number, as: (n: number) => string): string => (n > 0 ? as(n) : "")
 
 export const ModelTotals = ({ uses }: { readonly uses: ReturnType<typeof models> }) => {
   if (uses.length === 0) return null

@@ -38,7 +38,7 @@ export const CallPane = ({ id, store }: { readonly store: Store; readonly id: nu
           </button>
         ))}
       </div>
-      <div class="content" role="tabpanel" aria-label={tab}>
+      <div key={`${id} ${tab}`} class="content" role="tabpanel" aria-label={tab}>
         {focus === undefined || detail === undefined ? (
           <p class="empty">Loading…</p>
         ) : again === id ? (
@@ -90,7 +90,8 @@ const Title = ({ onAgain, row, store }: TitleProps) => {
       <span class={`pill ${kind}`}>{word}</span>
       <span class="hint">{store.time((end ?? store.now) - row.at)}</span>
       <span class="grow" />
-      {isOpen(row) && store.can("stop") ? (
+      {/* a run that is kept is stopped as a whole, by whoever runs it */}
+      {isOpen(row) && store.can("stop") && !(store.inSteps && row.parent !== undefined) ? (
         <button onClick={() => void store.stop(row.id)} title="Stop the call and all below it">
           Stop
         </button>

@@ -2,6 +2,7 @@
 import { useEffect, useRef } from "preact/hooks"
 import type { Detail, Fields, Json, Row, Said } from "../../wire.ts"
 import { count, many } from "../state/format.ts"
+import { isOpen } from "../state/model.ts"
 import type { Store } from "../state/store.ts"
 import { Fork } from "./Fork.tsx"
 import { Waits } from "./Waits.tsx"
@@ -15,7 +16,7 @@ interface Props {
 }
 
 export const Conversation = ({ detail, messages, row, store }: Props) => {
-  const bottom = useStickToBottom(store)
+  const bottom = useStickToBottom(store, isOpen(row))
   const { parameters, replied, repliedBefore, returned, sent, sentBefore, spoken } = detail
   const hasParameters = JSON.stringify(parameters) !== "{}"
   const show = (numbers: ReadonlyArray<number>) => (
@@ -53,10 +54,10 @@ export const Conversation = ({ detail, messages, row, store }: Props) => {
 const Before = ({ n }: { readonly n: number }) =>
   n === 0 ? null : <p class="hint">{many(n, "message")} before these</p>
 
-/** Who reads at the end sees what comes; who has scrolled up stays there. */
-const useStickToBottom = (store: Store) => {
+/** Who reads at the end sees what comes; who has scrolled up stays there. What is over is read from its beginning. */
+const useStickToBottom = (store: Store, isOpen: boolean) => {
   const bottom = useRef<HTMLDivElement>(null)
-  const sticks = useRef(true)
+  const sticks = useRef(isOpen)
   useEffect(() => {
     const content = bottom.current?.closest(".content")
     if (content === null || content === undefined) return undefined

@@ -29,7 +29,7 @@ export const Table = ({ store }: { readonly store: Store }) => {
     <div class="table">
       <Filters store={store} />
       <div
-        class="rows"
+        class={`rows ${asksModels(store) ? "" : "unpriced"}`}
         ref={scroller}
         id="calls"
         role="treegrid"
@@ -50,8 +50,12 @@ export const Table = ({ store }: { readonly store: Store }) => {
   )
 }
 
+/** Whether any model was asked, so that there are tokens and costs to show. */
+export const asksModels = ({ model }: Store): boolean =>
+  [...model.rows.values()].some(({ models }) => models.length > 0)
+
 /** How much of the time that is shown is left free at its end: it grows in steps, so that bars stay where they are. */
-const free = { least: 0.04, most: 0.16 }
+const free = { least: 0.005, most: 0.12 }
 
 /** From the first call to now, or to the end of the last one where none goes on. */
 const wholeSpan = (store: Store): Span => {
@@ -66,7 +70,7 @@ const wholeSpan = (store: Store): Span => {
   const { whole } = store
   const [before, left] = [(start - whole.from) / length, (whole.to - start) / length - 1]
   if (before < 0 || before > 0.02 || left < free.least || left > free.most) {
-    store.whole = { from: Math.max(0, start - length * 0.01), to: start + length * (to < now ? 1.06 : 1.14) }
+    store.whole = { from: Math.max(0, start - length * 0.01), to: start + length * (to < now ? 1.02 : 1.1) }
   }
   return store.whole
 }
@@ -159,8 +163,8 @@ const Axis = ({ span, store }: { readonly span: Span; readonly store: Store }) =
     <div class="row head" role="presentation">
       <span class="name">Call</span>
       <span class="number">said</span>
-      <span class="number">tokens</span>
-      <span class="number">cost</span>
+      <span class="number priced">tokens</span>
+      <span class="number priced">cost</span>
       <div
         class="bars axis"
         title="Drag to look at a part of the time"
@@ -224,10 +228,10 @@ const Numbers = ({ rows }: { readonly rows: ReadonlyArray<Row> }) => {
       <span class="number" role="gridcell">
         {chars > 0 ? count(chars) : ""}
       </span>
-      <span class="number" role="gridcell">
+      <span class="number priced" role="gridcell">
         {input + output > 0 ? count(input + output) : ""}
       </span>
-      <span class="number" role="gridcell">
+      <span class="number priced" role="gridcell">
         {cost > 0 ? money(cost) : ""}
       </span>
     </>
@@ -266,13 +270,19 @@ const CallName = ({ model, row }: { readonly row: Row; readonly model: Model }) 
       <span class={`sign ${kind}`} role="img" aria-label={word} title={word}>
         {sign}
       </span>
-      <span class={`agent ${row.failedBelow > 0 ? "failing" : ""}`}>{row.agent}</span>
+      <span class={`agent ${row.failedBelow > 0 ? "failing" : ""}`} title={row.agent}>
+        {row.agent}
+      </span>
       {row.failedBelow > 0 ? (
         <span class="badge failed" title={`${row.failedBelow} calls below failed`}>
           {row.failedBelow} failed
         </span>
       ) : null}
-      {row.failure === undefined ? null : <span class="reason failed">{row.failure}</span>}
+      {row.failure === undefined ? null : (
+        <span class="reason failed" title={row.failure}>
+          {row.failure}
+        </span>
+      )}
       {awaited === undefined ? null : <span class="reason">waits for {awaited.agent}</span>}
     </>
   )
@@ -309,25 +319,12 @@ const Bar = ({ now, row, span, store }: BarProps & { readonly store: Store }) =>
   if (end < span.from || row.at > span.to) return null
   const body = row.returned ?? now
   const { kind } = signOf(row)
-  const awaited = store.model.rows.get(row.waitsFor ?? -1)
-  const label = awaited === undefined ? store.time(end - row.at) : `waits for ${awaited.agent}`
   return (
     <>
       <i class={`bar speech ${kind}`} style={between(row.at, end, span)} />
       <i class={`bar body ${kind}`} style={between(row.started ?? row.at, body, span)} />
-      <Label from={percent(row.at, span)} to={percent(end, span)} text={label} />
+      <em style={{ left: `${Math.min(percent(end, span), 100)}%` }}>{store.time(end - row.at)}</em>
     </>
-  )
-}
-
-/** Beside the bar, where there is room, or else inside of it. */
-const Label = ({ from, text, to }: { readonly from: number; readonly to: number; readonly text: string }) => {
-  if (to < 70) return <em style={{ left: `${to}%` }}>{text}</em>
-  if (from > 30) return <em style={{ right: `${100 - from}%` }}>{text}</em>
-  return (
-    <em class="inside" style={{ right: `${Math.max(0, 100 - to)}%` }}>
-      {text}
-    </em>
   )
 }
 

@@ -74,9 +74,10 @@ const Beginning = ({ chat: { agent, agents } }: { readonly chat: Chat }) => {
     return <p class="empty">No agent was called yet, and the program exports none: there is nobody to talk with.</p>
   }
   return (
-    <p class="empty">
-      {chosen.description ?? `Say something to ${agent}.`} Each answer is a call, in the table like all others.
-    </p>
+    <div class="empty">
+      <p>{chosen.description ?? `Say something to ${agent}.`}</p>
+      <p>Each answer is a call, in the table like all others.</p>
+    </div>
   )
 }
 
