@@ -7,7 +7,6 @@ import { TestClock, TestConsole } from "effect/testing"
 import * as Calls from "../examples/basics/calls.ts"
 import * as Errors from "../examples/basics/errors.ts"
 import * as Parallelism from "../examples/basics/parallelism.ts"
-import * as SendTwice from "../examples/basics/send-twice.ts"
 import * as FullDuplex from "../examples/basics/full-duplex.ts"
 import * as CustomMessages from "../examples/basics/custom-messages.ts"
 import * as OutOfOrder from "../examples/basics/out-of-order.ts"
@@ -89,12 +88,6 @@ PREPARING TO GET MESSAGES FROM AGGREGATOR
 *** MESSAGE from Agent 2 ***
 *** AGGREGATOR MESSAGE #2 ***
 TOTAL NUMBER OF MESSAGES FROM AGGREGATOR: 5`
-  },
-  "basics/send-twice": {
-    ...SendTwice,
-    prints: `
-Echo: Hello
-Echo: World`
   },
   "basics/full-duplex": {
     ...FullDuplex,
@@ -256,11 +249,11 @@ undone: Name a colour. / Blue. / Another one, please.
   "durable/approval": {
     ...DurableApproval,
     prints: `
-first process: waits for approval:Clerk/call-1
-killed
+the first process waits for approval:Clerk/call-1, and is killed
 $ miniagents runs signal refund-1 approval:Clerk/call-1 {"approved":true} --store runs.db
-second process: 40 is paid back for order A-7
-second process: Your money is on its way.`
+the second process:
+40 is paid back for order A-7
+Your money is on its way.`
   },
   "durable/cut-off": {
     ...DurableCutOff,

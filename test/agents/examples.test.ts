@@ -57,15 +57,6 @@ describe("examples with dialogs", { timeout: 30_000 }, () => {
     )
   })
 
-  it("basics/several-agents-at-once lets agents answer at once", async () => {
-    const tortoise = "TORTOISE: I thought about it for 2 seconds.\n\n"
-    const hare = "HARE: I thought about it for 1 second.\n\n"
-    assert.match(
-      await run("basics/several-agents-at-once", ""),
-      new RegExp(`^${tortoise}${hare}${hare}${tortoise}3 seconds of thought`)
-    )
-  })
-
   it("conversations/several-agents shows the favourite's answer and writes the others' to files", async () => {
     rmSync(join(folder, "CHAT.md"), { force: true })
     const printed = await run("conversations/several-agents", "hello\nexit\n")
