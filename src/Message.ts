@@ -24,8 +24,7 @@ import * as UnknownFields from "./internal/unknownFields.ts"
 export { InvalidMessage, isMessage, TypeId } from "./internal/messageClass.ts"
 
 /**
- * Whatever an application wants to say about a message beside its content: a JSON object, empty by default, part of
- * the message's identity.
+ * Additional data about a message: a JSON object, empty by default. It is a part of the message's identity.
  *
  * @since 0.1.0
  * @category models
@@ -80,8 +79,8 @@ const Base = MessageClass.maker(() => encoding)
  *
  * **When to use**
  *
- * For messages with fields of their own, which agents tell apart by their class. A plain object (a `Message.Data`) does
- * where nobody has to.
+ * For messages with fields of their own. Agents can tell them apart with `instanceof`. If nobody needs that, a plain
+ * object will do, which becomes a `Message.Data`.
  *
  * **Details**
  *
@@ -219,8 +218,8 @@ const Parts: Schema.optionalKey<Schema.$Array<Schema.Union<readonly [typeof Text
 )
 
 /**
- * The words of a person. Where there is more than a text, `parts` has all of it in its order, and `content` the texts alone;
- * what it prints as shows the files as Markdown.
+ * The words of a person. If there are files among the texts, `parts` has everything in its order, and `content` only
+ * the texts.
  *
  * @since 0.1.0
  * @category models
@@ -306,7 +305,7 @@ export class Failure extends Class<Failure>()("Failure", {
 }
 
 /**
- * Data without a text: what a plain object becomes.
+ * A message that carries a JSON object; plain objects that are sent or replied become such messages.
  *
  * @since 0.1.0
  * @category models
@@ -318,7 +317,7 @@ export class Data extends Class<Data>()("Data", { data: Schema.Record(Schema.Str
 }
 
 /**
- * A vector that stands for a text, with the model that made it.
+ * An embedding: the vector of a text, with the model that made it.
  *
  * @since 0.1.0
  * @category models
@@ -415,8 +414,8 @@ export type KnownFields = Partial<Omit<KnownAssistant, "_tag">> & { readonly _ta
  *
  * **When to use**
  *
- * For words of nobody in particular. `user`, `assistant` and `system` say whose they are, which models are told; a plain
- * string becomes such a message by itself.
+ * For text without a role; a plain string becomes such a message by itself. For conversations with a model use `user`,
+ * `assistant` and `system`.
  *
  * @since 0.1.0
  * @category constructors
@@ -470,7 +469,7 @@ export const system = (content: string, metadata?: Metadata): System => new Syst
  *
  * **When to use**
  *
- * For the words of a model that your program makes up, or takes up again.
+ * For words of a model that your program makes up or has stored.
  *
  * @since 0.1.0
  * @category constructors

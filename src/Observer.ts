@@ -1,6 +1,6 @@
 /**
- * Observers see every call of a runtime without being readers of it: they start nothing, take no failure as read and
- * interrupt nothing, so that a program that is watched runs as one that is not.
+ * Observers see every call of a runtime without changing anything: they start no lazy call, interrupt nothing, and
+ * their reading does not count as reading a failure.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import * as Observers from "./internal/observers.ts"
 import type * as Message from "./Message.ts"
 
 /**
- * Sees the calls of a runtime without being a reader of them.
+ * A function that is told of every call of a runtime.
  *
  * @since 0.1.0
  * @category models
@@ -46,13 +46,13 @@ export interface Call {
   readonly parameters: unknown
   /** The parameters as JSON, by the agent's schema. */
   readonly encodedParameters: Schema.Json
-  /** The messages that were sent, to be watched. */
+  /** The messages that the agent was sent. */
   readonly input: MessageSequence
-  /** The replies of the agent, to be watched. */
+  /** The replies of the agent, as they come. */
   readonly replies: MessageSequence
-  /** Waits until the agent's body starts; for ever, if it never does. */
+  /** Waits until the body of the agent starts. If it never starts, this waits for ever. */
   readonly started: Effect.Effect<void>
-  /** Waits for the end of the agent's body, and gives how it ended. */
+  /** Waits until the body of the agent has ended, and returns its exit. */
   readonly exit: Effect.Effect<Exit.Exit<unknown, unknown>>
 }
 
@@ -95,8 +95,8 @@ export interface Origin {
 }
 
 /**
- * Adds an observer to the runtimes that are built together with this Layer, beside it or on top of it. Any number of
- * observers can be added.
+ * Adds an observer to the runtime: provide this Layer to `MiniAgents.layer`, or together with it. There can be any
+ * number of observers.
  *
  * **When to use**
  *

@@ -77,7 +77,8 @@ export const PersistError = Persister.PersistError
 export type PersistError = Persister.PersistError
 
 /**
- * Gives what is said in the runtimes that are built together with this Layer to a hook. Any number of hooks can be added.
+ * Gives all messages of the runtime to a hook that stores them: provide this Layer to `MiniAgents.layer`, or together
+ * with it. There can be any number of hooks.
  *
  * **When to use**
  *
@@ -109,8 +110,8 @@ export const layer = <E = never, R = never>(
   Observers.layer((context: Context.Context<R>) => Persister.make(hook, options, context))
 
 /**
- * Gives messages to the persistence hooks of the runtime and waits for them: what they have had already is left out,
- * nested messages come first. Without a hook there is nothing to do.
+ * Gives messages to the persistence hooks of the runtime, and waits until they are stored. Messages that the hooks have
+ * had already are left out.
  *
  * **When to use**
  *

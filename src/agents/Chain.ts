@@ -1,5 +1,5 @@
 /**
- * Chains: agents of which each reads what the one before it replies. The chain itself is an agent.
+ * Chains of agents: each agent reads the replies of the one before it. The chain itself is an agent.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import type * as InteractionContext from "../InteractionContext.ts"
 import * as MessageSequence from "../MessageSequence.ts"
 
 /**
- * Waits for all the messages that the agent before it replies, before the one after it is triggered.
+ * Between two members of a chain, waits for all replies of the one before it before the one after it is triggered.
  *
  * @since 0.1.0
  * @category members
@@ -17,7 +17,7 @@ import * as MessageSequence from "../MessageSequence.ts"
 export const AWAIT: unique symbol = Symbol.for("~miniagents/Chain/AWAIT")
 
 /**
- * Drops the messages so far: the agent after it is triggered without any.
+ * In a chain, drops the messages so far, so that the next agent is triggered without any.
  *
  * @since 0.1.0
  * @category members
@@ -33,7 +33,7 @@ export const CLEAR: unique symbol = Symbol.for("~miniagents/Chain/CLEAR")
 export type Member = Agent.Any | typeof AWAIT | typeof CLEAR | undefined
 
 /**
- * How a combination of agents is named.
+ * Options of an agent that combines others: its name and description.
  *
  * @since 0.1.0
  * @category models
@@ -117,14 +117,15 @@ type Step<M, S> = S extends State
   : never
 
 /**
- * Makes an agent of several: the first reads the input of the chain, each of the others what the one before it
- * replies, and what the last one replies is the reply of the chain. All of them run in parallel, unless an `AWAIT`
- * stands between two. The chain fails with what its last replies fail with, and with what was awaited.
+ * Makes one agent of several: the first reads the input of the chain, each other one reads the replies of the one
+ * before it, and the replies of the last one are those of the chain. All of them run in parallel, except where an
+ * `AWAIT` stands between two. The chain fails with what the replies of the last agent fail with, and with what was
+ * awaited.
  *
  * **When to use**
  *
- * For agents each of which reads what the one before it replies. Where it matters what an agent said, write a body that
- * calls the others.
+ * For a pipeline of agents. If what to do next depends on what an agent said, write a body that calls the other agents
+ * instead.
  *
  * **Example**
  *

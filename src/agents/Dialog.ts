@@ -12,13 +12,16 @@ import * as Loop from "./Loop.ts"
 import * as Prompt from "./Prompt.ts"
 
 /**
- * The two agents that talk with each other.
+ * Options of a dialog: the two agents, and where its prompt goes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options<User, Assistant> {
-  /** Is sent what the assistant said and replies with what the assistant is to answer: see `User`. */
+  /**
+   * The agent for the user: it is sent what the assistant said, and replies with the messages that the assistant is to
+   * answer. See `User`.
+   */
   readonly user: User
   readonly assistant: Assistant
   /**
@@ -37,7 +40,7 @@ export interface Options<User, Assistant> {
  *
  * **When to use**
  *
- * For a conversation of a person with an agent that goes on until one of them ends it.
+ * For a conversation between a person and an agent.
  *
  * **Example**
  *

@@ -15,13 +15,13 @@ import { Joiner, joinedBy } from "../internal/wholeCharacters.ts"
 import * as Chain from "./Chain.ts"
 
 /**
- * Where to write, and how.
+ * Options for the file that messages are written to.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The path; folders on the way are made. What was in the file is replaced. */
+  /** The path of the file. Missing folders are made, and an existing file is replaced. */
   readonly file: string
   /**
    * The text between two messages.

@@ -1,5 +1,5 @@
 /**
- * Loops: chains that begin anew with what their last agent replied.
+ * Loops: chains of agents that start again with the replies of their last agent.
  *
  * @since 0.1.0
  */
@@ -50,7 +50,7 @@ export type ErrorsOf<Ms extends ReadonlyArray<Chain.Member>, In = Upstream> =
 type FlowOf<S> = S extends Chain.State ? S["flow"] : never
 
 /**
- * A loop without an `AWAIT` that waits for one of its agents: it would schedule turn after turn and run none.
+ * The loop has no `AWAIT` after one of its agents, so it would start turns without end.
  *
  * @since 0.1.0
  * @category errors
@@ -68,7 +68,7 @@ export class WouldSpin extends Schema.TaggedError<WouldSpin>()("WouldSpin", { lo
  *
  * **When to use**
  *
- * For agents that take turns until one of them ends it.
+ * For agents that take turns until one of them ends the loop.
  *
  * **Details**
  *

@@ -1,5 +1,5 @@
 /**
- * Agents with messages of their own around what they are sent.
+ * Adds messages before or after the input of an agent.
  *
  * @since 0.1.0
  */
@@ -24,8 +24,8 @@ export interface Options<Before, After> {
 }
 
 /**
- * Makes an agent that is sent some messages before, some after what it is called with. It takes the parameters that
- * the original takes.
+ * Makes a copy of an agent that gets some messages before its input, and some after it. It has the parameters of the
+ * original.
  *
  * **Example**
  *

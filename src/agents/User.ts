@@ -1,5 +1,5 @@
 /**
- * Users: what shows them messages, what takes their answer, and what remembers both.
+ * An agent for a person: it shows messages, asks for an answer, and keeps both in a history.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * The agent that asks a person.
+ * An agent that asks a person in the terminal for a text.
  *
  * @since 0.1.0
  */
@@ -15,15 +15,15 @@ import * as LineInput from "./LineInput.ts"
 import * as Loop from "../agents/Loop.ts"
 
 /**
- * How a person is asked.
+ * Options for how a person is asked.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The text above the help at the start of a conversation; the empty text shows neither. */
+  /** The greeting at the start of a conversation, above the help. With the empty text neither of them is shown. */
   readonly greeting?: string
-  /** The text before that of the person. */
+  /** The text that is shown where the person types. */
   readonly prompt?: string
 }
 

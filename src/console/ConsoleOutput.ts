@@ -1,5 +1,5 @@
 /**
- * The agent that shows messages.
+ * An agent that shows messages in the terminal.
  *
  * @since 0.1.0
  */

@@ -9,7 +9,8 @@ import * as Layer from "effect/Layer"
 import * as Terminal from "effect/Terminal"
 
 /**
- * Asks a person for a text. A line editor, a form or a test can stand behind it; `layerTerminal` is the plainest.
+ * The service that asks a person for a text. `layerTerminal` reads a line from the terminal, `LineEditor.layer` has an
+ * editor for several lines, and a test can provide its own.
  *
  * @since 0.1.0
  * @category services
@@ -23,14 +24,14 @@ export class LineInput extends Context.Service<LineInput, Service>()("miniagents
  * @category models
  */
 export interface Service {
-  /** How to use it, in lines to greet a person with. */
+  /** Lines of help that tell a person how to use it. */
   readonly help: ReadonlyArray<string>
   /** Shows the prompt and waits for a text. Fails with `Terminal.QuitError` when no more is to come. */
   readonly read: (prompt: string) => Effect.Effect<string, Terminal.QuitError>
 }
 
 /**
- * One line a time, as the terminal gives it.
+ * Reads one line at a time from the terminal.
  *
  * @since 0.1.0
  * @category layers

@@ -232,7 +232,9 @@ const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 /** Loaded when it is needed, and only needed by those who read a history. */
 const parser = Effect.tryPromise({
   try: () => import("mdast-util-from-markdown").catch(missing),
-  catch: () => ({ message: "it takes the package `mdast-util-from-markdown`: install it" })
+  catch: () => ({
+    message: "it needs the package `mdast-util-from-markdown`: run `npm install mdast-util-from-markdown`"
+  })
 })
 
 const failed =

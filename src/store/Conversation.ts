@@ -12,7 +12,7 @@ import type { Conflict, ConversationError, StoreError } from "./storeError.ts"
 import type { Ref } from "./tables.ts"
 
 /**
- * Where a conversation stands: how many messages it has, and its version, which every change raises by one.
+ * The state of a conversation: how many messages it has, and its version, which every change raises by one.
  *
  * @since 0.1.0
  * @category models
@@ -23,7 +23,7 @@ export interface Head {
 }
 
 /**
- * A conversation: where it stands, and which one it was forked from, after how many messages.
+ * A conversation: its state, and which conversation it was forked from, after how many messages.
  *
  * @since 0.1.0
  * @category models
@@ -46,7 +46,8 @@ export interface Entry extends Head {
 }
 
 /**
- * Makes a change only if the conversation is at this version, that of its `Head`; fails with `Conflict` otherwise.
+ * An option of changes: the change is made only if the conversation still has this version (see `Head`), and fails with
+ * `Conflict` otherwise.
  *
  * @since 0.1.0
  * @category models
@@ -74,8 +75,9 @@ export type Range =
     }
 
 /**
- * Appends messages, all of them or none, and begins the conversation when it is not there. What several processes append
- * at once comes one after the other; whoever must not answer to something older gives the version that it read.
+ * Appends messages to a conversation, all of them or none. If there is no conversation of that name, it begins one. If
+ * several processes append at the same time, their messages come one after the other. To append only if nobody else has
+ * appended meanwhile, give the version that was read.
  *
  * @since 0.1.0
  * @category combinators
@@ -89,7 +91,7 @@ export const append = (
   engine((engine) => Effect.map(engine.append(name, messages, options), head)) as never
 
 /**
- * The messages of a conversation.
+ * Reads the messages of a conversation.
  *
  * @since 0.1.0
  * @category getters
@@ -101,7 +103,7 @@ export const messages = (
   engine((engine) => engine.messages(name, (length) => positions(range, length)))
 
 /**
- * Where a conversation stands; nothing when it is not there.
+ * Gets the state of a conversation, or nothing if there is none of that name.
  *
  * @since 0.1.0
  * @category getters
@@ -110,7 +112,7 @@ export const get = (name: string): Effect.Effect<Info | undefined, StoreError, S
   engine((engine) => Effect.map(engine.head(name), (ref) => (ref === undefined ? undefined : info(ref))))
 
 /**
- * Begins another conversation with the first `at` messages of this one, all of them by default.
+ * Begins another conversation that shares the first `at` messages of this one (by default all of them).
  *
  * @since 0.1.0
  * @category combinators
@@ -136,8 +138,8 @@ export const rewind = (
   engine((engine) => Effect.map(engine.rewind(name, to, options.version), head))
 
 /**
- * Gives a conversation back what it had before its last `rewind`, or its last `undo`: done twice, it changes nothing. What
- * was appended since is what the next `undo` brings back.
+ * Undoes the last `rewind` of a conversation, or the last `undo`: called twice, it changes nothing. Messages that were
+ * appended since then are removed, and come back with the next `undo`.
  *
  * @since 0.1.0
  * @category combinators
@@ -146,7 +148,7 @@ export const undo = (name: string): Effect.Effect<Head, StoreError | Conversatio
   engine((engine) => Effect.map(engine.undo(name), head))
 
 /**
- * Everything that was done to a conversation, the oldest first.
+ * Lists everything that was done to a conversation, the oldest first.
  *
  * @since 0.1.0
  * @category getters
@@ -159,7 +161,7 @@ export const log = (name: string): Effect.Effect<ReadonlyArray<Entry>, StoreErro
   )
 
 /**
- * The conversations whose names begin with a prefix, all of them by default, the oldest first.
+ * Lists the conversations whose names begin with a prefix (by default all of them), the oldest first.
  *
  * @since 0.1.0
  * @category getters

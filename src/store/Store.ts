@@ -1,6 +1,6 @@
 /**
- * A store for messages: what is equal is kept once, under its hash key, whatever holds it. Conversations in it are lists
- * that share what they have in common (see `Conversation`). It stands on any SQLite or Postgres, or in memory.
+ * A store for messages, in SQLite, in Postgres or in memory. Equal messages are kept once, under their hash key.
+ * Conversations are lists of messages that share what they have in common (see `Conversation`).
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ export {
    */
   Conflict,
   /**
-   * A conversation that is not there, or is there already, or does not have what was asked for.
+   * A conversation does not exist, or exists already, or does not have what was asked for.
    *
    * @since 0.1.0
    * @category errors
@@ -42,10 +42,10 @@ export {
 } from "./storeError.ts"
 
 /**
- * The service. Its functions are those of this module, which take it from the context.
+ * The store as a service. You need not use it directly: the functions of this module take it from the context.
  *
- * Law: **Store** (equal content is kept once; append, fork, rewind and diff are those of arrays; bytes grow with what is
- * said, not with its history; a changed byte is found and named; collecting never takes what something refers to).
+ * Law: **Store** (equal content is kept once; append, fork, rewind and diff are those of arrays; bytes grow with what
+ * is said, not with its history; a changed byte is found and named; collecting never takes what something refers to).
  *
  * @since 0.1.0
  * @category services
@@ -113,13 +113,13 @@ export interface Collected extends Maintenance.Collected {}
  */
 export interface CollectOptions {
   /**
-   * How long what was put is safe before something refers to it. It must be longer than that takes, and than the clocks
-   * of the machines that share the store differ.
+   * How long a new message is kept although nothing refers to it yet. It must be longer than it takes until something
+   * does, and longer than the clocks of the machines differ that share the store.
    *
    * @default "1 hour"
    */
   readonly grace?: Duration.Input
-  /** How long what a conversation was rewound from can be brought back with `Conversation.undo`; for ever by default. */
+  /** How long a rewind of a conversation can be undone with `Conversation.undo`; by default for ever. */
   readonly forget?: Duration.Input
   /** The hash keys of messages to keep although no conversation has them. */
   readonly roots?: Iterable<string>
@@ -186,7 +186,7 @@ export const layer = (options?: Options): Layer.Layer<Store, Errors.StoreError, 
   Layer.effect(Store, make(options))
 
 /**
- * A store that ends with the program, for tests and for what need not be kept.
+ * A store in memory, which ends with the program: for tests, and for messages that need not be kept.
  *
  * @since 0.1.0
  * @category layers
@@ -197,8 +197,8 @@ export const layerMemory: Layer.Layer<Store> = Layer.effect(
 )
 
 /**
- * Keeps messages, the ones inside of them, and the pages of their lists; what is there already is not written again. A
- * runtime's persistence hook can be this.
+ * Keeps messages, with the messages inside them. What the store has already is not written again. It can be used as the
+ * persistence hook of a runtime.
  *
  * @since 0.1.0
  * @category combinators
@@ -207,7 +207,8 @@ export const put = (messages: Iterable<Message.Message>): Effect.Effect<void, Er
   Store.use((store) => store.put(messages))
 
 /**
- * The message of a hash key, with the ones inside of it; nothing where there is none. Every row is compared with its key.
+ * Gets the message of a hash key, with the messages inside it, or nothing if there is none. Every row is compared with
+ * its key.
  *
  * @since 0.1.0
  * @category combinators
@@ -216,7 +217,8 @@ export const get = (hashKey: string): Effect.Effect<Message.Message | undefined,
   Store.use((store) => store.get(hashKey))
 
 /**
- * Compares every row with its key and looks whether what it refers to is there. It changes nothing.
+ * Checks the whole store: compares every row with its key, and checks that everything exists that it refers to. It
+ * changes nothing.
  *
  * @since 0.1.0
  * @category combinators
@@ -224,13 +226,13 @@ export const get = (hashKey: string): Effect.Effect<Message.Message | undefined,
 export const verify: Effect.Effect<Verified, Errors.StoreError, Store> = Store.use((store) => store.verify)
 
 /**
- * Removes what no conversation refers to, while others read and write, and what `DurableRuns.layer` keeps no longer. It removes nothing when it finds a row that is
- * damaged, since what that one referred to is not known.
+ * Removes what no conversation refers to, while others read and write, and what `DurableRuns.layer` keeps no longer. It
+ * removes nothing when it finds a row that is damaged, since what that one referred to is not known.
  *
  * **Gotchas**
  *
- * What was put and is referred to by nothing is removed, once it is older than the grace period and ten minutes: give the
- * keys of what you keep otherwise as `roots`.
+ * Messages that nothing refers to are removed when they are older than the grace period and ten minutes. If you keep
+ * hash keys elsewhere, give them as `roots`.
  *
  * @since 0.1.0
  * @category combinators
