@@ -1,14 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  AbstractChat,
-  type ChatInit,
-  type ChatState,
-  type ChatStatus,
-  DefaultChatTransport,
-  isToolUIPart,
-  lastAssistantMessageIsCompleteWithApprovalResponses,
-  type UIMessage
-} from "ai"
+import { isToolUIPart, lastAssistantMessageIsCompleteWithApprovalResponses, type UIMessage } from "ai"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -17,6 +8,7 @@ import { Agent, Message, MessagePromise } from "miniagents"
 import { Runs } from "miniagents/runs"
 import { AiSdk } from "miniagents/serve"
 import { deleter, manager, researcher } from "./Assistant.ts"
+import { Chat } from "./Chat.ts"
 import { blocks, cutting, post, serve } from "./Server.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.String }) {}
@@ -50,30 +42,6 @@ const routes = Layer.mergeAll(
   AiSdk.layer("/deleter", deleter),
   AiSdk.layer("/manager", manager)
 )
-
-class State implements ChatState<UIMessage> {
-  status: ChatStatus = "ready"
-  error: Error | undefined = undefined
-  messages: Array<UIMessage> = []
-  readonly pushMessage = (message: UIMessage) => {
-    this.messages = [...this.messages, message]
-  }
-  readonly popMessage = () => {
-    this.messages = this.messages.slice(0, -1)
-  }
-  readonly replaceMessage = (index: number, message: UIMessage) => {
-    this.messages = this.messages.map((other, i) => (i === index ? structuredClone(message) : other))
-  }
-  readonly snapshot = <T>(thing: T): T => structuredClone(thing)
-}
-
-/** The chat of the AI SDK, as every page has it. */
-class Chat extends AbstractChat<UIMessage> {
-  constructor(api: string, init: Partial<ChatInit<UIMessage>> = {}, fetch?: typeof globalThis.fetch) {
-    const transport = new DefaultChatTransport({ api, ...(fetch === undefined ? {} : { fetch }) })
-    super({ id: "chat-1", transport, onError: () => {}, ...init, state: new State() })
-  }
-}
 
 const from = <A>(promise: () => Promise<A>) => Effect.promise(promise)
 
@@ -250,14 +218,16 @@ describe("AiSdk over HTTP", () => {
         assert.strictEqual(whole.status, "ready", whole.error?.message)
         const all = yield* from(() => replay(`${url}/long/chat-1/stream`))
         assert.isAbove(all.length, 180)
+        // all of them read one run while it goes on
+        const going = yield* from(() => post(`${url}/long`, { id: "cut", messages: [user("go")] }))
         const cutAfter = async (most: number) => {
-          const id = `cut-${most}`
-          const had = await sent(cutting(most), `${url}/long`, { id, messages: [user("go")] })
-          const again = await replay(`${url}/long/${id}/stream`)
+          const had = await replay(`${url}/long/cut/stream`, most)
+          const again = await replay(`${url}/long/cut/stream`)
           assert.isTrue(joined(again).startsWith(joined(had).slice(0, -2)), `cut after ${most}`)
           assert.strictEqual(joined(again.slice(1)), joined(all.slice(1)))
         }
         yield* from(() => Promise.all(all.map((_, i) => cutAfter(i + 1))))
+        yield* from(() => going.text())
         for (let most = 1; most < all.length; most += 60) {
           const chat = new Chat(`${url}/long`, { id: `page-${most}` }, cutting(most))
           yield* from(() => chat.sendMessage({ text: "go" }))
@@ -403,25 +373,14 @@ describe("AiSdk over HTTP", () => {
   )
 })
 
-/** The chunks of a response, as far as it came. */
-const chunksOf = async (response: Response): Promise<ReadonlyArray<string>> => {
+/** The chunks of a response, up to so many: then its reader leaves. */
+const replay = async (url: string, most = Infinity): Promise<ReadonlyArray<string>> => {
   const chunks: Array<string> = []
-  try {
-    for await (const block of blocks(response)) if (!block.startsWith(":")) chunks.push(block)
-  } catch {
-    // it was cut off
+  for await (const block of blocks(await fetch(url))) {
+    if (!block.startsWith(":") && chunks.push(block) === most) break
   }
   return chunks
 }
 /** All chunks as one text, whatever the pieces that texts came in. */
 const joined = (chunks: ReadonlyArray<string>): string =>
   chunks.join("\n").replaceAll(/"\}\ndata: \{"type":"text-delta","id":"m\d+","delta":"/g, "")
-const replay = async (url: string) => chunksOf(await fetch(url))
-const sent = async (send: typeof fetch, url: string, body: unknown) =>
-  chunksOf(
-    await send(url, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body)
-    })
-  )

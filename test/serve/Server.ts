@@ -36,8 +36,9 @@ export const serve = (routes: Routes, { guard, runs }: Options = {}) =>
 /** The blocks of server-sent events as they come. */
 export async function* blocks(response: Response): AsyncGenerator<string> {
   let rest = ""
-  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-    rest += chunk
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body!) {
+    rest += decoder.decode(chunk, { stream: true })
     for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
       yield rest.slice(0, end)
       rest = rest.slice(end + 2)
