@@ -23,7 +23,7 @@ const packages = [
   "playwright-core@1.65.1"
 ]
 
-const said = "hello, streaming and cancellation"
+const said = "hello, streaming, cancellation and every protocol"
 
 const exec = (cwd: string, command: string, ...args: ReadonlyArray<string>): void => {
   const home = { HOME: cwd, DENO_DIR: join(cwd, ".deno"), NO_COLOR: "1" }
@@ -39,7 +39,9 @@ const exec = (cwd: string, command: string, ...args: ReadonlyArray<string>): voi
 
 /** The program and all it imports as one module. */
 const bundle = async (folder: string): Promise<string> => {
-  const build = await rolldown({ input: join(folder, "runtime.js"), cwd: folder, platform: "browser" })
+  // an optional package that is asked for only when it is needed
+  const external = /^gpt-tokenizer\//
+  const build = await rolldown({ input: join(folder, "runtime.js"), cwd: folder, platform: "browser", external })
   const { output } = await build.generate({ format: "esm" })
   await build.close()
   return output[0].code
