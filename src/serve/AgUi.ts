@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -19,14 +18,14 @@ import * as Message from "../Message.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
-import { AgUiEvents } from "./agUiEvents.ts"
-import * as agUiMessages from "./agUiMessages.ts"
-import * as callRequest from "./callRequest.ts"
-import * as conversationRuns from "./conversationRuns.ts"
-import * as Guard from "./Guard.ts"
-import * as server from "./server.ts"
-import * as told from "./told.ts"
-import * as untilAsked from "./untilAsked.ts"
+import { AgUiEvents } from "./agUi/events.ts"
+import * as agUiMessages from "./agUi/messages.ts"
+import * as told from "./folds/told.ts"
+import type * as Guard from "./Guard.ts"
+import * as callRequest from "./routes/callRequest.ts"
+import * as conversationRuns from "./routes/conversationRuns.ts"
+import * as server from "./routes/server.ts"
+import * as untilAsked from "./routes/untilAsked.ts"
 
 /**
  * Options of an agent that is served by this protocol.
@@ -115,17 +114,14 @@ export const layer = <P, E, R>(
   agent: Agent.Agent<P, E, R>,
   options: Options = {}
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | Guard.Guard | Runs.Runs | MiniAgents.MiniAgents | R> =>
-  HttpRouter.use((router) =>
-    Effect.gen(function* () {
-      const guard = yield* Guard.Guard
-      const context = yield* server.contextOf<MiniAgents.MiniAgents | R>(guard)
-      yield* guard.install(router)
-      const threads = new Threads(agent, options, guard, context)
-      yield* router.add("POST", path, threads.run)
-      yield* router.add("GET", `${path}/:thread/stream`, threads.connect)
-      yield* router.add("POST", `${path}/:thread/stop`, threads.stop)
-    })
-  )
+  server.layer<R>((given) => {
+    const routes = new Threads(agent, options, given)
+    return [
+      ["POST", path, routes.run],
+      ["GET", `${path}/:thread/stream`, routes.connect],
+      ["POST", `${path}/:thread/stop`, routes.stop]
+    ]
+  })
 
 /**
  * The events of a transcript as those of AG-UI, from `RUN_STARTED` to `RUN_FINISHED` or `RUN_ERROR`.
@@ -155,24 +151,7 @@ interface Input {
   readonly messages: Schema.Json | undefined
 }
 
-class Threads<P, E, R> {
-  private readonly agent: Agent.Agent<P, E, R>
-  private readonly options: Options
-  private readonly guard: Guard.Service
-  private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
-
-  constructor(
-    agent: Agent.Agent<P, E, R>,
-    options: Options,
-    guard: Guard.Service,
-    context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
-  ) {
-    this.agent = agent
-    this.options = options
-    this.guard = guard
-    this.context = context
-  }
-
+class Threads<P, E, R> extends server.Served<P, E, R, Options> {
   get run() {
     return server.handler(this.context)((request) =>
       Effect.gen({ self: this }, function* () {

@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -17,14 +16,14 @@ import * as Message from "../Message.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Runs from "../runs/Runs.ts"
 import type * as Transcript from "../Transcript.ts"
-import * as callRequest from "./callRequest.ts"
-import * as conversationRuns from "./conversationRuns.ts"
-import * as Guard from "./Guard.ts"
-import * as server from "./server.ts"
-import * as told from "./told.ts"
-import { UiChunks } from "./uiChunks.ts"
-import * as uiMessages from "./uiMessages.ts"
-import * as untilAsked from "./untilAsked.ts"
+import { UiChunks } from "./aiSdk/chunks.ts"
+import * as uiMessages from "./aiSdk/messages.ts"
+import * as told from "./folds/told.ts"
+import type * as Guard from "./Guard.ts"
+import * as callRequest from "./routes/callRequest.ts"
+import * as conversationRuns from "./routes/conversationRuns.ts"
+import * as server from "./routes/server.ts"
+import * as untilAsked from "./routes/untilAsked.ts"
 
 /**
  * Options of an agent that is served to pages.
@@ -108,17 +107,14 @@ export const layer = <P, E, R>(
   agent: Agent.Agent<P, E, R>,
   options: Options = {}
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | Guard.Guard | Runs.Runs | MiniAgents.MiniAgents | R> =>
-  HttpRouter.use((router) =>
-    Effect.gen(function* () {
-      const guard = yield* Guard.Guard
-      const context = yield* server.contextOf<MiniAgents.MiniAgents | R>(guard)
-      yield* guard.install(router)
-      const chats = new Chats(agent, options, guard, context)
-      yield* router.add("POST", path, chats.send)
-      yield* router.add("GET", `${path}/:chat/stream`, chats.resume)
-      yield* router.add("POST", `${path}/:chat/stop`, chats.stop)
-    })
-  )
+  server.layer<R>((given) => {
+    const routes = new Chats(agent, options, given)
+    return [
+      ["POST", path, routes.send],
+      ["GET", `${path}/:chat/stream`, routes.resume],
+      ["POST", `${path}/:chat/stop`, routes.stop]
+    ]
+  })
 
 /**
  * The events of a transcript as the chunks of a UI message stream, from `start` to `finish`.
@@ -143,24 +139,7 @@ export const encode = <E, R>(
     )
   })
 
-class Chats<P, E, R> {
-  private readonly agent: Agent.Agent<P, E, R>
-  private readonly options: Options
-  private readonly guard: Guard.Service
-  private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
-
-  constructor(
-    agent: Agent.Agent<P, E, R>,
-    options: Options,
-    guard: Guard.Service,
-    context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
-  ) {
-    this.agent = agent
-    this.options = options
-    this.guard = guard
-    this.context = context
-  }
-
+class Chats<P, E, R> extends server.Served<P, E, R, Options> {
   get send() {
     return server.handler(this.context)((request) =>
       Effect.gen({ self: this }, function* () {

@@ -16,9 +16,9 @@ import type * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { sameSecret } from "../internal/sameSecret.ts"
-import * as deadlines from "./deadlines.ts"
-import type { Heartbeats } from "./eventBody.ts"
-import { refusal } from "./refusal.ts"
+import * as deadlines from "./routes/deadlines.ts"
+import type { Heartbeats } from "./routes/eventBody.ts"
+import { refusal } from "./routes/refusal.ts"
 
 /**
  * Options of the guard: what is allowed.

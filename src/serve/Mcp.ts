@@ -15,10 +15,10 @@ import type * as Message from "../Message.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import type * as Runs from "../runs/Runs.ts"
 import * as Guard from "./Guard.ts"
-import { type AnyAgent, McpCalls } from "./mcpCalls.ts"
-import * as mcpHttp from "./mcpHttp.ts"
-import * as mcpTasks from "./mcpTasks.ts"
-import * as routes from "./server.ts"
+import { type AnyAgent, McpCalls } from "./mcp/calls.ts"
+import * as mcpHttp from "./mcp/http.ts"
+import * as mcpTasks from "./mcp/tasks.ts"
+import * as limitedRuns from "./routes/limitedRuns.ts"
 
 /**
  * Options for what the server says of itself, and what it has beside agents.
@@ -109,7 +109,10 @@ export const layer = <const Agents extends ReadonlyArray<Agent.Any>, R = never>(
       yield* guard.install(router, { path, refuse: mcpHttp.refuse })
       // a router of its own, so that what effect's server leaves to others stands before its routes
       const inner = yield* HttpRouter.make
-      const context = yield* routes.contextOf<MiniAgents.MiniAgents>(guard)
+      const context = yield* limitedRuns.limit<MiniAgents.MiniAgents>(
+        yield* Effect.context<Runs.Runs | MiniAgents.MiniAgents>(),
+        guard.maxRunTime
+      )
       const server = McpServer.layerHttp({
         ...(yield* Effect.provideContext(described(agents, options), context)),
         path,

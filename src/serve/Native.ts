@@ -4,7 +4,6 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -18,16 +17,16 @@ import type * as InteractionContext from "../InteractionContext.ts"
 import * as LlmAgent from "../llm/agents/LlmAgent.ts"
 import * as Message from "../Message.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
+import * as Approvals from "../runs/approvals.ts"
 import * as Runs from "../runs/Runs.ts"
 import * as Transcript from "../Transcript.ts"
-import * as Approvals from "../runs/approvals.ts"
-import * as callRequest from "./callRequest.ts"
-import * as eventBody from "./eventBody.ts"
-import * as Guard from "./Guard.ts"
-import * as liveInput from "./liveInput.ts"
-import { refusal } from "./refusal.ts"
-import * as runWaits from "./runWaits.ts"
-import * as server from "./server.ts"
+import type * as Guard from "./Guard.ts"
+import * as liveInput from "./native/input.ts"
+import * as runWaits from "./native/waits.ts"
+import * as callRequest from "./routes/callRequest.ts"
+import * as eventBody from "./routes/eventBody.ts"
+import { refusal } from "./routes/refusal.ts"
+import * as server from "./routes/server.ts"
 
 /**
  * Options of an agent that is served by this protocol.
@@ -97,19 +96,16 @@ export const layer = <P, E, R>(
   agent: Agent.Agent<P, E, R>,
   options: Options<Exclude<E, InteractionContext.Upstream>> = {}
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | Guard.Guard | Runs.Runs | MiniAgents.MiniAgents | R> =>
-  HttpRouter.use((router) =>
-    Effect.gen(function* () {
-      const guard = yield* Guard.Guard
-      const context = yield* server.contextOf<MiniAgents.MiniAgents | R>(guard)
-      yield* guard.install(router)
-      const routes = new Server(agent, options, guard, context)
-      yield* router.add("POST", path, routes.call)
-      yield* router.add("GET", `${path}/:run/events`, routes.events)
-      yield* router.add("POST", `${path}/:run/signal`, routes.signal)
-      yield* router.add("POST", `${path}/:run/input`, routes.input)
-      yield* router.add("DELETE", `${path}/:run`, routes.stop)
-    })
-  )
+  server.layer<R>((given) => {
+    const routes = new Server(agent, options, given)
+    return [
+      ["POST", path, routes.call],
+      ["GET", `${path}/:run/events`, routes.events],
+      ["POST", `${path}/:run/signal`, routes.signal],
+      ["POST", `${path}/:run/input`, routes.input],
+      ["DELETE", `${path}/:run`, routes.stop]
+    ]
+  })
 
 /**
  * An event of a transcript as a server-sent event, with the position after it as its id; `end` for the last one.
@@ -123,24 +119,14 @@ export const toSse = (event: Transcript.Event, position: Transcript.Position | u
 /** What the body of a call can say. */
 const fields = ["messages", "input", "parameters", "id", "resumable", "linger", "approvals", "waits"]
 
-class Server<P, E, R> {
-  private readonly agent: Agent.Agent<P, E, R>
-  private readonly options: Options<Exclude<E, InteractionContext.Upstream>>
-  private readonly guard: Guard.Service
-  private readonly context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
+type HowOf<E> = Options<Exclude<E, InteractionContext.Upstream>>
+
+class Server<P, E, R> extends server.Served<P, E, R, HowOf<E>> {
   private readonly inputs: liveInput.LiveInputs
 
-  constructor(
-    agent: Agent.Agent<P, E, R>,
-    options: Options<Exclude<E, InteractionContext.Upstream>>,
-    guard: Guard.Service,
-    context: Context.Context<Runs.Runs | MiniAgents.MiniAgents | R>
-  ) {
-    this.agent = agent
-    this.options = options
-    this.guard = guard
-    this.context = context
-    this.inputs = new liveInput.LiveInputs(this.accepts, guard.maxBody)
+  constructor(agent: Agent.Agent<P, E, R>, options: HowOf<E>, given: server.Given<R>) {
+    super(agent, options, given)
+    this.inputs = new liveInput.LiveInputs(this.accepts, given.guard.maxBody)
   }
 
   private get accepts(): ReadonlyArray<Message.AnyClass> {

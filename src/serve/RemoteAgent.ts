@@ -15,10 +15,10 @@ import * as Agent from "../Agent.ts"
 import type * as InteractionContext from "../InteractionContext.ts"
 import * as callerFailures from "../internal/callerFailures.ts"
 import type * as Message from "../Message.ts"
-import * as Transcript from "../Transcript.ts"
 import * as approvals from "../runs/approvals.ts"
 import * as Runs from "../runs/Runs.ts"
-import * as remoteRun from "./remoteRun.ts"
+import * as Transcript from "../Transcript.ts"
+import * as remoteRun from "./remote/run.ts"
 
 /**
  * Where a remote agent is, and what it takes and gives.

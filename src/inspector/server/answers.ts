@@ -1,7 +1,7 @@
 /** The answers of the server, with the headers that all of them have. */
 import type * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { refusal } from "../../serve/refusal.ts"
+import { refusal } from "../../serve/routes/refusal.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
