@@ -312,6 +312,8 @@ export interface About {
   readonly id: string
   readonly title: string
   readonly startedAt: number
+  /** When a run that is kept ended. */
+  readonly endedAt?: number
   /** Whether the program still runs, as far as is known. */
   readonly live: boolean
   readonly can: ReadonlyArray<Act>

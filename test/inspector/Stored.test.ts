@@ -214,6 +214,8 @@ describe("the page of a store", () => {
         await pane(page).getByText("Hello!").waitFor()
         await page.getByRole("tab", { name: "Requests (1)" }).click()
         await pane(page).getByLabel("Response").getByText("Hello!").waitFor()
+        await page.getByRole("tab", { name: "Details" }).click()
+        assert.match(await pane(page).locator(".facts").innerText(), /Began\n.+\nTook\n[\d.]+ m?s\n.*/)
         await page.getByRole("button", { name: "Run again…" }).click()
         await page.getByLabel("Message 1").fill("please greet her")
         await pane(page).getByLabel("Parameters, as JSON").fill(`{ "system": "Be polite" }`)

@@ -97,7 +97,7 @@ class Opened {
     const { recording, said } = this
     const differs = said.findIndex(({ key }, i) => messages[i]?.hashKey !== key)
     const same = differs < 0 ? said.length : differs
-    const t = recording.events.length
+    const t = recording.now + 1
     for (const { at } of said.slice(same)) recording.add({ _tag: "taken", t, at })
     const added = messages.slice(same).map((message, i) => {
       const at = this.messages++

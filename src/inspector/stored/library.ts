@@ -70,10 +70,18 @@ export class Library implements Shelf {
   private shownOf(info: Runs.Info, stored?: StoredRun): Pick<Shown, "about" | "acts"> {
     const { agent, id, startedAt } = info
     const about = () => {
-      const { status, waits } = stored?.info ?? info
+      const { endedAt, status, waits } = stored?.info ?? info
       const live = status === "running"
       const standing = stored?.problem ?? (live && waits.length > 0 ? "waiting" : status)
-      return { id: idOf(id), title: `${agent} ${id}`, startedAt, live, unit: "steps" as const, status: standing }
+      return {
+        id: idOf(id),
+        title: `${agent} ${id}`,
+        startedAt,
+        live,
+        unit: "steps" as const,
+        status: standing,
+        ...(endedAt === undefined ? {} : { endedAt })
+      }
     }
     return { about, acts: stored === undefined ? {} : stored.acts }
   }
@@ -86,7 +94,7 @@ const runOf = (id: string): string | undefined => (id.startsWith(idOf("")) ? id.
 /** One run, which is read as far as it is kept whenever somebody looks. */
 class StoredRun {
   readonly recording = new Recording()
-  info: Pick<Runs.Info, "status" | "waits"> | undefined = undefined
+  info: (Pick<Runs.Info, "status" | "waits"> & { readonly endedAt: number | undefined }) | undefined = undefined
   /** Why it cannot be read. */
   problem: string | undefined = undefined
   private readonly id: string
@@ -109,7 +117,7 @@ class StoredRun {
       },
       onSuccess: ({ row, rows }) => {
         this.problem = undefined
-        this.info = { status: row.status, waits: row.waiting }
+        this.info = { status: row.status, waits: row.waiting, endedAt: row.endedAt }
         this.after = rows.at(-1)?.seq ?? this.after
         for (const event of this.events.take(row, rows)) this.recording.add(event)
       }

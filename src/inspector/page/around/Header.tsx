@@ -25,7 +25,7 @@ export const Header = ({ store }: { readonly store: Store }) => {
         {sum.open > 0 ? <Stat name="running" value={count(sum.open)} kind="running" /> : null}
         {sum.failed > 0 ? <Stat name="failed" value={count(sum.failed)} kind="failed" /> : null}
         {sum.waiting > 0 ? <Stat name="waiting" value={count(sum.waiting)} kind="waiting" /> : null}
-        {sum.requests > 0 ? <Stat name="tokens" value={tokensOf(sum)} title={cachedOf(sum)} /> : null}
+        {sum.input + sum.output > 0 ? <Stat name="tokens" value={tokensOf(sum)} title={cachedOf(sum)} /> : null}
         {sum.cost > 0 ? <Stat name="cost" value={money(sum.cost)} /> : null}
       </dl>
       <Runs store={store} />

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks"
 import type { Detail, Row } from "../../wire.ts"
 import { Again } from "./Again.tsx"
 import { Conversation } from "./Conversation.tsx"
-import { count, money } from "../state/format.ts"
+import { count, money, time } from "../state/format.ts"
 import { endOf, isOpen, models, totals, totalsBy } from "../state/model.ts"
 import { AgentTotals, ModelTotals } from "../around/Overview.tsx"
 import { Requests } from "./Requests.tsx"
@@ -88,7 +88,7 @@ const Title = ({ onAgain, row, store }: TitleProps) => {
         {row.agent}
       </h2>
       <span class={`pill ${kind}`}>{word}</span>
-      <span class="hint">{store.time((end ?? store.now) - row.at)}</span>
+      <span class="hint">{store.duration((end ?? store.now) - row.at)}</span>
       <span class="grow" />
       {/* a run that is kept is stopped as a whole, by whoever runs it */}
       {isOpen(row) && store.can("stop") && !(store.inSteps && row.parent !== undefined) ? (
@@ -124,6 +124,16 @@ const copyJson = async (store: Store, row: Row): Promise<void> => {
   )
 }
 
+/** When a run that is kept was: its other times count what was kept. */
+const whenOf = ({ inSteps, live: { about } }: Store): ReadonlyArray<readonly [string, string | undefined]> => {
+  const { endedAt, startedAt = 0 } = about ?? {}
+  if (!inSteps || startedAt === 0) return []
+  return [
+    ["Began", new Date(startedAt).toLocaleString()],
+    ["Took", endedAt === undefined ? undefined : time(endedAt - startedAt)]
+  ]
+}
+
 const Details = ({ detail, row, store }: { readonly detail: Detail; readonly row: Row; readonly store: Store }) => {
   const below = store.model.subtree(row.id)
   const sum = totals(below, store.now)
@@ -131,11 +141,15 @@ const Details = ({ detail, row, store }: { readonly detail: Detail; readonly row
   const facts: ReadonlyArray<readonly [string, string | undefined]> = [
     ["Path", row.path],
     ["Run", detail.run],
+    ...(row.parent === undefined ? whenOf(store) : []),
     ["About", detail.description],
     ["Called at", store.time(row.at)],
-    ["Waited to start", row.started === undefined ? undefined : store.time(row.started - row.at)],
-    ["Body ran", row.started === undefined ? undefined : store.time((row.returned ?? end ?? store.now) - row.started)],
-    ["Spoke on for", row.returned === undefined ? undefined : store.time((row.spoken ?? store.now) - row.returned)],
+    ["Waited to start", row.started === undefined ? undefined : store.duration(row.started - row.at)],
+    [
+      "Body ran",
+      row.started === undefined ? undefined : store.duration((row.returned ?? end ?? store.now) - row.started)
+    ],
+    ["Spoke on for", row.returned === undefined ? undefined : store.duration((row.spoken ?? store.now) - row.returned)],
     ["Messages sent to it", count(row.sent)],
     ["Messages replied", count(row.replied)],
     ["Characters said itself", count(row.chars)],

@@ -150,7 +150,7 @@ const Made = ({ said, store }: { readonly said: Said; readonly store: Store }) =
   return (
     <small class="made">
       {store.time(opened)}
-      {took > 0 ? ` + ${store.time(took)}` : ""}
+      {took > 0 ? ` + ${store.duration(took)}` : ""}
       {hashKey === undefined ? null : (
         <button
           class="hash"

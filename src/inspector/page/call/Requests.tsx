@@ -49,7 +49,8 @@ const Request = ({ asked, open, store }: RequestProps) => {
   return (
     <details class="request" open={open}>
       <summary>
-        <strong>Request {step}</strong> <code>{model ?? "a model"}</code> {store.time((answered ?? store.now) - at)}
+        <strong>Request {step}</strong> <code>{model ?? "a model"}</code>{" "}
+        {store.inSteps ? store.time(at) : store.duration((answered ?? store.now) - at)}
         {answered === undefined ? <span class="pill running">running</span> : null}
         {reused === true ? <Reused /> : null}
         {inputTokens + outputTokens > 0 ? ` · ${count(inputTokens)} in, ${count(outputTokens)} out` : ""}
@@ -65,6 +66,7 @@ const Request = ({ asked, open, store }: RequestProps) => {
       ))}
       <Failed end={end} />
       {tools.length === 0 ? null : <Tools tools={tools} />}
+      {store.inSteps ? <p class="hint">The prompt is not kept with a run.</p> : null}
       {prompt.map((message, i) => (
         <PromptMessage key={i} message={message} />
       ))}

@@ -10,7 +10,8 @@ interface Props {
 }
 
 export const Spans = ({ spans, store }: Props) => {
-  if (spans.size === 0) return <p class="empty">No span was made in this call.</p>
+  if (spans.size === 0)
+    return <p class="empty">{store.inSteps ? "Spans are not kept with a run." : "No span was made in this call."}</p>
   const all = [...spans.values()]
   const from = Math.min(...all.map(({ at }) => at))
   const to = Math.max(...all.map(({ at, ended }) => ended ?? Math.max(at, store.now)))

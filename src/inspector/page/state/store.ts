@@ -2,7 +2,7 @@
 import type { Act, Found, Json, ToAnswer, ToFork, ToRerun, Update } from "../../wire.ts"
 import { Chat, messageOf } from "./chat.ts"
 import { ask, Connection, type State, tell, tellFor } from "./connection.ts"
-import { time } from "./format.ts"
+import { many, time } from "./format.ts"
 import { Model } from "./model.ts"
 import { type Filter, keyOf, type Line, lines } from "../table/order.ts"
 import * as Route from "./route.ts"
@@ -98,9 +98,14 @@ export class Store {
     return this.live.about?.unit === "steps"
   }
 
-  /** A time or a duration of what is shown, as a person reads it. */
+  /** A moment of what is shown, as a person reads it. */
   time(t: number): string {
-    return this.inSteps ? `${Math.round(t)}` : time(t)
+    return this.inSteps ? `step ${Math.round(t)}` : time(t)
+  }
+
+  /** How long something takes, as a person reads it. */
+  duration(length: number): string {
+    return this.inSteps ? many(Math.round(length), "step") : time(length)
   }
 
   get filter(): Filter {

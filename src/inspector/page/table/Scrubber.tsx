@@ -33,7 +33,7 @@ export const Scrubber = ({ store }: { readonly store: Store }) => {
         }}
       />
       <output>
-        {store.time(t)} <small>of {store.time(store.end)}</small>
+        {store.time(t)} <small>of {store.duration(store.end)}</small>
       </output>
       <select
         aria-label="Speed"

@@ -66,7 +66,7 @@ const wholeSpan = (store: Store): Span => {
     to = Math.max(to, endOf(row) ?? now)
   }
   const start = Number.isFinite(from) ? from : 0
-  const length = Math.max(to - start, 20)
+  const length = Math.max(to - start, store.inSteps ? 4 : 20)
   const { whole } = store
   const [before, left] = [(start - whole.from) / length, (whole.to - start) / length - 1]
   if (before < 0 || before > 0.02 || left < free.least || left > free.most) {
@@ -323,7 +323,9 @@ const Bar = ({ now, row, span, store }: BarProps & { readonly store: Store }) =>
     <>
       <i class={`bar speech ${kind}`} style={between(row.at, end, span)} />
       <i class={`bar body ${kind}`} style={between(row.started ?? row.at, body, span)} />
-      <em style={{ left: `${Math.min(percent(end, span), 100)}%` }}>{store.time(end - row.at)}</em>
+      <em style={{ left: `${Math.min(percent(end, span), 100)}%` }}>
+        {store.inSteps && end === row.at ? "" : store.duration(end - row.at)}
+      </em>
     </>
   )
 }
