@@ -128,10 +128,33 @@ export class Log<A> {
   }
 }
 
+/** Those that a step has woken so far, while one runs. */
+let woken: Array<Waiter> | undefined = undefined
+
+/**
+ * Runs a step that is called by the outside, such as one for what came over a network, and then, before the outside calls
+ * again, those that wait for what it has added. Otherwise all that comes at once would come before anybody has seen the
+ * first of it. What these add themselves wakes as it always does.
+ */
+export const withReaders = (step: () => void): void => {
+  const outer = woken
+  const inner: Array<Waiter> = (woken = [])
+  try {
+    step()
+  } finally {
+    woken = outer
+    for (const waiter of inner) waiter.resume(Effect.void)
+  }
+}
+
 const resumeAll = (waiters: ReadonlyArray<Waiter> | undefined): void => {
   if (waiters === undefined) return
   // who is woken can go on, although it has not run yet
   for (const { task } of waiters) if (task !== undefined) task.waiting = undefined
+  if (woken !== undefined) {
+    for (const waiter of waiters) woken.push(waiter)
+    return
+  }
   waiters[0]!.dispatcher.scheduleTask(() => {
     for (const waiter of waiters) waiter.resume(Effect.void)
   }, 0)

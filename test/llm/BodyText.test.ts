@@ -1,9 +1,11 @@
 /** The body of a response: read in steps that give way, and left so that its connection can be used again. */
 import { assert, it } from "@effect/vitest"
-import { Clock, Deferred, Effect, Fiber, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import { AiError } from "effect/ai"
 import { TestClock } from "effect/testing"
 import { OpenAi } from "miniagents/openai"
+import { Log, withReaders } from "../../src/internal/log.ts"
+import { replay } from "../../src/internal/streamable.ts"
 import { BodyText, type Reader } from "../../src/llm/provider/bodyText.ts"
 import { Patience } from "../../src/llm/provider/patience.ts"
 import * as Wire from "../openai/OpenAi.wire.ts"
@@ -30,7 +32,7 @@ it.effect("bodies that came at once are read in turns, a step of each", () =>
     const log: Array<string> = []
     const read = (name: string) =>
       Effect.gen(function* () {
-        const text = yield* textOf([name.repeat(80_000)])
+        const text = yield* textOf([name.repeat(160_000)])
         const next: Effect.Effect<void> = text.read({
           text: () => {
             log.push(name)
@@ -43,6 +45,33 @@ it.effect("bodies that came at once are read in turns, a step of each", () =>
       })
     yield* Effect.all([read("a"), read("b"), read("c")], { concurrency: "unbounded" })
     assert.strictEqual(log.join(""), "abc".repeat(3))
+  })
+)
+
+it.effect("who waits for what comes over a network has seen it before the network is asked again", () =>
+  Effect.gen(function* () {
+    const log = new Log<string>()
+    const seen: Array<string> = []
+    const see = (token: string) => Effect.sync(() => void seen.push(token))
+    yield* Effect.forkChild(Stream.runForEach(Stream.fromChannel(replay<string, never>(log)), see))
+    while (!log.hasWaiters) yield* Effect.yieldNow
+    withReaders(() => {
+      log.append("a")
+      log.append("b")
+      assert.deepStrictEqual(seen, [])
+    })
+    assert.deepStrictEqual(seen, ["a", "b"])
+    // a step that throws has woken them all the same
+    assert.throws(() =>
+      withReaders(() => {
+        log.append("c")
+        throw new Error("broken")
+      })
+    )
+    assert.deepStrictEqual(seen, ["a", "b", "c"])
+    log.append("d")
+    assert.deepStrictEqual(seen, ["a", "b", "c"])
+    log.end(Exit.void)
   })
 )
 

@@ -28,15 +28,17 @@ export interface Text {
 }
 
 /**
- * So many bytes are read without giving way, some 1 ms of work: whoever reads what is made of them, and the beginnings
- * of other responses, should not have to wait for all that came at once. Shorter steps keep more responses under way at
- * the same time, and with them all that has come of them, in memory.
+ * So many bytes are read without giving way, some 1 ms of work: the beginnings of other responses should not have to wait
+ * for all that came at once. It is as much as a socket gives at a time: of a shorter step the rest would stay in memory,
+ * for each response that is under way.
  */
-const step = 32_768
+const step = 65_536
+
+const none = new Uint8Array()
 
 /** The text of a body. What came is held as the bytes that it came as, until somebody asks for it. */
 export class BodyText implements Text {
-  private bytes: Uint8Array = new Uint8Array()
+  private bytes: Uint8Array = none
   private at = 0
   /** Bytes that were read since it gave way. */
   private taken = 0
@@ -98,6 +100,8 @@ export class BodyText implements Text {
       this.at += bytes.length
       this.taken += bytes.length
       const made = text(this.decoder.decode(bytes, { stream: true }))
+      // while it waits for more it holds nothing of what it has read
+      if (this.at >= this.bytes.length) this.bytes = none
       if (made !== undefined) return made
     }
     return undefined
@@ -105,7 +109,7 @@ export class BodyText implements Text {
 
   private take({ done, value }: Read): void {
     this.at = 0
-    this.bytes = done ? new Uint8Array() : value
+    this.bytes = done ? none : value
     if (!done) return
     this.isOver = true
     this.waiting.isOver = true

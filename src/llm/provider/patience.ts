@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { withReaders } from "../../internal/log.ts"
 
 /** How long a model may say nothing. */
 export interface Timeouts {
@@ -76,7 +77,7 @@ export class Patience {
         this.waited += this.now - (this.since ?? 0)
         this.since = undefined
         this.giveUp = undefined
-        resume(effect())
+        withReaders(() => resume(effect()))
       }
       const giveUp = () => settle(() => Effect.fail(this.silence(this.limit)))
       this.giveUp = giveUp
