@@ -20,7 +20,7 @@ export const decode: Wire.Codec<never, never>["decode"] = (said, response) => {
   switch (event.type) {
     case "message_start":
       response.begin(event.message)
-      noteUnknown(event.message, knownOfMessage, response)
+      response.noteUnknown(event.message, knownOfMessage)
       return decodeUsage(event.message.usage, response)
     case "content_block_start":
       return startBlock(event.index, event.content_block, response)
@@ -30,7 +30,7 @@ export const decode: Wire.Codec<never, never>["decode"] = (said, response) => {
       return endBlock(event.index, response)
     case "message_delta":
       decodeUsage(event.usage, response)
-      noteUnknown(event, knownOfMessage, response)
+      response.noteUnknown(event, knownOfMessage)
       return decodeStop(event.delta, response)
     case "message_stop":
       return response.complete()
@@ -137,16 +137,11 @@ const endBlock = (index: number, response: ResponseBuilder): void => {
   response.close(index, Metadata.isCollected(block) ? ServedBlocks.of(block) : undefined)
 }
 
-const noteUnknown = (value: object, known: ReadonlySet<string>, response: ResponseBuilder): void => {
-  const unknown = Metadata.unknownOf(value, known)
-  if (unknown !== undefined) response.note(unknown)
-}
-
 const knownOfMessage = new Set("type id role model content stop_reason usage delta".split(" "))
 
 /** Why the model stopped, and what the reasons leave out. */
 const decodeStop = (delta: { readonly stop_reason?: string | null }, response: ResponseBuilder): void => {
-  noteUnknown(delta, knownOfMessage, response)
+  response.noteUnknown(delta, knownOfMessage)
   const { stop_reason: said } = delta
   if (!said) return
   const reason = Object.hasOwn(reasons, said) ? reasons[said] : undefined
@@ -176,5 +171,5 @@ const decodeUsage = (
     inputTokens: { uncached, cacheRead, cacheWrite, total },
     outputTokens: { total: output, reasoning, text }
   }
-  noteUnknown(usage, knownOfUsage, response)
+  response.noteUnknown(usage, knownOfUsage)
 }

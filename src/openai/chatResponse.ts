@@ -57,23 +57,18 @@ const knownOfCall = new Set(["index", "id", "type", "function"])
 /** Adds what a chunk says. */
 export const decode: Wire.Codec<never, never>["decode"] = (said, response) => {
   const chunk = said as Chunk // what is in it is looked at field by field
-  response.begin({ id: chunk.id, model: chunk.model, created: (chunk.created ?? 0) * 1000 })
+  response.begin(chunk)
   decodeUsage(chunk.usage, response)
   decodeUsage(chunk.x_groq?.usage, response)
-  noteUnknown(chunk, knownOfChunk, response)
+  response.noteUnknown(chunk, knownOfChunk)
   const choice = chunk.choices?.[0]
   if (choice === undefined) return
   decodeUsage(choice.usage, response)
-  noteUnknown(choice, knownOfChoice, response)
+  response.noteUnknown(choice, knownOfChoice)
   const delta = choice.delta ?? choice.message
   if (delta) decodeDelta(delta, response)
   if (choice.logprobs) decodeLogprobs(choice.logprobs, response)
   if (choice.finish_reason) decodeReason(choice.finish_reason, response)
-}
-
-const noteUnknown = (value: object, known: ReadonlySet<string>, response: ResponseBuilder): void => {
-  const unknown = Metadata.unknownOf(value, known)
-  if (unknown !== undefined) response.note(unknown)
 }
 
 /** The reasons of the API, and what other servers say for them. */

@@ -56,7 +56,7 @@ export const decode: Wire.Codec<never, never>["decode"] = (said, response) => {
 const begin = (said: OpenAI.Responses.Response, at: number, response: ResponseBuilder): void => {
   // Only such a response goes on when the connection is lost.
   if (said.background === true && said.id) response.cursor = { id: said.id, after: at }
-  response.begin({ id: said.id, model: said.model, created: (said.created_at ?? 0) * 1000 })
+  response.begin({ id: said.id, model: said.model, created: said.created_at })
 }
 
 const decodeWhole = (said: OpenAI.Responses.Response, response: ResponseBuilder): void => {

@@ -279,7 +279,8 @@ interface Wrapping extends Options {
 const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping): Connection<Sdk, Params> => {
   const { hasKey, redact } = options
   const url = redact(withoutSecrets(options.baseUrl))
-  const failed = (now: number): Failure.Failed => ({ url, hasKey, redact, now })
+  const of = { url, hasKey, redact, now: 0 }
+  const failed = (now: number): Failure.Failed => ({ ...of, now })
   const millis = (limit: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(limit))
   const start = <A>(request: (sdk: Sdk, signal: AbortSignal) => PromiseLike<A>) =>
     Effect.gen(function* () {
@@ -307,7 +308,7 @@ const wrap = <Sdk, Params>(sdk: Sdk, profile: Profile<Params>, options: Wrapping
         })
       ),
     open: (request) => Effect.flatMap(start(request), ({ answer, now, waiting }) => incoming(answer, waiting, now)),
-    failureOf: (event, body) => Failure.ofEvent(event, body, failed(0)),
+    failureOf: (event, body) => Failure.ofEvent(event, body, of),
     redact
   }
 }

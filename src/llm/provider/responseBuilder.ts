@@ -151,13 +151,14 @@ export class ResponseBuilder {
     return this.isComplete || (this.reason !== undefined && !this.goesOn)
   }
 
-  /** What the provider says of the response; `created` in milliseconds since 1970. The first that is not empty counts. */
-  begin(response: { readonly id?: unknown; readonly model?: unknown; readonly created?: number | undefined }): void {
+  /** What the provider says of the response; `created` in seconds since 1970. The first that is not empty counts. */
+  begin({ created, id, model }: { readonly id?: unknown; readonly model?: unknown; readonly created?: unknown }): void {
     const { known } = this
-    if (known.id === undefined && typeof response.id === "string" && response.id !== "") known.id = response.id
-    if (known.model === undefined && typeof response.model === "string" && response.model !== "")
-      known.model = response.model
-    if (known.created === undefined && response.created) known.created = response.created
+    const isTold = known.id !== undefined && known.model !== undefined
+    if (known.created === undefined && typeof created === "number" && created !== 0) known.created = created * 1000
+    if (isTold) return
+    if (known.id === undefined && typeof id === "string" && id !== "") known.id = id
+    if (known.model === undefined && typeof model === "string" && model !== "") known.model = model
     if (known.id !== undefined && known.model !== undefined) this.tell()
   }
 
@@ -268,6 +269,15 @@ export class ResponseBuilder {
     }
   }
 
+  /** Notes the fields of an object that are not among the known ones: nothing is made for those that a server repeats. */
+  noteUnknown(value: object, known: ReadonlySet<string>): void {
+    for (const key in value) {
+      if (known.has(key)) continue
+      const field: unknown = Reflect.get(value, key)
+      if (field !== null && field !== undefined) this.finishMetadata[key] = field as Schema.Json // events are parsed JSON
+    }
+  }
+
   /** Adds to a list in the metadata of the `finish` part. */
   list(list: string, items: ReadonlyArray<Schema.Json>): void {
     if (items.length > 0) merge(this.finishMetadata, { [list]: [...items] })
@@ -353,7 +363,7 @@ export class ResponseBuilder {
     const delta = whole(prose, piece)
     if (delta === "") return
     if (this.options.isStructured && kind === "text") this.said += delta
-    this.push({ type: `${kind}-delta`, id: prose.id, delta })
+    this.push({ type: deltas[kind], id: prose.id, delta })
   }
 
   private beginProse(kind: Prose["kind"], key: string | number, metadata: Metadata = {}): Prose {
@@ -451,6 +461,9 @@ export class ResponseBuilder {
     return { metadata: { [provider]: server === undefined ? metadata : { ...metadata, server } } }
   }
 }
+
+/** A text that is made for each token would cost more than all else about it. */
+const deltas = { text: "text-delta", reasoning: "reasoning-delta" } as const
 
 const replacement = "\uFFFD"
 

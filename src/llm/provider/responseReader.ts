@@ -48,11 +48,12 @@ export class ResponseReader {
   /** The parts that events add. Nothing is read after a failure or the end marker. */
   push(events: ReadonlyArray<ServerSentEvent>): Array<Response.StreamPartEncoded> {
     const { response } = this.options
-    for (const { data, name } of events) {
-      if (response.failure !== undefined || response.isComplete) break
-      if (data.startsWith("[DONE]")) response.complete()
-      else this.read(name, data)
-    }
+    let at = 0
+    // once for all of them: whatever is thrown is the end of what is read
+    const read = Result.try(() => {
+      for (; at < events.length && response.failure === undefined && !response.isComplete; at++) this.read(events[at])
+    })
+    if (Result.isFailure(read)) this.refuse(events[at], read.failure)
     return response.take()
   }
 
@@ -62,22 +63,25 @@ export class ResponseReader {
     return this.options.response.take()
   }
 
-  private read(name: string, data: string): void {
+  private read({ data, name }: ServerSentEvent): void {
     const { decode, failureOf, response } = this.options
-    const parsed = Result.try((): unknown => JSON.parse(data))
-    const failure = failureOf(
-      name,
-      Result.getOrElse(parsed, () => data)
-    )
+    if (data.startsWith("[DONE]")) return response.complete()
+    const body: unknown = JSON.parse(data)
+    const failure = failureOf(name, body)
     if (failure !== undefined) response.fail(failure)
-    if (Result.isFailure(parsed)) return this.refuse(`an event that is no JSON: ${data}`)
-    const decoded = Result.try(() => decode(parsed.success, response))
-    if (Result.isFailure(decoded)) this.refuse(`an event that is not one of this protocol: ${String(decoded.failure)}`)
+    decode(body, response)
   }
 
-  private refuse(what: string): void {
-    const text = this.options.redact(what)
+  private refuse({ data, name }: ServerSentEvent, thrown: unknown): void {
+    const { failureOf, redact, response } = this.options
+    const isJson = Result.isSuccess(Result.try((): unknown => JSON.parse(data)))
+    const failure = isJson ? undefined : failureOf(name, data)
+    if (failure !== undefined) response.fail(failure)
+    const what = isJson
+      ? `an event that is not one of this protocol: ${String(thrown)}`
+      : `an event that is no JSON: ${data}`
+    const text = redact(what)
     const description = text.length > 300 ? `${text.slice(0, 300)}…` : text
-    this.options.response.fail(new AiError.InvalidResponseError({ description }))
+    response.fail(new AiError.InvalidResponseError({ description }))
   }
 }

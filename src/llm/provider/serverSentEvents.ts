@@ -42,7 +42,8 @@ export class ServerSentEvents {
       this.line = ""
       start = end + 1
     }
-    this.line += lines.slice(start)
+    // a slice of its own: a piece of the text would keep all of that in memory until the line is whole
+    this.line = `${this.line}${lines.slice(start)}\n`.slice(0, -1)
     const { events } = this
     this.events = []
     return events
