@@ -1,6 +1,9 @@
-/** What is said of every export and of what it has, where a person hovers over it: in sentences, and no riddles. */
-import { readFileSync } from "node:fs"
-import { join } from "node:path"
+/**
+ * What is said of every export and of what it has, where a person hovers over it: in sentences, and no riddles. And the
+ * pages: their links lead somewhere.
+ */
+import { existsSync, globSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { parseSync } from "oxc-parser"
@@ -82,5 +85,39 @@ describe("the documentation of what is exported", () => {
       broken.map(({ place, said }) => `${place}\n    ${said.replace(/\s+/g, " ").slice(0, 150)}`),
       []
     )
+  })
+})
+
+/** The names by which links lead to the headings of a page, as GitHub makes them. */
+const anchorsOf = (page: string): ReadonlyArray<string> =>
+  [...page.replaceAll(/^```[^]*?^```/gm, "").matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-")
+  )
+
+describe("the pages", () => {
+  const pages = [...globSync("*.md", { cwd: root }), "llms.txt", ...globSync("docs/*.md", { cwd: root })]
+
+  it.each(pages)("%s has links that lead somewhere", (page) => {
+    const text = readFileSync(join(root, page), "utf8").replaceAll(/^```[^]*?^```/gm, "")
+    const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, link]) => {
+      if (/^https?:/.test(link!)) return []
+      const [path, anchor] = link!.split("#") as [string, string | undefined]
+      const target = path === "" ? page : join(dirname(page), path)
+      if (!existsSync(join(root, target))) return [link]
+      return anchor === undefined || anchorsOf(readFileSync(join(root, target), "utf8")).includes(anchor) ? [] : [link]
+    })
+    assert.deepStrictEqual(broken, [])
+  })
+
+  it("are all named in the list of pages and in llms.txt", () => {
+    const list = readFileSync(join(root, "docs/README.md"), "utf8")
+    const llms = readFileSync(join(root, "llms.txt"), "utf8")
+    const missing = globSync("*.md", { cwd: join(root, "docs"), exclude: ["README.md"] }).filter(
+      (name) => !(name === "getting-started.md" || list.includes(`(${name})`)) || !llms.includes(`(docs/${name})`)
+    )
+    assert.deepStrictEqual(missing, [])
   })
 })
