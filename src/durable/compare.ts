@@ -1,9 +1,8 @@
 /** What a run was answered and said, by the calls that asked and said it: what it has cost, and how it differs from another. */
 import type * as Schema from "effect/Schema"
-import type * as Transcript from "../Transcript.ts"
 import type { Answer, Question } from "./journal.ts"
 import { folded } from "./recorder.ts"
-import type * as Rows from "./tables.ts"
+import * as Rows from "./tables.ts"
 
 /** All that is kept of a run, and the answers of the one that it is a rerun of. */
 export interface Kept {
@@ -129,9 +128,7 @@ const textsOf = ({ rows }: Kept): ReadonlyMap<string, ReadonlyArray<string>> => 
     else all.push(text)
   }
   for (const entry of entriesOf(rows)) add(callOf(entry), entry.said)
-  const events = folded(
-    rows.flatMap(({ body, kind }) => (kind === "event" ? [JSON.parse(body) as Transcript.Event] : []))
-  )
+  const events = folded(Rows.eventsOf(rows))
   let [path, text] = ["", ""]
   for (const event of events) {
     if (event._tag === "open") [path, text] = [pathIn(event), ""]

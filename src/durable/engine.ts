@@ -119,7 +119,7 @@ export class Engine implements Runs.Service {
         const run = this.entries.get(id)?.run
         const follower = new Follower(from)
         const stored = (had: number) =>
-          Reader.stored((after) => this.outside(this.tables.log(row.n, after, ["event"])), had, follower, this.pause)
+          Reader.stored((after) => this.outside(this.tables.log(row.n, after, ["events"])), had, follower, this.pause)
         if (run === undefined || run.isOver) return stored(0)
         yield* Effect.acquireRelease(Linger.enter(run), () => Linger.leave(run, this.stop(run), this.scope))
         return Reader.open(run, follower, stored)

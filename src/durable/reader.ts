@@ -5,7 +5,7 @@ import * as Stream from "effect/Stream"
 import type * as Transcript from "../Transcript.ts"
 import type { Follower } from "./recorder.ts"
 import type { DurableRun } from "./run.ts"
-import type * as Rows from "./tables.ts"
+import * as Rows from "./tables.ts"
 
 type Events = ReadonlyArray<Transcript.Event>
 
@@ -43,8 +43,9 @@ export const stored = <E>(
   const next: Effect.Effect<Events, E> = Effect.gen(function* () {
     const rows = yield* log(seq)
     seq = rows.at(-1)?.seq ?? seq
-    const events = rows.slice(skip).map(({ body }) => JSON.parse(body) as Transcript.Event)
-    skip = Math.max(0, skip - rows.length)
+    const written = Rows.eventsOf(rows)
+    const events = written.slice(skip)
+    skip = Math.max(0, skip - written.length)
     if (events.length > 0) return events
     yield* pause
     return yield* next

@@ -22,7 +22,7 @@ import type { Branch } from "./branch.ts"
 import type { Answer, Asked, Journal, Order } from "./journal.ts"
 import * as Shape from "./shape.ts"
 import { Turns } from "./turns.ts"
-import type * as Rows from "./tables.ts"
+import * as Rows from "./tables.ts"
 import type { Writer, Written } from "./writer.ts"
 
 /** The run that the current code belongs to. */
@@ -117,9 +117,7 @@ export class DurableRun implements RunContext, Arbiter {
     this.partial = options.partial
     this.errorSchema = options.error
     this.events = new Log()
-    this.events.items = rows.flatMap(({ body, kind }) =>
-      kind === "event" ? [JSON.parse(body) as Transcript.Event] : []
-    )
+    this.events.items = [...Rows.eventsOf(rows)]
   }
 
   get id(): string {

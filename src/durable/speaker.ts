@@ -67,7 +67,7 @@ const say = (
     // a runtime that closes ends the run here, and nowhere else
     if (status === "interrupted" && !run.stopped && (yield* isClosing)) return yield* Effect.never
     const at = yield* Clock.currentTimeMillis
-    const rows: Array<Row> = events.map((event) => ["event", event])
+    const rows: Array<Row> = [["events", events]]
     const { unasked } = run.journal
     if (status !== undefined && unasked.length > 0) {
       const questions = unasked.map(({ hash, n, path, what }): Question => ({ path, what, hash, n }))
@@ -89,7 +89,7 @@ const say = (
 /** Ends a run that was taken up for nothing else. */
 export const interrupt = (tables: Rows.Tables, { epoch, n }: Rows.Run, at: number): Effect.Effect<void, Rows.Trouble> =>
   Effect.flatMap(tables.log(n, 0), (rows) => {
-    const body = JSON.stringify({ _tag: "interrupted" } satisfies Transcript.Event)
-    const row = { seq: (rows.at(-1)?.seq ?? 0) + 1, kind: "event", body } as const
+    const body = JSON.stringify([{ _tag: "interrupted" }] satisfies ReadonlyArray<Transcript.Event>)
+    const row = { seq: (rows.at(-1)?.seq ?? 0) + 1, kind: "events", body } as const
     return Effect.asVoid(tables.write([{ run: n, epoch, rows: [row], end: { status: "interrupted", at } }]))
   })

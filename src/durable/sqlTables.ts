@@ -9,7 +9,7 @@ import type * as Store from "../store/tables.ts"
 import * as Rows from "./tables.ts"
 
 /** The version of the tables that this module makes. */
-const VERSION = 1
+const VERSION = 2
 
 export const make = (
   store: Store.Tables,
@@ -68,7 +68,7 @@ class SqlTables implements Rows.Tables {
     const found = Effect.orElseSucceed(sql.withTransaction(version), () => 0)
     return Effect.gen({ self: this }, function* () {
       let made = yield* found
-      if (made === 0) made = yield* Effect.andThen(this.migrate, version)
+      if (made < VERSION) made = yield* Effect.andThen(this.migrate, version)
       if (made === VERSION) return
       const problem = `its runs are of version ${made}, and this library reads version ${VERSION}: take the library they were made by`
       return yield* new Damage({ reason: "unsupported", row: "", problem })
@@ -100,7 +100,9 @@ class SqlTables implements Rows.Tables {
         value TEXT NOT NULL
       )`
     })
-    const loader = Migrator.fromRecord({ "1_runs": create })
+    // events were rows of their own
+    const join = sql`UPDATE ${this.table("run_log")} SET kind = 'events', body = '[' || body || ']' WHERE kind = 'event'`
+    const loader = Migrator.fromRecord({ "1_runs": create, "2_events": join })
     const begin = sql.onDialectOrElse({ sqlite: () => "BEGIN IMMEDIATE", orElse: () => undefined })
     return Migrator.make({})({ loader, table: `${this.name}run_migrations` }).pipe(
       Effect.provideService(SqlClient.SqlClient, sql),

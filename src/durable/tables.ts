@@ -5,6 +5,7 @@ import type * as Migrator from "effect/sql/Migrator"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Info, Wait } from "../runs/Runs.ts"
 import type { Damage } from "../store/storeError.ts"
+import type * as Transcript from "../Transcript.ts"
 
 /** What goes wrong with rows. */
 export type Trouble = SqlError | Migrator.MigrationError | Damage
@@ -35,14 +36,14 @@ export interface Run {
  * What is known of a run, in the order in which it came to be:
  *
  * - `input`: what the agent was sent, as the events of its transcript;
- * - `event`: an event of the transcript of its replies;
+ * - `events`: the next events of the transcript of its replies, as they were written at once;
  * - `answer`: what came from outside (a response, a result, a time), by what was asked;
  * - `tokens`: what a response has said that is not at its end;
  * - `order`: which of several came next;
  * - `unasked`: the answers that nobody asked for when it went on after it was cut off;
  * - `call`: an answer of which only that it was is left.
  */
-export type Kind = "input" | "event" | "answer" | "tokens" | "order" | "unasked" | "call"
+export type Kind = "input" | "events" | "answer" | "tokens" | "order" | "unasked" | "call"
 
 /** What is needed to run again, and for nothing else. */
 export const JOURNAL = ["answer", "tokens", "order"] as const satisfies ReadonlyArray<Kind>
@@ -53,6 +54,10 @@ export interface LogRow {
   readonly kind: Kind
   readonly body: string
 }
+
+/** The events of the replies that rows hold. */
+export const eventsOf = (rows: ReadonlyArray<LogRow>): ReadonlyArray<Transcript.Event> =>
+  rows.flatMap(({ body, kind }) => (kind === "events" ? (JSON.parse(body) as ReadonlyArray<Transcript.Event>) : []))
 
 /** What is written of a run at once, by its owner of that epoch. */
 export interface Write {

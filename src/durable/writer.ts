@@ -17,6 +17,10 @@ interface Pending extends Rows.Write {
   readonly done: (written: Written) => void
 }
 
+/** Before a commit all others have their turn, until so many turns in a row add nothing, and at most so often. */
+const QUIET_TURNS = 8
+const MAX_TURNS = 100
+
 /**
  * Invariants:
  * 1. What is added first is written first, and nothing of a run after what could not be written.
@@ -40,9 +44,18 @@ export class Writer {
 
   /** Writes what is added, for as long as it runs. */
   readonly run: Effect.Effect<never> = Effect.suspend(() =>
-    // a commit costs the same for one run as for many: those that have something to say now are waited for
-    this.bell.await.pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(Effect.uninterruptible(this.flush)))
+    this.bell.await.pipe(Effect.andThen(this.gather), Effect.andThen(Effect.uninterruptible(this.flush)))
   ).pipe(Effect.forever({ disableYield: true }))
+
+  /** A commit costs the same for one run as for many, so those that have something to say now are waited for. */
+  private readonly gather: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
+    let [quiet, had] = [0, this.pending.length]
+    for (let turn = 0; turn < MAX_TURNS && quiet < QUIET_TURNS; turn++) {
+      yield* Effect.yieldNow
+      quiet = this.pending.length === had ? quiet + 1 : 0
+      had = this.pending.length
+    }
+  })
 
   /** Writes what is there, and takes no more. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {

@@ -143,7 +143,10 @@ describe("miniagents runs", { timeout: 60_000 }, () => {
       ["version-99.db", "miniagents_run_migrations"]
     ] as const) {
       const other = new DatabaseSync(file(name))
-      other.exec(`UPDATE ${table} SET migration_id = ${name.includes("99") ? 99 : 1}`)
+      const version = name.includes("99") ? 99 : 1
+      other.exec(
+        `UPDATE ${table} SET migration_id = ${version} WHERE migration_id = (SELECT max(migration_id) FROM ${table})`
+      )
       other.close()
     }
     const before = contentOf(db)
@@ -168,7 +171,7 @@ describe("miniagents runs", { timeout: 60_000 }, () => {
       ],
       [db, { what: "list" }, /is no store of runs, or .*: no such table: others_runs$/, "others_"],
       [file("version-1.db"), { what: "list" }, /its tables are of version 1, and this library reads version 2/],
-      [file("version-99.db"), { what: "list" }, /its runs are of version 99, and this library reads version 1/],
+      [file("version-99.db"), { what: "list" }, /its runs are of version 99, and this library reads version 2/],
       ["postgres://me:secret@127.0.0.1:1/x", { what: "list" }, /^`postgres:\/\/127.0.0.1:1\/x` is no store of runs/],
       [db, show("nobody"), /^There is no run `nobody`$/],
       [db, { what: "interrupt", id: "nobody" }, /^There is no run `nobody`$/],

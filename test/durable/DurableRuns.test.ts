@@ -2,6 +2,7 @@
 
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
+import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { Agent, MiniAgents, type Transcript } from "miniagents"
 import { Durable, DurableRuns } from "miniagents/durable"
@@ -77,6 +78,33 @@ describe("DurableRuns.layer", () => {
       })
     )
   }
+})
+
+describe("tables of an older version", () => {
+  it.effect("are brought up to this one: events were rows of their own", () =>
+    Effect.gen(function* () {
+      const client = yield* Layer.build(SqliteClient.layer({ filename: ":memory:" }))
+      const tables = Layer.orDie(Layer.provide(Store.layer(), Layer.succeedContext(client)))
+      const inProcess = <A, E>(program: Effect.Effect<A, E, Runs.Runs | MiniAgents.MiniAgents>) =>
+        Effect.provide(program, Layer.fresh(Layer.merge(durable(tables), MiniAgents.layer())))
+      const talker = Agent.make("Talker", (ctx) => ctx.reply([ctx.messages, "and more"]))
+      yield* inProcess(Effect.andThen(Runs.start(talker, "hello", {}, { id: "r" }), Stream.runDrain(Runs.read("r"))))
+      const sql = Context.get(client, SqlClient.SqlClient)
+      const log = yield* sql<{ run: number; seq: number; kind: string; body: string }>`SELECT * FROM miniagents_run_log`
+      yield* sql`DELETE FROM miniagents_run_log`
+      let seq = 0
+      for (const { body, kind, run } of log) {
+        const rows = kind === "events" ? (JSON.parse(body) as Array<unknown>) : [JSON.parse(body)]
+        for (const row of rows) {
+          const old = { run, seq: ++seq, kind: kind === "events" ? "event" : kind, body: JSON.stringify(row) }
+          yield* sql`INSERT INTO miniagents_run_log ${sql.insert(old)}`
+        }
+      }
+      yield* sql`DELETE FROM miniagents_run_migrations WHERE migration_id = 2`
+      const events = yield* inProcess(Stream.runCollect(Runs.read("r")))
+      assert.strictEqual(textsOf(events), "/hello/and more")
+    }).pipe(Effect.scoped)
+  )
 })
 
 /** Which of two processes an agent runs in, and what it waits for there. */

@@ -103,7 +103,10 @@ describe("a run that goes on after it was cut off", () => {
           )
           yield* inLife(Effect.andThen(start(racing), TestClock.adjust("1 second")))
           const { begun } = world
-          assert.deepStrictEqual(begun.toSorted(), ["before", "loser", "one", "other", "two"])
+          const before = begun.length
+          // the branch that lost may not have come to begin
+          const begunByWinners = begun.filter((text) => text !== "loser")
+          assert.deepStrictEqual(begunByWinners.toSorted(), ["before", "one", "other", "two"])
           const calls = yield* inLife(
             Effect.gen(function* () {
               yield* start(racing)
@@ -112,7 +115,7 @@ describe("a run that goes on after it was cut off", () => {
               return (yield* DurableRuns.calls("r")).map(({ path }) => path)
             })
           )
-          assert.deepStrictEqual(begun.slice(5), ["after"])
+          assert.deepStrictEqual(begun.slice(before), ["after"])
           // those of the branches that lost may have been answered before they did
           const lost = ["Racing/r0.0.0:Writer", "Racing/r0.1.r0.0.0:Writer"]
           assert.deepStrictEqual(calls.filter((path) => !lost.includes(path)).toSorted(), [

@@ -40,7 +40,7 @@ const recorded = (rows: ReadonlyArray<LogRow>, parts: number, row: Partial<Run> 
 }
 
 const rowsOf = (events: ReadonlyArray<Transcript.Event>): ReadonlyArray<LogRow> =>
-  events.map((event, i) => ({ seq: i + 1, kind: "event", body: JSON.stringify(event) }))
+  events.map((event, i) => ({ seq: i + 1, kind: "events", body: JSON.stringify([event]) }))
 
 /** The messages of a transcript, as they stand at its end. */
 const textsIn = (events: ReadonlyArray<Transcript.Event>): ReadonlyArray<string> => {

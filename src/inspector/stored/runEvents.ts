@@ -38,7 +38,8 @@ export class RunEvents {
     for (const { body, kind, seq } of rows) {
       this.t = seq
       if (kind === "input") this.input(JSON.parse(body) as ReadonlyArray<Transcript.Event>)
-      else if (kind === "event") this.hear(JSON.parse(body) as Transcript.Event)
+      else if (kind === "events")
+        for (const event of JSON.parse(body) as ReadonlyArray<Transcript.Event>) this.hear(event)
       else if (kind === "answer") this.answer(JSON.parse(body) as Answer)
     }
     this.waits(run)
