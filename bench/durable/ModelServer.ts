@@ -16,6 +16,8 @@ export interface Asked {
   readonly life: number
   /** How many tokens it has said. */
   tokens: number
+  /** How many the whole answer has, also what had been said before. */
+  whole: number
   hasEnded: boolean
 }
 
@@ -83,7 +85,14 @@ export class ModelServer {
     const said = last?.role === "assistant" && textOf(last.content) !== "" ? textOf(last.content) : ""
     const heard = said === "" ? messages : messages.slice(0, -1)
     const key = heard.map(({ content, role }) => `${role}: ${textOf(content)}`).join("|")
-    const asked: Asked = { id: `chatcmpl-${this.asked.length + 1}`, key, life: this.life, tokens: 0, hasEnded: false }
+    const asked: Asked = {
+      id: `chatcmpl-${this.asked.length + 1}`,
+      key,
+      life: this.life,
+      tokens: 0,
+      whole: 0,
+      hasEnded: false
+    }
     this.asked.push(asked)
     response.writeHead(200, { "content-type": "text/event-stream" })
     response.socket?.setNoDelay(true)
@@ -109,6 +118,7 @@ export class ModelServer {
     const count = Math.ceil(this.tokens * (0.5 + parseInt(hash.slice(0, 2), 16) / 255))
     const words = Array.from({ length: count }, (_, i) => `${hash.slice(i % 40, (i % 40) + 4)} `)
     const whole = words.join("")
+    asked.whole = words.length
     if (!whole.startsWith(said)) this.misquoted++
     const rest = said === "" ? words : words.slice(said.split(" ").length - 1)
     send({ role: "assistant", content: "" })

@@ -20,6 +20,8 @@ export interface Options {
   /** How a child is started, without its first word. */
   readonly command: ReadonlyArray<string>
   readonly tokens: number
+  /** A process lives for so many moments at most. */
+  readonly moments: number
 }
 
 export interface Outcome {
@@ -31,8 +33,9 @@ export interface Outcome {
   readonly requests: number
   /** Requests whose answers were kept. */
   readonly kept: number
+  /** Tokens that were said for answers that were kept in the end. */
   readonly tokens: number
-  /** Tokens of answers that were kept. */
+  /** Tokens of the answers that were kept, whichever requests they came from. */
   readonly tokensKept: number
   readonly resets: number
   readonly problems: ReadonlyArray<string>
@@ -152,7 +155,10 @@ export const run = (options: Options): Effect.Effect<Outcome, unknown> =>
       child = spare
       server.life++
       const isLast = killed >= kills
-      const [moments, delay] = [1 + Math.floor(next() ** 2 * 60), next() < 0.5 ? 0 : Math.floor(next() * 12)]
+      const [moments, delay] = [
+        1 + Math.floor(next() ** 2 * options.moments),
+        next() < 0.5 ? 0 : Math.floor(next() * 12)
+      ]
       const before = yield* answers(prefix)
       const life = yield* live(mine, settings, server, isLast ? undefined : moments, delay)
       spares.delete(mine)
@@ -202,12 +208,15 @@ export const run = (options: Options): Effect.Effect<Outcome, unknown> =>
     yield* Stream.runForEach(Runs.read("again"), (event) => Effect.sync(() => again.take(event)))
     if (server.asked.length > asked) problems.push(`a rerun asked ${server.asked.length - asked} requests`)
     if (JSON.stringify(again.said) !== JSON.stringify(last.said)) problems.push("a rerun said something else")
-    const isKept = ({ id }: { readonly id: string }) => seen.has(id)
-    const sum = (all: typeof server.asked) => all.reduce((total, { tokens }) => total + tokens, 0)
+    const answered = server.asked.filter(({ id }) => seen.has(id))
+    // what a branch of a race that lost has asked is paid without a kill, too
+    const keys = new Set(answered.map(({ key }) => key))
+    const paid = server.asked.filter(({ key }) => keys.has(key))
+    const sum = (all: typeof server.asked, of: "tokens" | "whole") => all.reduce((total, asked) => total + asked[of], 0)
     return {
       ...{ kills: killed, askedAgain, underWay, problems },
       ...{ requests: asked, kept: seen.size },
-      ...{ tokens: sum(server.asked), tokensKept: sum(server.asked.filter(isKept)) },
+      ...{ tokens: sum(paid, "tokens"), tokensKept: sum(answered, "whole") },
       resets: lives.reduce((total, { reading }) => total + reading.resets, reader.resets)
     }
   }).pipe(

@@ -4,6 +4,7 @@
  *     npm run bench:durable                            1,000 kills
  *     npm run bench:durable -- --kills 100 --seed 7    other programs
  *     npm run bench:durable -- --seconds 200           ends then, with as many kills as there were
+ *     npm run bench:durable -- --tokens 600 --moments 6000    longer answers, and longer lives between the kills
  */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
@@ -18,7 +19,9 @@ const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "1000" },
     seed: { type: "string", default: "1" },
-    seconds: { type: "string", default: "Infinity" }
+    seconds: { type: "string", default: "Infinity" },
+    tokens: { type: "string", default: "60" },
+    moments: { type: "string", default: "60" }
   }
 })
 const wanted = Number(values.kills)
@@ -55,8 +58,8 @@ const add = (name: string, outcome: Trial.Outcome) => {
   sum.problems.push(...problems)
 }
 
-/** So many tokens are in an answer, more or less. */
-const tokens = 60
+/** So many tokens are in an answer, more or less; a process lives for so many moments at most. */
+const [tokens, moments] = [Number(values.tokens), Number(values.moments)]
 let [seed, killed] = [Number(values.seed), 0]
 const lane = async (): Promise<void> => {
   while (killed < wanted && performance.now() < end) {
@@ -64,7 +67,7 @@ const lane = async (): Promise<void> => {
     const partial = mine % 4 < 2 ? "restart" : "continue"
     const where = mine % 2 === 0 ? "SQLite" : "Postgres"
     const database = where === "SQLite" ? `${folder}/${mine}.db` : (server.config as never)
-    const options = { seed: mine, kills: 12, partial, database, prefix: `t${mine}_`, command, tokens } as const
+    const options = { seed: mine, kills: 12, partial, database, prefix: `t${mine}_`, command, tokens, moments } as const
     const outcome = await Effect.runPromise(Trial.run(options)).catch((error): Trial.Outcome => ({
       ...{ kills: 0, askedAgain: 0, underWay: 0, requests: 0, kept: 0, tokens: 0, tokensKept: 0, resets: 0 },
       problems: [String(error)]
@@ -103,7 +106,7 @@ const rows = [...sums]
 const verdict = (met: boolean, text: string) => `- ${met ? "met" : "**missed**"}: ${text}`
 const text = [
   "## S18 kills: programs of agents whose processes are killed at any moment",
-  "Trees of agents with parallel twins, chains, tools, steps, merges, races, timers and waits, made from seeds; each is killed up to 12 times with `kill -9`, at moments of the model's server (a request, a token, the end of an answer) or some milliseconds later. A reader in another process reads all the time, and each process has one of its own. At the end each program is run again over its journal, which must ask nothing and say the same. An answer has some 60 tokens, one every 2 ms.",
+  `Trees of agents with parallel twins, chains, tools, steps, merges, races, timers and waits, made from seeds; each is killed up to 12 times with \`kill -9\`, at moments of the model's server (a request, a token, the end of an answer) or some milliseconds later. A reader in another process reads all the time, and each process has one of its own. At the end each program is run again over its journal, which must ask nothing and say the same. An answer has some ${tokens} tokens, one every 2 ms, and a process lives for ${moments} moments at most.`,
   [head, head.map((_, i) => (i === 0 ? "---" : "---:")), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n"),
   [
     verdict(

@@ -1,7 +1,6 @@
 /** Models whose responses are kept in the run that asks: given again as they were, token by token, and never paid twice. */
 import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -175,9 +174,6 @@ const unpacked = (parts: ReadonlyArray<Schema.Json>): ReadonlyArray<Schema.Json>
     return (type as string) === "text-deltas" ? deltas.map((delta) => ({ type: "text-delta", id, delta })) : [part]
   })
 
-/** How often what is said is written, in milliseconds, where nothing else is. */
-const EVERY = 50
-
 /** A response as it is kept. */
 interface Kept {
   readonly parts: ReadonlyArray<Schema.Json>
@@ -198,11 +194,10 @@ const play = <A>(
       yield* yield* CurrentBegin
       const id = asked.pieces.map(goingOnIn).findLast((id) => id !== undefined)
       const before = run.partial === "continue" && id === undefined ? saidOf(unpacked(asked.pieces)) : undefined
-      const clock = yield* Clock.Clock
       const answered = live(before?.text ?? "")
       // a response that goes on at its provider is there, and paid for
       const picked = id === undefined ? answered : Stream.provideService(answered, PickUp.CurrentPickUp, id)
-      return new Recording(run, asked, codec, clock, before).record(picked)
+      return new Recording(run, asked, codec, before).record(picked)
     })
   )
 
@@ -242,24 +237,20 @@ class Recording<A> implements Speaking {
   private readonly run: DurableRun
   private readonly asked: Asked
   private readonly codec: Codec<A>
-  private readonly clock: Clock.Clock
   private readonly before: Before | undefined
   private readonly parts: Array<Schema.Json>
   private unwritten: Array<Schema.Json> = []
-  private wrote: number
   private hasFinished = false
   private isOver = false
   /** The id under which the model goes on with the text that was cut off. */
   private renamed: string | undefined = undefined
 
-  constructor(run: DurableRun, asked: Asked, codec: Codec<A>, clock: Clock.Clock, before: Before | undefined) {
+  constructor(run: DurableRun, asked: Asked, codec: Codec<A>, before: Before | undefined) {
     this.run = run
     this.asked = asked
     this.codec = codec
-    this.clock = clock
     this.before = before
     this.parts = [...(before?.parts ?? [])]
-    this.wrote = clock.currentTimeMillisUnsafe()
     if (run.partial === "restart") return
     if (asked.pieces.length > 0 && before === undefined) run.append("tokens", { ...asked.question, pieces: [null] })
     run.recordings.add(this)
@@ -307,11 +298,10 @@ class Recording<A> implements Speaking {
       this.unwritten.push(json)
       given.push(this.before === undefined ? part : this.codec.decode(json))
     }
-    const now = this.clock.currentTimeMillisUnsafe()
     if (this.hasFinished) return given
     // by its id a response can be picked up from the start
     if (isNews) this.run.append("tokens", this.said())
-    else if (now - this.wrote >= EVERY && this.run.recordings.has(this)) this.run.write()
+    else if (this.run.recordings.has(this)) this.run.write()
     return given
   }
 
@@ -320,7 +310,6 @@ class Recording<A> implements Speaking {
     if (this.unwritten.length === 0) return undefined
     const pieces = packed(this.unwritten)
     this.unwritten = []
-    this.wrote = this.clock.currentTimeMillisUnsafe()
     return { ...this.asked.question, pieces }
   }
 

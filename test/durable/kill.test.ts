@@ -31,7 +31,16 @@ describe("a run whose processes are killed", () => {
       Effect.gen(function* () {
         const database = where === "SQLite" ? join(folder, "runs.db") : (server.config as never)
         const prefix = `killed_${process.pid}_`
-        const outcome = yield* Trial.run({ seed, kills: 4, partial, database, prefix, command, tokens: 12 })
+        const outcome = yield* Trial.run({
+          seed,
+          kills: 4,
+          partial,
+          database,
+          prefix,
+          command,
+          tokens: 12,
+          moments: 60
+        })
         assert.deepStrictEqual(outcome.problems, [])
         assert.deepInclude(outcome, { askedAgain: 0, resets: 0 })
         assert.isAtLeast(outcome.kills, 2)
