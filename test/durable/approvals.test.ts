@@ -48,17 +48,17 @@ const answers = [
 ]
 
 describe("approvals", () => {
-  for (const depth of [1, 3, 5]) {
-    it.effect.each(answers)(`depth ${depth}: %j, in another life than the question`, ({ answer, ran }) =>
+  for (const depth of [1, 2, 3, 4, 5]) {
+    const isOpen = depth % 2 === 1
+    const when = isOpen ? "in another life than the question" : "between two lives"
+    it.effect.each(answers)(`depth ${depth}: %j, ${when}`, ({ answer, ran }) =>
       Effect.gen(function* () {
         const world = new World()
         const store = yield* Layer.build(Store.layerMemory)
-        const app = Layer.mergeAll(
-          Layer.orDie(Layer.provide(DurableRuns.layer(), Layer.succeedContext(store))),
-          MiniAgents.layer(),
-          Durable.model(model),
-          toolsLive
-        ).pipe(Layer.provideMerge(Layer.succeed(TheWorld, world)))
+        const runs = Layer.orDie(Layer.provide(DurableRuns.layer(), Layer.succeedContext(store)))
+        const app = Layer.mergeAll(runs, MiniAgents.layer(), Durable.model(model), toolsLive).pipe(
+          Layer.provideMerge(Layer.succeed(TheWorld, world))
+        )
         const inLife = <A, E>(program: Effect.Effect<A, E, Runs.Runs | Needs>) =>
           Effect.gen(function* () {
             const scope = yield* Scope.make()
@@ -77,12 +77,13 @@ describe("approvals", () => {
         assert.strictEqual(path.split("/").length, depth)
         const begun = world.begun.length
         assert.strictEqual(begun, depth)
+        const answering = Effect.gen(function* () {
+          assert.include((yield* Effect.flip(Runs.signal("r", name, { approved: "yes" }))).message, "does not fit")
+          yield* Runs.signal("r", name, answer)
+        })
+        if (!isOpen) yield* Effect.provide(answering, runs, { local: true })
         const events = yield* inLife(
-          Effect.gen(function* () {
-            assert.include((yield* Effect.flip(Runs.signal("r", name, { approved: "yes" }))).message, "does not fit")
-            yield* Runs.signal("r", name, answer)
-            return yield* Stream.runCollect(Runs.read("r"))
-          })
+          Effect.andThen(isOpen ? answering : Effect.void, Stream.runCollect(Runs.read("r")))
         )
         assert.strictEqual(events.at(-1)?._tag, "end")
         assert.deepStrictEqual(world.tools, ran)

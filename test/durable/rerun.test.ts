@@ -1,18 +1,20 @@
 /** Runs that are run again with something changed: what is asked the same is not asked. */
 
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Redacted, Stream } from "effect"
 import { Agent, MiniAgents } from "miniagents"
 import { Durable, DurableRuns } from "miniagents/durable"
 import { LlmAgent } from "miniagents/llm"
+import { OpenAi } from "miniagents/openai"
 import { Runs } from "miniagents/runs"
 import { Store } from "miniagents/store"
+import { ModelServer } from "../../bench/durable/ModelServer.ts"
 import { model, TheWorld, World } from "./World.ts"
 
 const COUNT = 50
 
 /** Fifty writers, and one that reads what every tenth of them wrote. */
-const team = (changed: number | undefined, extra = false) =>
+const team = (changed: number | undefined, { chapters = 1, extra = false } = {}) =>
   Agent.make(
     "Team",
     Effect.fnUntraced(function* (ctx) {
@@ -20,7 +22,10 @@ const team = (changed: number | undefined, extra = false) =>
       const texts = []
       for (let i = 0; i < COUNT; i++) {
         const writer = LlmAgent.make(`Writer${i}`, { system: i === changed ? "Be brief" : "Be exact" })
-        texts.push(yield* writer.trigger(`Chapter ${i}`))
+        const written = []
+        for (let chapter = 1; chapter <= chapters; chapter++)
+          written.push(yield* writer.trigger(`Chapter ${i}.${chapter}`))
+        texts.push(written)
       }
       for (const text of texts) yield* ctx.replyOutOfOrder(text)
       yield* ctx.reply(yield* LlmAgent.make("Reader").trigger(texts.filter((_, i) => i % 10 === 0)))
@@ -78,13 +83,48 @@ describe("DurableRuns.rerun", () => {
     })
   )
 
+  it.live("asks a server again for what changed alone: of 200 calls those of one agent, over HTTP", () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(
+        Effect.promise(async () => {
+          const server = new ModelServer(1)
+          await server.start()
+          return server
+        }),
+        (server) => Effect.promise(() => server.close())
+      )
+      const app = Layer.mergeAll(
+        Layer.provide(DurableRuns.layer(), Store.layerMemory),
+        MiniAgents.layer(),
+        OpenAi.model("counted").pipe(
+          Durable.model,
+          Layer.provide(OpenAi.layer({ apiKey: Redacted.make("none"), baseUrl: `${server.url}/v1` }))
+        )
+      )
+      const changed = 7
+      yield* Effect.gen(function* () {
+        yield* done(yield* Runs.start(team(undefined, { chapters: 4 }), [], {}, { id: "r-1" }))
+        assert.strictEqual(server.asked.length, 4 * COUNT + 1)
+        const agent = team(changed, { chapters: 4 })
+        yield* done(yield* DurableRuns.rerun("r-1", { id: "r-2", agent }))
+        const again = server.asked.slice(4 * COUNT + 1).map(({ key }) => key)
+        assert.deepStrictEqual(
+          again.toSorted(),
+          [1, 2, 3, 4].map((chapter) => `system: Be brief|user: Chapter ${changed}.${chapter}`)
+        )
+      }).pipe(Effect.provide(app))
+    }).pipe(Effect.scoped)
+  )
+
   test(
     "finds what was asked although all calls have moved, and under another name",
     Effect.gen(function* () {
       const { begun } = yield* TheWorld
       yield* done(yield* Runs.start(team(undefined), [], {}, { id: "r-1" }))
       begun.length = 0
-      yield* done(yield* DurableRuns.rerun("r-1", { id: "r-2", agent: team(undefined, true).fork({ name: "Crew" }) }))
+      yield* done(
+        yield* DurableRuns.rerun("r-1", { id: "r-2", agent: team(undefined, { extra: true }).fork({ name: "Crew" }) })
+      )
       assert.deepStrictEqual(begun, ["something else"])
       // a rerun of a rerun has all of it
       begun.length = 0
