@@ -230,6 +230,9 @@ const runs = Command.make("runs").pipe(
     Command.make("interrupt", { ...store, id: run }, ({ id, ...flags }) =>
       operate(flags, { what: "interrupt", id })
     ).pipe(Command.withDescription("Ends a run, wherever it is, and all that it called")),
+    Command.make("delete", { ...store, id: run }, ({ id, ...flags }) => operate(flags, { what: "delete", id })).pipe(
+      Command.withDescription("Deletes a run that has ended, with all that is kept of it")
+    ),
     Command.make(
       "rerun",
       {

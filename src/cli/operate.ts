@@ -27,7 +27,7 @@ export type Order =
       readonly value: string
       readonly early: boolean
     }
-  | { readonly what: "interrupt"; readonly id: string }
+  | { readonly what: "interrupt" | "delete"; readonly id: string }
   | {
       readonly what: "rerun"
       readonly id: string
@@ -92,6 +92,8 @@ const done = (order: Order, settings: Settings): Effect.Effect<string, unknown, 
         const after = yield* Runs.get(order.id)
         return `${order.id} has ended (${after.status})`
       })
+    case "delete":
+      return Effect.as(DurableRuns.delete(order.id), `${order.id} is deleted, with all that was kept of it`)
     case "rerun":
       return rerun(order, settings)
   }

@@ -77,6 +77,7 @@ export interface Service {
   readonly report: (id: string) => Effect.Effect<Report, Runs.RunsError>
   readonly calls: (id: string) => Effect.Effect<ReadonlyArray<Call>, Runs.RunsError>
   readonly diff: (left: string, right: string) => Effect.Effect<Diff, Runs.RunsError>
+  readonly delete: (id: string) => Effect.Effect<void, Runs.RunsError>
 }
 
 /** @internal The service, with what is kept of a run after a row of its log. */
@@ -249,6 +250,19 @@ export interface Diff extends Compare.Diff {}
 export const diff = (left: string, right: string): Effect.Effect<Diff, Runs.RunsError, DurableRuns> =>
   DurableRuns.use((runs) => runs.diff(left, right))
 
+const remove = (id: string): Effect.Effect<void, Runs.RunsError, DurableRuns> =>
+  DurableRuns.use((runs) => runs.delete(id))
+
+export {
+  /**
+   * Deletes a run that has ended, with all that is kept of it. One that has not is refused: interrupt it first.
+   *
+   * @since 0.1.0
+   * @category combinators
+   */
+  remove as delete
+}
+
 /**
  * Runs that are kept in a `Store`: in SQLite, in Postgres, or in its memory, which lives as long as the store does. Any
  * number of processes can have the runs of one database.
@@ -317,7 +331,8 @@ export const layer = (options: Options = {}): Layer.Layer<Runs.Runs | DurableRun
         rerun: (id, options) => engine.rerun(id, options as never) as never, // their types are the agent's
         report: (id) => Effect.map(engine.kept(id), Compare.report),
         calls: (id) => Effect.map(engine.kept(id), Compare.calls),
-        diff: (left, right) => Effect.zipWith(engine.kept(left), engine.kept(right), Compare.diff)
+        diff: (left, right) => Effect.zipWith(engine.kept(left), engine.kept(right), Compare.diff),
+        delete: (id) => engine.delete(id)
       }
       return Context.mergeAll(Context.make(Runs.Runs, engine), Context.make(DurableRuns, service))
     })

@@ -118,12 +118,18 @@ export class Engine implements Runs.Service {
         const row = yield* this.find(id)
         const run = this.entries.get(id)?.run
         const follower = new Follower(from)
-        const stored = (had: number) =>
-          Reader.stored((after) => this.outside(this.tables.log(row.n, after, ["events"])), had, follower, this.pause)
+        const stored = (had: number) => Reader.stored((after) => this.events(row, after), had, follower, this.pause)
         if (run === undefined || run.isOver) return stored(0)
         yield* Effect.acquireRelease(Linger.enter(run), () => Linger.leave(run, this.stop(run), this.scope))
         return Reader.open(run, follower, stored)
       })
+    )
+  }
+
+  /** What a run has said after a row of its log, for as long as it is kept. */
+  private events({ id, n }: Rows.Run, after: number): Effect.Effect<ReadonlyArray<Rows.LogRow>, Runs.RunsError> {
+    return Effect.tap(this.outside(this.tables.log(n, after, ["events"])), (rows) =>
+      rows.length === 0 ? this.find(id) : Effect.void
     )
   }
 
@@ -188,6 +194,13 @@ export class Engine implements Runs.Service {
         this.resume(again, entry, own, startedAt)
       )
     })
+  }
+
+  /** Deletes a run that has ended, with all that is kept of it. */
+  delete(id: string): Effect.Effect<void, Runs.RunsError> {
+    return Effect.flatMap(this.find(id), ({ n, status }) =>
+      status === "running" ? Effect.fail(refused({ _tag: "NotEnded", id })) : this.outside(this.tables.remove(n))
+    )
   }
 
   /** A run, and the rows of its log after one of them. */

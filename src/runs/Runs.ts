@@ -101,6 +101,7 @@ export interface Run<out E = never> {
  * - `OtherAgent`: the id is that of a run of another agent.
  * - `TooMany`: as many runs are going on as there may be.
  * - `InvalidSignal`: the run waits for a signal of this name, and the value is not of the shape that it waits for.
+ * - `NotEnded`: the run goes on, and what was asked for is for runs that have ended.
  * - `Unavailable`: what keeps the runs could not do it.
  *
  * @since 0.1.0
@@ -114,12 +115,14 @@ export const Reason: Schema.TaggedUnion<{
     "InvalidSignal",
     { readonly id: Schema.String; readonly signal: Schema.String; readonly problem: Schema.String }
   >
+  readonly NotEnded: Schema.TaggedStruct<"NotEnded", { readonly id: Schema.String }>
   readonly Unavailable: Schema.TaggedStruct<"Unavailable", { readonly problem: Schema.String }>
 }> = Schema.TaggedUnion({
   NotFound: { id: Schema.String },
   OtherAgent: { id: Schema.String, agent: Schema.String },
   TooMany: { max: Schema.Int },
   InvalidSignal: { id: Schema.String, signal: Schema.String, problem: Schema.String },
+  NotEnded: { id: Schema.String },
   Unavailable: { problem: Schema.String }
 })
 
@@ -145,6 +148,7 @@ export class RunsError extends Schema.TaggedError<RunsError>()("RunsError", { re
       TooMany: ({ max }) => `${max} runs are going on, which is the most: try again when one of them has ended`,
       InvalidSignal: ({ id, problem, signal }) =>
         `The signal \`${signal}\` does not fit what \`${id}\` waits for: ${problem}`,
+      NotEnded: ({ id }) => `\`${id}\` has not ended: interrupt it first`,
       Unavailable: ({ problem }) => problem
     })
   }

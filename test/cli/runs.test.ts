@@ -175,6 +175,8 @@ describe("miniagents runs", { timeout: 60_000 }, () => {
       ["postgres://me:secret@127.0.0.1:1/x", { what: "list" }, /^`postgres:\/\/127.0.0.1:1\/x` is no store of runs/],
       [db, show("nobody"), /^There is no run `nobody`$/],
       [db, { what: "interrupt", id: "nobody" }, /^There is no run `nobody`$/],
+      [db, { what: "delete", id: "nobody" }, /^There is no run `nobody`$/],
+      [db, { what: "delete", id: "careful" }, /^`careful` has not ended: interrupt it first$/],
       [db, { what: "diff", left: "greeting", right: "nobody" }, /^There is no run `nobody`$/],
       [db, signal("nobody", "x", "1"), /^There is no run `nobody`$/],
       [db, signal("greeting", "x", "1"), /^`greeting` has ended \(succeeded\): nothing in it waits/],
@@ -205,6 +207,7 @@ describe("miniagents runs", { timeout: 60_000 }, () => {
     const no = await on("interrupt", "clerk-2")
     assert.deepStrictEqual([no.out, no.status], ["clerk-2 has ended (interrupted)\n", 0])
     assert.strictEqual((await on("interrupt", "clerk-2")).out, "clerk-2 had ended already (interrupted)\n")
+    assert.strictEqual((await on("delete", "clerk-2")).out, "clerk-2 is deleted, with all that was kept of it\n")
     const statuses = await inProcess(
       Effect.gen(function* () {
         yield* DurableRuns.serve(Agents.clerk)
@@ -212,12 +215,7 @@ describe("miniagents runs", { timeout: 60_000 }, () => {
         return (yield* Runs.list).map(({ id, status }) => `${id} ${status}`)
       })
     )
-    assert.deepStrictEqual(statuses, [
-      "greeting succeeded",
-      "clerk-1 succeeded",
-      "clerk-2 interrupted",
-      "careful running"
-    ])
+    assert.deepStrictEqual(statuses, ["greeting succeeded", "clerk-1 succeeded", "careful running"])
     assert.match((await on("show", "clerk-1")).out, /Clerk +4 +0 .*Done\.\n$/)
   })
 

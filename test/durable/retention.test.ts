@@ -10,6 +10,11 @@ import { SqliteClient } from "miniagents/sqlite"
 import { Store } from "miniagents/store"
 import { model, TheWorld, World, writer } from "./World.ts"
 
+const stores = [
+  ["in memory", Store.layerMemory],
+  ["in SQLite", Layer.provide(Store.layer(), SqliteClient.layer({ filename: ":memory:" }))]
+] as const
+
 const asking = Agent.make(
   "Asking",
   Effect.fnUntraced(function* (ctx) {
@@ -19,10 +24,7 @@ const asking = Agent.make(
 )
 
 describe("journals of runs that have ended", () => {
-  for (const [name, store] of [
-    ["in memory", Store.layerMemory],
-    ["in SQLite", Layer.provide(Store.layer(), SqliteClient.layer({ filename: ":memory:" }))]
-  ] as const) {
+  for (const [name, store] of stores) {
     it.effect(
       `go with \`Store.collect\` after \`keep\`, ${name}: messages, calls and costs stay, and a rerun asks`,
       () =>
@@ -82,6 +84,35 @@ describe("journals of runs that have ended", () => {
             )
           )
         )
+    )
+  }
+})
+
+describe("DurableRuns.delete", () => {
+  for (const [name, store] of stores) {
+    it.effect(`takes a run away that has ended, ${name}, and leaves one that has not; its id is free`, () =>
+      Effect.gen(function* () {
+        const waiting = Agent.make(
+          "Waiting",
+          Effect.fnUntraced(function* (ctx) {
+            yield* ctx.reply("hello")
+            yield* ctx.reply(yield* Durable.wait("end", Schema.String))
+          })
+        )
+        const texts = Effect.map(Stream.runCollect(Runs.read("r")), (events) =>
+          events.flatMap((event) => (event._tag === "text" ? [event.text] : []))
+        )
+        for (const end of ["one", "two"]) {
+          yield* Runs.start(waiting, [], {}, { id: "r" })
+          const { message } = yield* Effect.flip(DurableRuns.delete("r"))
+          assert.strictEqual(message, "`r` has not ended: interrupt it first")
+          yield* Runs.signal("r", "end", end)
+          assert.deepStrictEqual(yield* texts, ["hello", end])
+          yield* DurableRuns.delete("r")
+          assert.deepStrictEqual(yield* Runs.list, [])
+          assert.strictEqual((yield* Effect.flip(texts)).message, "There is no run `r`")
+        }
+      }).pipe(Effect.provide(Layer.mergeAll(DurableRuns.layer(), MiniAgents.layer()).pipe(Layer.provide(store))))
     )
   }
 })

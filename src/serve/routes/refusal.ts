@@ -28,6 +28,8 @@ export const ofRuns = (error: RunsError, refuse: Refuse = refusal): Effect.Effec
       return refuse(429, "too_many", error.message, { "retry-after": "5" })
     case "InvalidSignal":
       return refuse(400, "invalid_signal", error.message)
+    case "NotEnded":
+      return refuse(409, "not_ended", error.message)
     case "Unavailable":
       return refuse(503, "unavailable", "What keeps the runs does not answer: try again", { "retry-after": "5" })
   }
