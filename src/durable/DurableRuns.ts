@@ -326,13 +326,13 @@ export const layer = (options: Options = {}): Layer.Layer<Runs.Runs | DurableRun
       }
       const engine = yield* Engine.make(kept, { partial, linger, max, lease: Duration.fromInputUnsafe(lease) })
       const service: Internal = {
-        log: (id, after) => engine.log(id, after),
+        log: (id, after) => engine.kept.log(id, after),
         serve: (agent, { error }) => engine.serve(agent, error),
         rerun: (id, options) => engine.rerun(id, options as never) as never, // their types are the agent's
-        report: (id) => Effect.map(engine.kept(id), Compare.report),
-        calls: (id) => Effect.map(engine.kept(id), Compare.calls),
-        diff: (left, right) => Effect.zipWith(engine.kept(left), engine.kept(right), Compare.diff),
-        delete: (id) => engine.delete(id)
+        report: (id) => Effect.map(engine.kept.all(id), Compare.report),
+        calls: (id) => Effect.map(engine.kept.all(id), Compare.calls),
+        diff: (left, right) => Effect.zipWith(engine.kept.all(left), engine.kept.all(right), Compare.diff),
+        delete: (id) => engine.kept.delete(id)
       }
       return Context.mergeAll(Context.make(Runs.Runs, engine), Context.make(DurableRuns, service))
     })

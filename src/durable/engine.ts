@@ -17,8 +17,8 @@ import type * as MiniAgents from "../MiniAgents.ts"
 import type * as Runs from "../runs/Runs.ts"
 import { CurrentClasses } from "../store/engine.ts"
 import * as Transcript from "../Transcript.ts"
-import type { Kept } from "./compare.ts"
 import { Journal } from "./journal.ts"
+import { KeptRuns } from "./keptRuns.ts"
 import { type Entry, launch, type Server, within } from "./launch.ts"
 import * as Linger from "./linger.ts"
 import * as Reader from "./reader.ts"
@@ -36,7 +36,7 @@ import {
 import * as Rerun from "./rerun.ts"
 import { DurableRun, infoOf, refusalOf } from "./run.ts"
 import { follow, interrupt } from "./speaker.ts"
-import type * as Rows from "./tables.ts"
+import * as Rows from "./tables.ts"
 import { Fenced, Writer } from "./writer.ts"
 
 export interface Options {
@@ -57,8 +57,9 @@ export const make = (tables: Rows.Tables, options: Options): Effect.Effect<Engin
   })
 
 export class Engine implements Runs.Service {
-  readonly tables: Rows.Tables
   readonly writer: Writer
+  readonly kept: KeptRuns
+  private readonly tables: Rows.Tables
   private readonly options: Options
   private readonly scope: Scope.Scope
   private readonly entries = new Map<string, Entry>()
@@ -73,6 +74,7 @@ export class Engine implements Runs.Service {
   constructor(tables: Rows.Tables, options: Options, scope: Scope.Scope) {
     this.tables = tables
     this.writer = new Writer(tables)
+    this.kept = new KeptRuns(tables)
     this.options = options
     this.scope = scope
     this.lease = Duration.toMillis(options.lease)
@@ -99,9 +101,11 @@ export class Engine implements Runs.Service {
     })
 
   readonly get = (id: string): Effect.Effect<Runs.Info, Runs.RunsError> =>
-    Effect.map(this.find(id), (row) => infoOf(row, this.entries.get(id)?.run))
+    Effect.map(this.kept.find(id), (row) => infoOf(row, this.entries.get(id)?.run))
 
-  readonly list: Effect.Effect<ReadonlyArray<Runs.Info>> = Effect.suspend(() => this.outside(this.tables.list)).pipe(
+  readonly list: Effect.Effect<ReadonlyArray<Runs.Info>> = Effect.suspend(() =>
+    this.kept.outside(this.tables.list)
+  ).pipe(
     Effect.map((rows) => rows.map((row) => infoOf(row, this.entries.get(row.id)?.run))),
     Effect.orDie
   )
@@ -115,10 +119,11 @@ export class Engine implements Runs.Service {
     }
     return Stream.unwrap(
       Effect.gen({ self: this }, function* () {
-        const row = yield* this.find(id)
+        const row = yield* this.kept.find(id)
         const run = this.entries.get(id)?.run
         const follower = new Follower(from)
-        const stored = (had: number) => Reader.stored((after) => this.events(row, after), had, follower, this.pause)
+        const stored = (had: number) =>
+          Reader.stored((after) => this.kept.events(row, after), had, follower, this.pause)
         if (run === undefined || run.isOver) return stored(0)
         yield* Effect.acquireRelease(Linger.enter(run), () => Linger.leave(run, this.stop(run), this.scope))
         return Reader.open(run, follower, stored)
@@ -126,26 +131,19 @@ export class Engine implements Runs.Service {
     )
   }
 
-  /** What a run has said after a row of its log, for as long as it is kept. */
-  private events({ id, n }: Rows.Run, after: number): Effect.Effect<ReadonlyArray<Rows.LogRow>, Runs.RunsError> {
-    return Effect.tap(this.outside(this.tables.log(n, after, ["events"])), (rows) =>
-      rows.length === 0 ? this.find(id) : Effect.void
-    )
-  }
-
   readonly interrupt = (id: string): Effect.Effect<void, Runs.RunsError> =>
     Effect.gen({ self: this }, function* () {
-      const row = yield* this.find(id)
+      const row = yield* this.kept.find(id)
       if (row.status !== "running") return
       const run = this.entries.get(id)?.run
       if (run !== undefined && !run.isOver) return yield* this.stop(run)
-      yield* this.outside(this.tables.send({ run: row.n, kind: "interrupt", name: "", value: "null" }))
+      yield* this.kept.outside(this.tables.send({ run: row.n, kind: "interrupt", name: "", value: "null" }))
       // whoever has it open ends it; if nobody has, this does
       const isOver = Effect.gen({ self: this }, function* () {
         const now = yield* Clock.currentTimeMillis
-        const taken = yield* this.outside(this.tables.take(id, now, this.until(now)))
-        if (taken !== undefined) yield* this.outside(interrupt(this.tables, taken, now))
-        return (yield* this.find(id)).status !== "running"
+        const taken = yield* this.kept.outside(this.tables.take(id, now, this.until(now)))
+        if (taken !== undefined) yield* this.kept.outside(interrupt(this.tables, taken, now))
+        return (yield* this.kept.find(id)).status !== "running"
       })
       yield* Effect.repeat(
         Effect.tap(isOver, (isOver) => (isOver ? Effect.void : this.pause)),
@@ -157,12 +155,12 @@ export class Engine implements Runs.Service {
 
   readonly signal = (id: string, name: string, value: Schema.Json): Effect.Effect<void, Runs.RunsError> =>
     Effect.gen({ self: this }, function* () {
-      const row = yield* this.find(id)
+      const row = yield* this.kept.find(id)
       const run = this.entries.get(id)?.run
       const problem = run === undefined ? refusalOf(row, name, value) : run.refusal(name, value)
       if (problem !== undefined) return yield* refused({ _tag: "InvalidSignal", id, signal: name, problem })
       const signal = { run: row.n, kind: "signal", name, value: JSON.stringify(value) } as const
-      const n = yield* this.outside(this.tables.send(signal))
+      const n = yield* this.kept.outside(this.tables.send(signal))
       run?.receive({ ...signal, n })
     })
 
@@ -170,15 +168,15 @@ export class Engine implements Runs.Service {
   rerun(id: string, options: Rerun.Options): Effect.Effect<Runs.Run<unknown>, Runs.RunsError, MiniAgents.MiniAgents> {
     return Effect.gen({ self: this }, function* () {
       const context = yield* Effect.context<MiniAgents.MiniAgents>()
-      const found = yield* this.find(id)
+      const found = yield* this.kept.find(id)
       const own = this.servers.get(found.agent)
       const server: Server | undefined =
         options.agent === undefined ? own : { agent: options.agent, error: options.error, context: ownContext(context) }
       const again = options.id ?? SecureRandom.uuidV4Unsafe()
       const startedAt = yield* Clock.currentTimeMillis
-      const log = this.outside(this.tables.log(found.n, 0, ["input"]))
+      const log = this.kept.outside(this.tables.log(found.n, 0, ["input"]))
       const { body, parameters } = yield* Rerun.sent(options, found, log, server?.agent)
-      const added = yield* this.outside(
+      const added = yield* this.kept.outside(
         this.tables.add(
           {
             ...{ id: again, agent: server?.agent.name ?? found.agent, startedAt, source: found.n },
@@ -193,29 +191,6 @@ export class Engine implements Runs.Service {
       return yield* this.enter(again, request, server.context, (entry, own) =>
         this.resume(again, entry, own, startedAt)
       )
-    })
-  }
-
-  /** Deletes a run that has ended, with all that is kept of it. */
-  delete(id: string): Effect.Effect<void, Runs.RunsError> {
-    return Effect.flatMap(this.find(id), ({ n, status }) =>
-      status === "running" ? Effect.fail(refused({ _tag: "NotEnded", id })) : this.outside(this.tables.remove(n))
-    )
-  }
-
-  /** A run, and the rows of its log after one of them. */
-  log(id: string, after: number): Effect.Effect<Pick<Kept, "row" | "rows">, Runs.RunsError> {
-    return Effect.flatMap(this.find(id), (row) =>
-      Effect.map(this.outside(this.tables.log(row.n, after)), (rows) => ({ row, rows }))
-    )
-  }
-
-  /** All that is kept of a run. */
-  kept(id: string): Effect.Effect<Kept, Runs.RunsError> {
-    return Effect.gen({ self: this }, function* () {
-      const row = yield* this.find(id)
-      const source = row.source === undefined ? [] : yield* this.outside(this.tables.log(row.source, 0, ["answer"]))
-      return { row, rows: yield* this.outside(this.tables.log(row.n, 0)), source }
     })
   }
 
@@ -245,7 +220,7 @@ export class Engine implements Runs.Service {
       yield* this.writer.close
       for (const run of runs) if (!run.isOver) run.lost(Cause.interrupt())
       const rows = runs.map(({ row }) => row)
-      yield* Effect.ignore(this.outside(this.tables.hold(rows, 0)))
+      yield* Effect.ignore(this.kept.outside(this.tables.hold(rows, 0)))
     })
   }
 
@@ -257,7 +232,7 @@ export class Engine implements Runs.Service {
       const runs = [...this.held].filter(({ isOver }) => !isOver)
       if (runs.length > 0 && this.tables.changed === undefined && now - held >= this.lease / 3) {
         const rows = runs.map(({ row }) => row)
-        const owned = yield* this.outside(this.tables.hold(rows, this.until(now)))
+        const owned = yield* this.kept.outside(this.tables.hold(rows, this.until(now)))
         held = now
         for (const run of runs) if (!owned.has(run.row.n)) run.lost(Cause.fail(new Fenced()))
       }
@@ -272,7 +247,7 @@ export class Engine implements Runs.Service {
   private hear(runs: ReadonlyArray<DurableRun>): Effect.Effect<void, Runs.RunsError> {
     return Effect.gen({ self: this }, function* () {
       const byNumber = new Map(runs.map((run) => [run.row.n, run]))
-      for (const signal of yield* this.outside(this.tables.signals([...byNumber.keys()]))) {
+      for (const signal of yield* this.kept.outside(this.tables.signals([...byNumber.keys()]))) {
         const run = byNumber.get(signal.run)!
         if (signal.kind === "signal") run.receive(signal)
         else if (!run.stopped) yield* Effect.forkIn(this.stop(run), this.scope)
@@ -282,7 +257,7 @@ export class Engine implements Runs.Service {
 
   private readonly takeUp: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     const now = yield* Clock.currentTimeMillis
-    for (const { agent, id } of yield* this.outside(this.tables.lapsed(now))) {
+    for (const { agent, id } of yield* this.kept.outside(this.tables.lapsed(now))) {
       const server = this.standbys.get(id) ?? this.servers.get(agent)
       if (server === undefined || this.entries.has(id)) continue
       this.standbys.delete(id)
@@ -329,7 +304,7 @@ export class Engine implements Runs.Service {
   ): Effect.Effect<DurableRun | undefined, Runs.RunsError> {
     return Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis
-      if (request.options.id !== undefined && (yield* this.outside(this.tables.find(id))) !== undefined) {
+      if (request.options.id !== undefined && (yield* this.kept.outside(this.tables.find(id))) !== undefined) {
         return yield* this.resume(id, entry, server, now)
       }
       const input = yield* within(server, MessageSequence.from(request.input as []) as unknown as Making)
@@ -337,7 +312,7 @@ export class Engine implements Runs.Service {
       const rows = isWhole(input)
         ? [{ seq: 1, kind: "input" as const, body: JSON.stringify(yield* eventsOf(input)) }]
         : []
-      const row = yield* this.outside(
+      const row = yield* this.kept.outside(
         this.tables.add(
           {
             ...{ id, agent: request.agent.name, startedAt: now, lease: this.until(now) },
@@ -347,12 +322,12 @@ export class Engine implements Runs.Service {
         )
       )
       if (row === undefined) return yield* this.resume(id, entry, server, now)
-      const run = this.open(row, new Journal([]), rows, entry, request.options.error)
+      const run = this.open(row, new Journal([]), { events: [], seq: rows.length }, entry, request.options.error)
       const launched = Effect.andThen(
         Linger.arm(run, request.options.linger ?? this.options.linger, this.stop(run), this.scope),
         launch(run, entry, server, request.parameters, input)
       )
-      yield* Effect.tapCause(launched, () => Effect.ignore(this.outside(this.tables.remove(row.n))))
+      yield* Effect.tapCause(launched, () => Effect.ignore(this.kept.outside(this.tables.remove(row.n))))
       if (rows.length === 0) {
         const kept = Effect.map(eventsOf(input), (events) => run.append("input", events))
         yield* Effect.forkIn(kept, this.scope)
@@ -369,19 +344,22 @@ export class Engine implements Runs.Service {
     now: number
   ): Effect.Effect<DurableRun | undefined, Runs.RunsError> {
     return Effect.gen({ self: this }, function* () {
-      const found = yield* this.find(id)
+      const found = yield* this.kept.find(id)
       if (found.agent !== entry.agent) return yield* refused({ _tag: "OtherAgent", id, agent: found.agent })
       const row =
-        found.status === "running" ? yield* this.outside(this.tables.take(id, now, this.until(now))) : undefined
+        found.status === "running" ? yield* this.kept.outside(this.tables.take(id, now, this.until(now))) : undefined
       if (row === undefined) {
         if (found.status === "running") this.standbys.set(id, server)
         yield* Deferred.succeed(entry.given, this.view(id, server))
         return undefined
       }
-      const rows = yield* this.outside(this.tables.log(row.n, 0))
-      const source = row.source === undefined ? undefined : yield* this.outside(this.tables.log(row.source, 0))
-      const run = this.open(row, new Journal(rows, source), rows, entry, server.error)
-      for (const signal of yield* this.outside(this.tables.signals([row.n]))) {
+      const [rows, source] = [
+        yield* this.toRun(row.n),
+        row.source === undefined ? undefined : yield* this.toRun(row.source)
+      ]
+      const said = yield* this.kept.outside(this.tables.said(row.n))
+      const run = this.open(row, new Journal(rows, source), said, entry, server.error)
+      for (const signal of yield* this.kept.outside(this.tables.signals([row.n]))) {
         if (signal.kind === "signal") run.receive(signal)
         else run.stopped = true
       }
@@ -396,14 +374,19 @@ export class Engine implements Runs.Service {
     })
   }
 
+  /** What a run was sent, and what it needs to run again. */
+  private toRun(run: number): Effect.Effect<ReadonlyArray<Rows.LogRow>, Runs.RunsError> {
+    return this.kept.outside(this.tables.log(run, 0, ["input", ...Rows.JOURNAL]))
+  }
+
   private open(
     row: Rows.Run,
     journal: Journal,
-    rows: ReadonlyArray<Rows.LogRow>,
+    said: Rows.Said,
     entry: Entry,
     error: Schema.Codec<unknown, unknown> | undefined
   ): DurableRun {
-    const run = new DurableRun(row, journal, rows, this.writer, { partial: this.options.partial, error })
+    const run = new DurableRun(row, journal, said, this.writer, { partial: this.options.partial, error })
     entry.run = run
     this.held.add(run)
     return run
@@ -414,7 +397,7 @@ export class Engine implements Runs.Service {
       yield* within(server, follow(run))
       this.held.delete(run)
       // one that could not be written can go on elsewhere; what is another one's by now stays as it is
-      if (run.lostBy !== undefined) yield* Effect.ignore(this.outside(this.tables.hold([run.row], 0)))
+      if (run.lostBy !== undefined) yield* Effect.ignore(this.kept.outside(this.tables.hold([run.row], 0)))
       const { timer } = run
       if (timer !== undefined) yield* Fiber.interrupt(timer)
     })
@@ -440,21 +423,6 @@ export class Engine implements Runs.Service {
   /** What nobody else can see needs no lease: it is let go of, or gone. */
   private until(now: number): number {
     return this.tables.changed === undefined ? now + this.lease : Number.POSITIVE_INFINITY
-  }
-
-  private find(id: string): Effect.Effect<Rows.Run, Runs.RunsError> {
-    return Effect.filterOrFail(
-      this.outside(this.tables.find(id)),
-      (row) => row !== undefined,
-      () => refused({ _tag: "NotFound", id })
-    )
-  }
-
-  /** What is done with the tables is no part of a transaction of the caller's. */
-  private outside<A>(effect: Effect.Effect<A, Rows.Trouble>): Effect.Effect<A, Runs.RunsError> {
-    const unavailable = (error: Rows.Trouble) =>
-      refused({ _tag: "Unavailable", problem: `The store of the runs could not do it: ${error.message}` })
-    return Effect.mapError(this.tables.outside(effect), unavailable)
   }
 }
 

@@ -19,6 +19,21 @@ export interface Answer extends Question {
   readonly reused?: true
 }
 
+const VALUE = ',"value":'
+
+/** An answer as it was kept. The answer itself is read when it is asked for: most of those of a long run are not, at first. */
+const answerOf = (body: string): Answer => {
+  const at = body.indexOf(VALUE) // strings have no quotes of their own
+  if (at < 0 || /,"(signal|reused)":\w+\}$/.test(body)) return JSON.parse(body) as Answer
+  let value: Schema.Json | undefined
+  return {
+    ...(JSON.parse(`${body.slice(0, at)}}`) as Omit<Answer, "value">),
+    get value() {
+      return (value ??= JSON.parse(body.slice(at + VALUE.length, -1)) as Schema.Json)
+    }
+  }
+}
+
 /** Part of an answer that is not at its end. */
 interface Piece extends Question {
   readonly pieces: ReadonlyArray<Schema.Json>
@@ -57,7 +72,7 @@ export class Journal {
   constructor(rows: ReadonlyArray<LogRow>, other?: ReadonlyArray<LogRow>) {
     this.other = other === undefined ? undefined : new Other(new Journal(other))
     for (const { body, kind } of rows) {
-      if (kind === "answer") this.keep(JSON.parse(body) as Answer)
+      if (kind === "answer") this.keep(answerOf(body))
       else if (kind === "tokens") this.say(JSON.parse(body) as Piece)
       else if (kind === "order") this.order(JSON.parse(body) as Order)
     }

@@ -66,6 +66,13 @@ class MemoryTables implements Rows.Tables {
     )
   }
 
+  said(run: number): Effect.Effect<Rows.Said> {
+    return Effect.sync(() => {
+      const log = this.logs.get(run) ?? []
+      return { events: Rows.eventsOf(log), seq: log.at(-1)?.seq ?? 0 }
+    })
+  }
+
   write(writes: ReadonlyArray<Rows.Write>): Effect.Effect<ReadonlySet<number>> {
     return Effect.sync(() => {
       const owned = new Set<number>()

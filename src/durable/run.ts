@@ -22,7 +22,7 @@ import type { Branch } from "./branch.ts"
 import type { Answer, Asked, Journal, Order } from "./journal.ts"
 import * as Shape from "./shape.ts"
 import { Turns } from "./turns.ts"
-import * as Rows from "./tables.ts"
+import type * as Rows from "./tables.ts"
 import type { Writer, Written } from "./writer.ts"
 
 /** The run that the current code belongs to. */
@@ -103,7 +103,7 @@ export class DurableRun implements RunContext, Arbiter {
   constructor(
     row: Rows.Run,
     journal: Journal,
-    rows: ReadonlyArray<Rows.LogRow>,
+    { events, seq }: Rows.Said,
     writer: Writer,
     options: {
       readonly partial: "continue" | "restart"
@@ -113,11 +113,11 @@ export class DurableRun implements RunContext, Arbiter {
     this.row = row
     this.journal = journal
     this.writer = writer
-    this.seq = rows.at(-1)?.seq ?? 0
+    this.seq = seq
     this.partial = options.partial
     this.errorSchema = options.error
     this.events = new Log()
-    this.events.items = [...Rows.eventsOf(rows)]
+    this.events.items = [...events]
   }
 
   get id(): string {
@@ -149,7 +149,7 @@ export class DurableRun implements RunContext, Arbiter {
 
   /** Keeps an answer, before it is given. */
   keep({ question }: Asked, value: Schema.Json, by: Pick<Answer, "signal" | "reused"> = {}): Effect.Effect<void> {
-    const answer: Answer = { ...question, value, ...by }
+    const answer: Answer = { ...question, ...by, value }
     return this.commit([["answer", answer]])
   }
 

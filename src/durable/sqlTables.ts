@@ -6,6 +6,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Damage } from "../store/storeError.ts"
 import type * as Store from "../store/tables.ts"
+import type * as Transcript from "../Transcript.ts"
 import * as Rows from "./tables.ts"
 
 /** The version of the tables that this module makes. */
@@ -172,6 +173,18 @@ class SqlTables implements Rows.Tables {
     const only = kinds === undefined ? sql.literal("") : sql`AND ${sql.in("kind", kinds)}`
     return sql<Rows.LogRow>`
       SELECT seq, kind, body FROM ${this.table("run_log")} WHERE run = ${run} AND seq > ${after} ${only} ORDER BY seq`
+  }
+
+  /** One text is read faster than many rows. The order of a subquery is that of what is made of it, in both databases. */
+  said(run: number): Effect.Effect<Rows.Said, SqlError> {
+    const log = this.table("run_log")
+    const rows = this.sql<{ readonly said: string | null; readonly seq: number | null }>`
+      SELECT string_agg(body, ',') AS said, (SELECT max(seq) FROM ${log} WHERE run = ${run}) AS seq
+      FROM (SELECT body FROM ${log} WHERE run = ${run} AND kind = 'events' ORDER BY seq) AS events`
+    return Effect.map(rows, ([row]) => ({
+      events: (JSON.parse(`[${row?.said ?? ""}]`) as ReadonlyArray<ReadonlyArray<Transcript.Event>>).flat(),
+      seq: row?.seq ?? 0
+    }))
   }
 
   write(writes: ReadonlyArray<Rows.Write>): Effect.Effect<ReadonlySet<number>, SqlError> {

@@ -59,6 +59,12 @@ export interface LogRow {
 export const eventsOf = (rows: ReadonlyArray<LogRow>): ReadonlyArray<Transcript.Event> =>
   rows.flatMap(({ body, kind }) => (kind === "events" ? (JSON.parse(body) as ReadonlyArray<Transcript.Event>) : []))
 
+/** All events of the replies of a run, and the number of the last row of its log. */
+export interface Said {
+  readonly events: ReadonlyArray<Transcript.Event>
+  readonly seq: number
+}
+
 /** What is written of a run at once, by its owner of that epoch. */
 export interface Write {
   readonly run: number
@@ -99,6 +105,7 @@ export interface Tables {
     after: number,
     kinds?: ReadonlyArray<Kind>
   ) => Effect.Effect<ReadonlyArray<LogRow>, Trouble>
+  readonly said: (run: number) => Effect.Effect<Said, Trouble>
   /** Writes what the owners have to write, and gives the runs whose owners these still were. */
   readonly write: (writes: ReadonlyArray<Write>) => Effect.Effect<ReadonlySet<number>, Trouble>
   /** Sets the leases of runs whose owners these are, and gives those. */
