@@ -2,6 +2,7 @@
 import type * as Schema from "effect/Schema"
 import type { Answer, Question } from "./journal.ts"
 import { folded } from "./recorder.ts"
+import type * as Transcript from "../Transcript.ts"
 import * as Rows from "./tables.ts"
 
 /** All that is kept of a run, and the answers of the one that it is a rerun of. */
