@@ -68,6 +68,18 @@ export const WalkerLive = Walker.toLayer(
   })
 )
 
+/** A durable call that says which process it began in, and goes on in any other one. */
+export class Goer extends Agent.Service<Goer>()("Goer") {}
+
+export const GoerLive = Goer.toLayer(
+  Effect.fnUntraced(function* ({ reply }) {
+    const first = yield* Durable.step("first", Schema.Int, Effect.succeed(process.pid))
+    yield* reply(`${first}`)
+    if (first === process.pid) return yield* Effect.never
+    yield* reply("gone on")
+  })
+)
+
 /** A durable call that asks the outside once. */
 export class Keeper extends Agent.Service<Keeper>()("Keeper") {}
 
@@ -102,11 +114,13 @@ export const runner = (host: string, port: number) => {
   return Layer.mergeAll(
     AgentCluster.layer(Speaker),
     AgentCluster.layer(Walker, { durable: true }),
+    AgentCluster.layer(Goer, { durable: true }),
     AgentCluster.layer(Keeper, { durable: true })
   ).pipe(
     Layer.provide([
       SpeakerLive,
       WalkerLive,
+      GoerLive,
       KeeperLive,
       runs,
       NodeClusterHttp.layer({ ...options, shardingConfig: { ...shardingConfig, runnerAddress } })
@@ -119,6 +133,7 @@ export const client = (host: string) =>
   Layer.mergeAll(
     AgentCluster.clientLayer(Speaker),
     AgentCluster.clientLayer(Walker),
+    AgentCluster.clientLayer(Goer),
     AgentCluster.clientLayer(Keeper)
   ).pipe(
     Layer.provide(NodeClusterHttp.layer({ ...options, clientOnly: true, shardingConfig })),

@@ -1,10 +1,10 @@
-/** S19.8: processes of a cluster are killed at random moments while durable calls go on in them. */
+/** S19.8 and S19.9: processes of a cluster are killed while durable calls go on in them. */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as SqlClient from "effect/sql/SqlClient"
 import { MiniAgents } from "miniagents"
 import type { Case } from "../Case.ts"
-import { client, database, note, Walker, wordsOf } from "../cluster/Agents.ts"
+import { client, database, Goer, note, Walker, wordsOf } from "../cluster/Agents.ts"
 import * as Processes from "../cluster/Processes.ts"
 
 const steps = 20
@@ -98,6 +98,39 @@ export const killed = async (): Promise<Case> => {
         "steps asked for": asked,
         "longest pause ms, p50": sorted[Math.floor(sorted.length / 2)]!,
         "longest pause ms": sorted.at(-1)!
+      }
+    }
+  }
+}
+
+/** How long it takes until a call goes on whose process is killed while it has the call. */
+export const failedOver = async (): Promise<Case> => {
+  const cluster = await Processes.start(2)
+  const alive = [...cluster.runners]
+  const once = Effect.gen(function* () {
+    const replies = yield* Goer.trigger()
+    const [first] = yield* Stream.runCollect(Stream.take(replies, 1))
+    const pid = Number(String(yield* first.message))
+    const at = alive.findIndex(({ child }) => child.pid === pid)
+    const { child } = alive[at]!
+    child.removeAllListeners("exit")
+    const killed = performance.now()
+    child.kill("SIGKILL")
+    const [, last] = yield* replies.messages
+    const ms = performance.now() - killed
+    if (String(last) !== "gone on") return yield* Effect.die(new Error(`got ${String(last)}`))
+    alive[at] = yield* Effect.promise(() => Processes.startRunner(cluster.host))
+    return ms
+  })
+  return async (kills) => {
+    const calls = Effect.forEach(Array.from({ length: kills }), () => once)
+    const took = await Effect.runPromise(Effect.provide(calls, [client(cluster.host), MiniAgents.layer()]))
+    const sorted = took.toSorted((a, b) => a - b)
+    return {
+      ms: took.reduce((sum, ms) => sum + ms),
+      facts: {
+        "ms until it goes on, p50": sorted[Math.floor(kills / 2)]!,
+        "ms until it goes on, longest": sorted.at(-1)!
       }
     }
   }

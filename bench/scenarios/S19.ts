@@ -127,5 +127,22 @@ export const S19: ReadonlyArray<Scenario> = [
     targets: [
       Targets.limit(remote, "the longest pause of half of the calls", "ms", 3000, fact("longest pause ms, p50"))
     ]
+  },
+  {
+    id: "S19.9",
+    title:
+      "a durable call whose process is killed: until it goes on in another one, with leases and locks of 2 seconds",
+    unit: "kill",
+    size: 10,
+    gate: 1,
+    patience: 180,
+    contestants: [
+      {
+        name: remote,
+        kind: "miniagents",
+        load: async () => (await import("../miniagents/Kills.ts")).failedOver()
+      }
+    ],
+    targets: [Targets.limit(remote, "until it goes on", "ms", 3000, fact("ms until it goes on, longest"))]
   }
 ]

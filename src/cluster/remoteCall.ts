@@ -138,10 +138,10 @@ class RemoteCall implements Caller {
   /** The input as events, as it comes: what is there already is there at once. */
   private get input(): Effect.Effect<Input, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const queue = yield* Queue.bounded<Transcript.Event, Cause.Done>(ahead)
+      const queue = yield* Queue.bounded<Transcript.Event>(ahead)
       const events = Transcript.encode(this.ctx.messages, { error: this.errors.failures })
       const read = Stream.runForEachArray(events, (chunk) => Queue.offerAll(queue, chunk))
-      yield* Effect.forkScoped(Effect.ensuring(read, Queue.end(queue)), { startImmediately: true })
+      yield* Effect.forkScoped(read, { startImmediately: true })
       return queue
     })
   }
@@ -320,4 +320,4 @@ interface Errors {
   readonly all: Schema.Codec<unknown, unknown>
 }
 
-type Input = Queue.Queue<Transcript.Event, Cause.Done>
+type Input = Queue.Queue<Transcript.Event>

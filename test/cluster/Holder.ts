@@ -57,8 +57,8 @@ const shardingConfig = {
 
 const options = { transport: "websocket", storage: "sql" } as const
 
-const sql = (host: string) =>
-  PgClient.layer({ host, port: 5432, username: "miniagents", database: "postgres", maxConnections: 4 })
+export const database = (host: string, database = "postgres") =>
+  PgClient.layer({ host, port: 5432, username: "miniagents", database, maxConnections: 4 })
 
 /** Runs the agents in this process, reached at a port of the loopback interface. */
 export const runner = (host: string, port: number) => {
@@ -70,7 +70,7 @@ export const runner = (host: string, port: number) => {
   const runs = DurableRuns.layer({ lease: "2 seconds" }).pipe(Layer.provide(Store.layer()), Layer.orDie)
   return Layer.mergeAll(AgentCluster.layer(Holder), AgentCluster.layer(Goer, { durable: true })).pipe(
     Layer.provide([HolderLive, GoerLive, cluster, runs]),
-    Layer.provide([MiniAgents.layer(), sql(host)])
+    Layer.provide([MiniAgents.layer(), database(host)])
   )
 }
 
@@ -78,5 +78,5 @@ export const runner = (host: string, port: number) => {
 export const client = (host: string) =>
   Layer.mergeAll(AgentCluster.clientLayer(Holder), AgentCluster.clientLayer(Goer)).pipe(
     Layer.provide(NodeClusterHttp.layer({ ...options, clientOnly: true, shardingConfig })),
-    Layer.provide(sql(host))
+    Layer.provide(database(host))
   )

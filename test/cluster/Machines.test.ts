@@ -1,10 +1,18 @@
 /** A cluster of machines that come, go and die, in the time of a clock of its own. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Cron from "effect/Cron"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import * as ClusterCron from "effect/cluster/ClusterCron"
 import { Agent, MiniAgents } from "miniagents"
 import { AgentCluster } from "miniagents/cluster"
+import { DurableRuns } from "miniagents/durable"
+import { Runs } from "miniagents/runs"
+import { Store } from "miniagents/store"
 import { Interleaving } from "miniagents/testing"
 import { inTime, type Latency, Machines } from "./Machines.ts"
 
@@ -86,6 +94,43 @@ describe("machines that are told to end lose no call", () => {
         yield* machines.start("b", echo("b"))
         yield* Effect.sleep("5 seconds")
         yield* underLoad(machines, 8, () => Effect.delay(machines.stop("a"), 500))
+      }).pipe(Effect.scoped, inTime)
+    )
+  )
+})
+
+describe("a run that a cron starts", () => {
+  it.effect("is begun once in the cluster at each of its times, whichever machines there are", () =>
+    Interleaving.forAllSeeds({ seeds: 2 })(() =>
+      Effect.gen(function* () {
+        const machines = yield* Machines.make(() => Random.nextIntBetween(0, 50))
+        const store = yield* Layer.build(Store.layerMemory)
+        const begun: Array<string> = []
+        const report = Agent.make("Report", { parameters: { at: Schema.String } }, ({ parameters }) =>
+          Effect.sync(() => begun.push(parameters.at))
+        )
+        const cron = ClusterCron.make({
+          name: "report",
+          cron: Cron.parseUnsafe("* * * * *"),
+          execute: Effect.gen(function* () {
+            const at = DateTime.formatIso(yield* ClusterCron.CurrentScheduledTime)
+            yield* Effect.orDie(Runs.start(report, [], { at }, { id: `report-${at}` }))
+          })
+        }).pipe(
+          Layer.provide(Layer.orDie(DurableRuns.layer())),
+          Layer.provide([MiniAgents.layer(), Layer.succeedContext(store)])
+        )
+        for (const name of ["a", "b", "c"]) yield* machines.start(name, cron)
+        yield* Effect.sleep("190 seconds")
+        yield* machines.kill("a")
+        yield* Effect.sleep("180 seconds")
+        yield* machines.stop("b")
+        yield* Effect.sleep("180 seconds")
+        const late = (yield* Clock.currentTimeMillis) - Date.parse(begun.at(-1)!)
+        assert.isAtMost(late, 60_000)
+        // one that comes while nobody has the shard of the cron may be left out, none is done twice
+        assert.isAtLeast(begun.length, 7)
+        assert.strictEqual(new Set(begun).size, begun.length)
       }).pipe(Effect.scoped, inTime)
     )
   )

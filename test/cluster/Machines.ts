@@ -114,7 +114,7 @@ export class Machines {
     return Effect.suspend(() => Scope.close(this.scopes.get(name)!, Exit.void))
   }
 
-  /** Nothing is heard of a machine any more. */
+  /** Cuts a machine off from all others and from their locks, and ends it. */
   kill(name: string): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       this.dead.add(name)
@@ -247,8 +247,8 @@ export class Machines {
   /** The database that all machines share, in which a machine that is gone holds its locks until they expire. */
   private runnerStorage(name: string): RunnerStorage.RunnerStorage["Service"] {
     const expiration = Duration.toMillis(Duration.fromInputUnsafe(ShardingConfig.defaults.shardLockExpiration))
-    const alive = <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
-      Effect.suspend(() => (this.dead.has(name) ? Effect.never : effect))
+    const alive = <A>(effect: Effect.Effect<A>, otherwise: A): Effect.Effect<A> =>
+      Effect.suspend(() => (this.dead.has(name) ? Effect.succeed(otherwise) : effect))
     const locked = (address: string, shards: ReadonlyArray<string>) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
         const free = shards.filter((shard) => {
@@ -259,23 +259,32 @@ export class Machines {
         return free
       })
     return RunnerStorage.makeEncoded({
-      getRunners: alive(Effect.sync(() => [...this.runners.values()])),
+      getRunners: alive(
+        Effect.sync(() => [...this.runners.values()]),
+        []
+      ),
       register: (address, runner, healthy) =>
         alive(
           Effect.sync(() => {
             this.runners.set(address, [runner, healthy])
             return this.registered++
-          })
+          }),
+          0
         ),
-      unregister: (address) => alive(Effect.sync(() => void this.runners.delete(address))),
+      unregister: (address) =>
+        alive(
+          Effect.sync(() => void this.runners.delete(address)),
+          undefined
+        ),
       setRunnerHealth: (address, healthy) =>
         alive(
           Effect.sync(() => {
             const known = this.runners.get(address)
             if (known !== undefined) this.runners.set(address, [known[0], healthy])
-          })
+          }),
+          undefined
         ),
-      acquire: (address, shards) => alive(locked(address, shards)),
+      acquire: (address, shards) => alive(locked(address, shards), []),
       refresh: (address, shards) =>
         alive(
           Effect.suspend(() =>
@@ -283,15 +292,20 @@ export class Machines {
               address,
               shards.filter((shard) => this.locks.get(shard)?.address === address)
             )
-          )
+          ),
+          []
         ),
       release: (address, shard) =>
-        alive(Effect.sync(() => void (this.locks.get(shard)?.address === address && this.locks.delete(shard)))),
+        alive(
+          Effect.sync(() => void (this.locks.get(shard)?.address === address && this.locks.delete(shard))),
+          undefined
+        ),
       releaseAll: (address) =>
         alive(
           Effect.sync(() => {
             for (const [shard, lock] of this.locks) if (lock.address === address) this.locks.delete(shard)
-          })
+          }),
+          undefined
         )
     })
   }

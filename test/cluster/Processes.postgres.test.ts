@@ -2,14 +2,23 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as SqlMessageStorage from "effect/cluster/SqlMessageStorage"
+import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
+import * as SqlClient from "effect/sql/SqlClient"
 import { type MessageSequence, MiniAgents } from "miniagents"
 import { AgentCluster } from "miniagents/cluster"
+import { DurableRuns } from "miniagents/durable"
+import { Store } from "miniagents/store"
 import * as Postgres from "../history/Postgres.ts"
-import { client, Goer, Holder } from "./Holder.ts"
+import { client, database, Goer, Holder } from "./Holder.ts"
 import { freePort } from "./Port.ts"
 
 const program = fileURLToPath(new URL("Holder.child.ts", import.meta.url))
@@ -113,23 +122,37 @@ describe("a cluster of processes", () => {
 
           // what is durable goes on
           assert.deepStrictEqual((yield* durable.messages).map(String), [`${killed.child.pid}`, "gone on"])
-
-          // one that shuts down: the call is finished first, and new ones go elsewhere
-          const third = yield* runner(host)
-          const going = yield* held([other, third], "going")
-          going.runner.child.kill("SIGTERM")
-          const left = going.runner === other ? third : other
-          // until it has taken notice of the signal, it takes calls
-          let next = yield* held([going.runner, left], "next")
-          while (next.runner !== left) {
-            yield* next.call.interrupt
-            next = yield* held([going.runner, left], "next")
-          }
-          yield* going.call.send("after")
-          yield* going.call.finish
-          assert.deepStrictEqual((yield* going.replies.messages).slice(1).map(String), ["after"])
         }).pipe(Effect.provide([client(host), MiniAgents.layer()]))
       }).pipe(Effect.scoped),
     120_000
+  )
+
+  it.live("eight processes may start at once on a database that has no tables yet", () =>
+    Effect.gen(function* () {
+      const sql = SqlClient.SqlClient
+      yield* Effect.provide(
+        sql.use((sql) => sql`CREATE DATABASE empty`),
+        database(host)
+      )
+      let there = 0
+      const all = yield* Deferred.make<void>()
+      const start = Effect.gen(function* () {
+        const reached = yield* Layer.build(Layer.fresh(database(host, "empty")))
+        yield* Effect.provideContext(
+          sql.use((sql) => sql`SELECT 1`),
+          reached
+        )
+        if (++there === 8) yield* Deferred.succeed(all, undefined)
+        yield* Deferred.await(all)
+        const kept = [
+          SqlRunnerStorage.layer,
+          SqlMessageStorage.layer.pipe(Layer.provide(NodeCrypto.layerDigest)),
+          DurableRuns.layer().pipe(Layer.provide([Store.layer(), MiniAgents.layer()]))
+        ] as const
+        const tables = Layer.mergeAll(...kept).pipe(Layer.provide(ShardingConfig.layer()))
+        yield* Layer.build(Layer.fresh(Layer.provide(tables, Layer.succeedContext(reached))))
+      })
+      yield* Effect.forEach(Array.from({ length: 8 }), () => Effect.scoped(start), { concurrency: "unbounded" })
+    })
   )
 })
