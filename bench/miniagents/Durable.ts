@@ -124,7 +124,7 @@ export const inSqlite: Case = calls("SQLite")
 export const inPostgres: Case = calls("Postgres")
 
 const waiting = (id: string) =>
-  Effect.repeat(Effect.andThen(Effect.sleep(1), Runs.get(id)), { until: ({ waiting }) => waiting.length > 0 })
+  Effect.repeat(Effect.andThen(Effect.sleep(10), Runs.get(id)), { until: ({ waiting }) => waiting.length > 0 })
 
 /** The same calls again, in a process that takes the runs up. */
 const again =
