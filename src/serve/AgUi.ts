@@ -215,23 +215,23 @@ class Threads<P, E, R> extends server.Served<P, E, R, Options> {
       const runs = yield* Runs.Runs
       const read = yield* conversationRuns.read(id, this.options)
       const prefix = prefixOf(conversationRuns.nameOf(id))
+      /** Takes back what a client has of the run after a message of it, since it is told anew. */
+      const restore = (at: number): ReadonlyArray<AgUiEvent> => {
+        const messages = agUiMessages.restored(input.messages, prefix, at)
+        return messages === undefined ? [] : [{ type: "MESSAGES_SNAPSHOT", messages }]
+      }
       const frames = Stream.suspend(() => {
         const history = agUiMessages.without(input.messages, prefix)
         const fold = new AgUiEvents({ ...input, prefix }, agUiMessages.callIds(history))
-        /** Takes back what a client has of the run after a message of it, since it is told anew. */
-        const restore = (at: number): ReadonlyArray<AgUiEvent> => {
-          const messages = agUiMessages.restored(input.messages, prefix, at)
-          return messages === undefined ? [] : [{ type: "MESSAGES_SNAPSHOT", messages }]
-        }
         const going = {
           take: (event: Transcript.Event) => fold.take(event),
           pause: () => fold.pause(),
           goOn: () => [...restore(fold.at), ...fold.goOn()]
         }
-        const first = [started(input), ...(answered.size === 0 ? restore(-1) : [])]
-        return Stream.concat(Stream.succeed(say(first)), untilAsked.read(read, going, { runs, id, answered }, say))
+        return untilAsked.read(read, going, { runs, id, answered }, say)
       })
-      return server.events(frames, this.guard)
+      const first = say([started(input), ...(answered.size === 0 ? restore(-1) : [])])
+      return server.events(frames, this.guard, { first })
     })
   }
 }

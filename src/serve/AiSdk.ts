@@ -200,11 +200,9 @@ class Chats<P, E, R> extends server.Served<P, E, R, Options> {
       const start: Chunk = { type: "start", messageId: id.slice(-uuidLength) }
       const say = (chunks: ReadonlyArray<Chunk>) => chunks.map(frame).join("")
       const shown = Stream.suspend(() => untilAsked.read(read, new UiChunks(), { runs, id, answered }, say))
-      const frames = Stream.succeed(frame(start)).pipe(
-        Stream.concat(shown),
-        Stream.concat(Stream.succeed("data: [DONE]\n\n"))
-      )
-      return server.events(frames, this.guard, { "x-vercel-ai-ui-message-stream": "v1" })
+      const frames = Stream.concat(shown, Stream.succeed("data: [DONE]\n\n"))
+      const headers = { "x-vercel-ai-ui-message-stream": "v1" }
+      return server.events(frames, this.guard, { first: frame(start), headers })
     })
   }
 }

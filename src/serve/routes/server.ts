@@ -119,14 +119,14 @@ export const broken = (cause: Cause.Cause<unknown>): Effect.Effect<Transcript.Ev
     return { _tag: "failed", failure: { error: "InternalError", reason: "internal error", trace: [], id } }
   })
 
-/** A response of server-sent events. */
+/** A response of server-sent events, and what it begins with. */
 export const events = (
   frames: Stream.Stream<string>,
   guard: Guard.Service,
-  headers: { readonly [name: string]: string } = {}
+  { first = "", headers = {} }: { readonly first?: string; readonly headers?: { readonly [name: string]: string } } = {}
 ): Response => {
   const { heartbeats } = guard
-  const body = eventBody.make(frames, { hello: ": miniagents\n\n", alive: ":\n\n", heartbeats })
+  const body = eventBody.make(frames, { hello: `: miniagents\n\n${first}`, alive: ":\n\n", heartbeats })
   return HttpServerResponse.stream(body, {
     contentType: "text/event-stream",
     headers: { ...eventBody.headers, ...headers }
