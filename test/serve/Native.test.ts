@@ -245,6 +245,21 @@ describe("Native", () => {
     })
   )
 
+  it.live("a run that could not begin leaves nothing of its input: asked for again, it has all of it", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(routes, { runs: { max: 1 } })
+      const input = (yield* from(async () => events(await post(`${url}/echo`, { messages: "hello" })))).map(
+        ({ event }) => event
+      )
+      const again = () => post(`${url}/echo`, { id: "again", input })
+      const silent = yield* from(() => post(`${url}/silent`, { id: "silent", resumable: true }))
+      yield* from(() => events(silent, 2))
+      assert.strictEqual((yield* from(again)).status, 429)
+      yield* from(() => fetch(`${url}/silent/silent`, { method: "DELETE" }))
+      assert.deepStrictEqual(texts(yield* from(async () => events(await again()))), ["hello", ".", "."])
+    })
+  )
+
   it.live("works as a web handler too, where a client that leaves ends its run", () =>
     Effect.gen(function* () {
       const stopped = yield* Deferred.make<void>()
