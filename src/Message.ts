@@ -495,6 +495,10 @@ export interface FileOptions {
  * A file, by its bytes, a data URL, or its address. Throws `InvalidMessage` for anything else. Equal bytes of equal type
  * and name are the same file.
  *
+ * **When to use**
+ *
+ * To give a model a PDF, a text or another file. For images use `image`.
+ *
  * **Example**
  *
  * ```ts
@@ -513,6 +517,10 @@ export const file = (source: string | URL | Uint8Array, options?: FileOptions): 
 /**
  * An image, by its bytes, a data URL, or its address, as `file`. Where nothing tells its type it is `image/*`.
  *
+ * **When to use**
+ *
+ * To show a model an image, on its own or among the texts of `user`.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -521,6 +529,10 @@ export const image = (source: string | URL | Uint8Array, options?: FileOptions):
 
 /**
  * A message that carries a JSON object. Throws `InvalidMessage` for what is no JSON.
+ *
+ * **When to use**
+ *
+ * To send or reply with a JSON object that needs no class of its own. A plain object becomes such a message by itself.
  *
  * @since 0.1.0
  * @category constructors

@@ -90,6 +90,11 @@ export const isMessagePromise = (value: unknown): value is MessagePromise<unknow
 /**
  * The promise of a message that is already there: its text is one token.
  *
+ * **When to use**
+ *
+ * To give a message an `origin`, or to treat it like one that is still arriving. You can send and reply with messages
+ * as they are.
+ *
  * **Details**
  *
  * Its origin is the call whose input or reply it becomes part of first. A message that is read back from where it was
@@ -155,6 +160,10 @@ export const fromStream = <E, R, E2 = never, R2 = never>(
  * Makes a message from an async iterable of its tokens, as the SDKs of model providers give them. It costs hardly more
  * than a `for await` loop. `open` gets a signal that is aborted when the promise's task is interrupted: pass it on to
  * the request. What the iterable throws becomes an error by `onError`.
+ *
+ * **When to use**
+ *
+ * To reply with what the SDK of a provider, or another library, streams.
  *
  * **Example**
  *

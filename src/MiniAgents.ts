@@ -103,6 +103,10 @@ export interface Blocked {
 /**
  * Opens a runtime in the current scope.
  *
+ * **When to use**
+ *
+ * To open a runtime by hand in a scope. A program provides `layer`.
+ *
  * @since 0.1.0
  * @category constructors
  */

@@ -16,6 +16,10 @@ import { Supervisor, Task } from "./internal/task.ts"
  * Runs a stream once in the current scope. The Stream it gives replays the elements and the end (success, typed
  * failure, defect, interruption) to every reader, whenever it starts to read, also after the scope has closed.
  *
+ * **When to use**
+ *
+ * To read a stream of your own more than once, although it runs once. Messages and sequences do this already.
+ *
  * **Details**
  *
  * The source runs in the background at once, or from the first read on when it is `lazy`. Closing the scope interrupts

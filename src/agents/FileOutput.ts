@@ -35,6 +35,10 @@ export interface Options {
  * Makes an agent that passes on what it is sent and writes its text to a file, token by token. Its reply ends when all
  * of it is written. A `PlatformError` names the file, and says in words what the system refused (no space is left).
  *
+ * **When to use**
+ *
+ * To write what an agent says to a file while it says it.
+ *
  * @since 0.1.0
  * @category constructors
  */

@@ -27,6 +27,10 @@ export interface Options<Before, After> {
  * Makes a copy of an agent that gets some messages before its input, and some after it. It has the parameters of the
  * original.
  *
+ * **When to use**
+ *
+ * To give an agent that is not your own additional instructions or examples.
+ *
  * **Example**
  *
  * ```ts

@@ -30,6 +30,10 @@ export interface Options<Output, Input, History> extends Chain.Options {
  * the full history, ready to be sent to a model; without a history with what it was sent and the answer. A bare string
  * (`Message.Text`) that it is sent is the assistant's, and one that the input adds is the user's: so they are kept.
  *
+ * **When to use**
+ *
+ * As the `user` of a `Dialog`.
+ *
  * **Example**
  *
  * ```ts

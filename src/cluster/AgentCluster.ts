@@ -110,6 +110,10 @@ export interface Options<in P> {
 /**
  * Runs a service in this process, for callers anywhere in the cluster.
  *
+ * **When to use**
+ *
+ * In the processes that run an agent for others.
+ *
  * **Details**
  *
  * What runs it is the service itself, usually `toLayer` of it. It is provided to this Layer alone, so that calls of the
@@ -176,6 +180,10 @@ type Keeper<O> = O extends { readonly durable: true } ? Runs.Runs | DurableRuns.
 /**
  * A service that is run by whatever process of the cluster has its `layer`: what stands in the place of an
  * implementation in this process.
+ *
+ * **When to use**
+ *
+ * In the processes that call an agent which runs elsewhere in the cluster.
  *
  * **Details**
  *

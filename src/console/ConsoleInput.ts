@@ -32,6 +32,10 @@ export interface Options {
  * a `Message.User`. Where there was nothing to pass on a conversation begins: it greets the person and says how to go
  * on.
  *
+ * **When to use**
+ *
+ * As the `input` of a `User` in a terminal.
+ *
  * **Details**
  *
  * A person ends the loop that the agent runs in (`Loop.end`) with `exit`, or with Ctrl+C or the end of the input. A

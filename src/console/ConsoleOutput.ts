@@ -40,6 +40,10 @@ export interface Options {
  * Makes an agent that passes on what it is sent and writes it to the standard output, token by token, each message
  * after the name of its speaker: the agent that an assistant's message names, else its role.
  *
+ * **When to use**
+ *
+ * As the `output` of a `User` in a terminal, or to print the replies of any agent.
+ *
  * **Details**
  *
  * Colours are left out where the output is no terminal, and where `NO_COLOR` is set. On a terminal control characters

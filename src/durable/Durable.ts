@@ -30,6 +30,10 @@ import { asking, CurrentRun, type DurableRun, here } from "./run.ts"
  * Keeps the responses of the language model and the embedding model of a Layer, whichever it has. It is the outermost of
  * a model's combinators: a response that was kept is no request, waits for nothing, and is charged to budgets as it was.
  *
+ * **When to use**
+ *
+ * Around every model of agents that run in durable runs.
+ *
  * **Details**
  *
  * Requests are told apart by the call that makes them, the provider, the model, the prompt, the tools and the schema. A
@@ -75,6 +79,10 @@ export const model = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R
 /**
  * Keeps the results of tools, by the ids of their calls. A tool whose result is kept does not run again. What it fails
  * with is not kept. Agents that are tools run again, and what they ask is answered as before.
+ *
+ * **When to use**
+ *
+ * Around tools that have effects outside, or that cost money or time.
  *
  * **Example**
  *
@@ -141,6 +149,11 @@ const keptResult = (run: DurableRun, tool: Tool.Any, call: object, live: Handlin
  * that result instead of running the effect again. `name` tells the steps of a call apart; using a name twice makes two
  * steps.
  *
+ * **When to use**
+ *
+ * For everything in a durable run that may be different the next time, or that should not be
+ * repeated: the current time, random numbers, requests, payments.
+ *
  * **Gotchas**
  *
  * A step that fails or is cut off runs again. What it has done outside before it was cut off is then done twice, unless
@@ -193,6 +206,10 @@ const kept = <A, E, R>(
  * Waits for a signal to the run, and returns its value, as `Runs.wait` does. The process may end meanwhile, and the
  * signal may be sent from another process. Dies outside of a run.
  *
+ * **When to use**
+ *
+ * To ask a person, or to wait for another program, for as long as it takes.
+ *
  * @since 0.1.0
  * @category combinators
  */
@@ -201,6 +218,10 @@ export const wait: typeof Runs.wait = Runs.wait
 /**
  * Sleeps for a duration that counts from the first time it is called. Time during which no process had the run counts
  * too.
+ *
+ * **When to use**
+ *
+ * To wait for hours or days in a durable run.
  *
  * @since 0.1.0
  * @category combinators
@@ -217,6 +238,10 @@ export const sleep = (name: string, duration: Duration.Input): Effect.Effect<voi
 /**
  * Returns the result of the first effect that succeeds, and interrupts the others. The winner is kept: when the run
  * continues after a crash, only that effect runs.
+ *
+ * **When to use**
+ *
+ * For races in durable runs, so that the same effect wins when the run is continued.
  *
  * **Example**
  *

@@ -113,6 +113,10 @@ export interface ServeOptions<E = never> {
  * Takes over runs of an agent whose process has ended, within seconds, for as long as the scope is open. Agents are
  * identified by their names.
  *
+ * **When to use**
+ *
+ * In a server that should continue the runs of processes that have crashed.
+ *
  * **Example**
  *
  * ```ts
@@ -157,6 +161,10 @@ export interface RerunOptions<P = never, E = unknown, R = never> {
 /**
  * Starts a new run with the input of an earlier one. What it asks exactly as the earlier run did is answered from that
  * run, at no cost; everything else is asked. So a rerun costs only what was changed, and what follows from the change.
+ *
+ * **When to use**
+ *
+ * To try a changed agent, prompt or input without paying again for what stays the same.
  *
  * **Details**
  *
@@ -266,6 +274,10 @@ export {
 /**
  * Runs that are kept in a `Store`: in SQLite, in Postgres, or in its memory, which lives as long as the store does. Any
  * number of processes can have the runs of one database.
+ *
+ * **When to use**
+ *
+ * Instead of `Runs.layerMemory`, if runs must survive the end of their process.
  *
  * **Details**
  *

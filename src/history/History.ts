@@ -147,6 +147,10 @@ export interface AgentOptions {
 /**
  * Makes the agent of a history.
  *
+ * **When to use**
+ *
+ * To make an agent from a history of your own, or from a fork of one.
+ *
  * **Details**
  *
  * Messages that are marked with `History.noHistory` are passed on and not kept, unless `ignoreMarks` is set. One that

@@ -109,6 +109,10 @@ export class Inspector extends Context.Service<Inspector, Service>()("miniagents
  * Shows the runtimes that are built together with this Layer, beside it or on top of it. The address of the page is
  * printed on the standard error output.
  *
+ * **When to use**
+ *
+ * To show the inspector from inside a program. `npx miniagents inspect app.ts` needs no change of the program.
+ *
  * **Details**
  *
  * The page is served on the loopback interface alone, and only to who has the token in its address. What a program keeps

@@ -221,6 +221,11 @@ export class Runs extends Context.Service<Runs, Service>()("miniagents/Runs") {}
 /**
  * Starts a run and returns it at once. Starting with an id that exists returns that run, whatever the input is.
  *
+ * **When to use**
+ *
+ * To call an agent so that it can be read again, sent signals, and interrupted by its id. Inside a program
+ * `agent.trigger` is simpler.
+ *
  * **Details**
  *
  * The services that the agent requires, including the runtime, come from where the run is started. The run itself
@@ -296,6 +301,10 @@ export const list: Effect.Effect<ReadonlyArray<Info>, never, Runs> = Runs.use((r
  * Reads a run as the events of its transcript, live, from its start or from the position `from`. A reader that leaves
  * does not interrupt the run.
  *
+ * **When to use**
+ *
+ * To serve a run to a reader that may lose its connection. In the same process, read `run.replies`.
+ *
  * @since 0.1.0
  * @category combinators
  */
@@ -354,6 +363,11 @@ export interface RunContext {
  * Waits for a signal to the run that the calling agent is part of, and returns its value. A value that does not fit the
  * schema is refused, and the sender is told; the agent goes on waiting. `asks` is the question that is shown to whoever
  * lists what the run waits for. Dies outside of a run, where nobody could send a signal.
+ *
+ * **When to use**
+ *
+ * If an agent needs an answer from outside while it runs, such as from a person. In durable runs use `Durable.wait`,
+ * which is the same function.
  *
  * **Example**
  *

@@ -73,6 +73,10 @@ export interface Skill {
 /**
  * Serves an agent at a path.
  *
+ * **When to use**
+ *
+ * For agents of other frameworks that speak A2A.
+ *
  * **Details**
  *
  * Its card is at `/.well-known/agent-card.json` and at the same below its path. `POST path` speaks JSON-RPC; `POST

@@ -76,6 +76,10 @@ export interface AgUiEvent {
 /**
  * Serves an agent to clients of AG-UI.
  *
+ * **When to use**
+ *
+ * For pages and apps that speak AG-UI, such as those made with CopilotKit.
+ *
  * **Details**
  *
  * - `POST path` runs the agent with the messages of a thread and answers with the events of the run. The same `runId`

@@ -69,6 +69,10 @@ export interface Chunk {
 /**
  * Serves an agent to `useChat`.
  *
+ * **When to use**
+ *
+ * For web pages that use `useChat` of the AI SDK.
+ *
  * **Details**
  *
  * - `POST path` calls the agent with the messages of the chat and answers with the chunks of its reply. A page that has

@@ -114,6 +114,10 @@ export interface Spoken {
 /**
  * The guard of a server.
  *
+ * **When to use**
+ *
+ * Once for each server, whatever it serves.
+ *
  * **Details**
  *
  * Requests are refused, with a JSON object that says why, for a foreign `Host` (421: a page whose name was bound to this

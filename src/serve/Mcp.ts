@@ -60,6 +60,10 @@ export interface Options<R = never> {
 /**
  * Serves agents as the tools of an MCP server at a path.
  *
+ * **When to use**
+ *
+ * For editors and assistants that use MCP servers over HTTP. For those that start a program use `layerStdio`.
+ *
  * **Details**
  *
  * Both ages of the protocol are spoken: 2025-11-25 with its sessions, and 2026-07-28 without. A tool has the name, the

@@ -52,6 +52,10 @@ export interface Options<E = never> {
 /**
  * Serves an agent at a path.
  *
+ * **When to use**
+ *
+ * For clients that use this library (`RemoteAgent`), and for pages with a bare `EventSource`.
+ *
  * **Details**
  *
  * - `POST path` calls the agent with `{ messages, parameters, id, resumable, linger, approvals }`, all optional, and

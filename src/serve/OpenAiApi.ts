@@ -73,6 +73,10 @@ export type Services<A extends Agents> = A[keyof A] extends infer Each
 /**
  * Serves agents as the models of an API like OpenAI's.
  *
+ * **When to use**
+ *
+ * For programs that speak to OpenAI already: its clients, and chat pages such as Open WebUI.
+ *
  * **Details**
  *
  * - `GET /v1/models` and `GET /v1/models/:model` list them.

@@ -62,6 +62,10 @@ export class RemoteAgentError extends Schema.TaggedError<RemoteAgentError>()("Re
 /**
  * Makes an agent of one that is served elsewhere.
  *
+ * **When to use**
+ *
+ * To call an agent that another server serves with `Native`. Within a cluster use `AgentCluster.clientLayer`.
+ *
  * **Details**
  *
  * The call is made at once: its input goes there token by token as it comes, and its replies come as they are made. What the

@@ -79,6 +79,10 @@ export type Range =
  * several processes append at the same time, their messages come one after the other. To append only if nobody else has
  * appended meanwhile, give the version that was read.
  *
+ * **When to use**
+ *
+ * To keep messages of a conversation yourself. A history agent (`SqlHistory`) does this for you.
+ *
  * @since 0.1.0
  * @category combinators
  */

@@ -165,6 +165,10 @@ export const make = (options: Options = {}): Effect.Effect<Service, Errors.Store
  * A store in a database, by any `SqlClient` for SQLite (`SqliteClient` of this library, for one) or Postgres
  * (`@effect/sql-pg`). Any number of processes can have it open.
  *
+ * **When to use**
+ *
+ * To keep conversations or durable runs in a database. `SqlHistory.make` opens its own.
+ *
  * **Example**
  *
  * ```ts

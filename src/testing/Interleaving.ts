@@ -58,6 +58,10 @@ export class SeedFailed extends Schema.TaggedError<SeedFailed>()("SeedFailed", {
  * pool, from which a random task is taken; fibers give way after a random number of steps, and some are slower than
  * others. `Random` is seeded too, so that a deterministic program does the same again under the same seed.
  *
+ * **When to use**
+ *
+ * To run one order again, such as the one that failed. For a test use `forAllSeeds`.
+ *
  * **Details**
  *
  * What is really asynchronous (a timer, a socket) works, but when it is there the seed cannot decide. Where a

@@ -111,6 +111,10 @@ export const make = <P, E, R, const Name extends string = string, Mode extends T
  * `make`, or a record of agents, whose keys are then the names of the tools. To combine agents with other tools, make a
  * Toolkit of both and use `handlers`. Throws if two tools have the same name, or one has a name that providers refuse.
  *
+ * **When to use**
+ *
+ * To give a model agents as its tools. For tools that are no agents use `Toolkit.make` of `effect/ai`.
+ *
  * **Example**
  *
  * ```ts

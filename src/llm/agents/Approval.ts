@@ -113,6 +113,11 @@ export const withApproval =
 /**
  * Sets the function that decides, as a Layer.
  *
+ * **When to use**
+ *
+ * To decide about all calls of a program by one function, such as a question in the terminal. In a durable run you can
+ * leave it out: calls then wait for a signal.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -27,6 +27,10 @@ import { CurrentGrowth } from "../provider/growth.ts"
  * token. The others are interrupted; what they have spent stays charged to the budget. If all of them fail, it fails
  * with what the first in the list failed with.
  *
+ * **When to use**
+ *
+ * If several agents can do the same and the fastest answer is the best one.
+ *
  * **Example**
  *
  * ```ts
@@ -107,6 +111,10 @@ const firstToken = (replies: MessageSequence.MessageSequence<unknown>): Effect.E
 /**
  * Makes one model of several: each request goes to all of them, and the response is that of the first that produces a
  * token. The requests of the others are interrupted, and the budget is charged for their prompts.
+ *
+ * **When to use**
+ *
+ * To get an answer as fast as possible from several models or providers, at the price of asking all of them.
  *
  * **Example**
  *

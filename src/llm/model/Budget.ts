@@ -147,6 +147,10 @@ export const CurrentBudget: Context.Reference<Budget | undefined> = Context.Refe
 /**
  * Makes a budget. Inside an effect that has a budget already, both are charged.
  *
+ * **When to use**
+ *
+ * To limit what a part of a program may spend, with `withBudget`, and to read what it has spent.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -196,6 +200,10 @@ export const withBudget =
 
 /**
  * A budget for everything that runs with the Layer.
+ *
+ * **When to use**
+ *
+ * To limit what a whole program, or everything for one tenant, may spend.
  *
  * @since 0.1.0
  * @category layers

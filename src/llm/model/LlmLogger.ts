@@ -140,6 +140,10 @@ export const make = (options: Options = {}): Effect.Effect<Logger, never, FileSy
 /**
  * Writes the log, in addition to logs that are already on around it.
  *
+ * **When to use**
+ *
+ * To see exactly what models were asked and what they answered.
+ *
  * **Example**
  *
  * ```ts

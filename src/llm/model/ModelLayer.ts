@@ -53,6 +53,10 @@ export interface RetryOptions {
  * Repeats requests that failed before their first token, for a reason that may pass (`AiError.isRetryable`). Each
  * repetition is a warning in the log, an event of the span, and a call in the budget.
  *
+ * **When to use**
+ *
+ * Around every model that is reached over a network. To switch to another model use `fallback`.
+ *
  * **Example**
  *
  * ```ts
@@ -120,6 +124,10 @@ export interface Timeouts {
  * Fails a request whose model is silent for too long, with an `AiError` that may be retried (`InternalProviderError`),
  * after the tokens so far. These limits replace those of the model's client, whether they are shorter or longer.
  *
+ * **When to use**
+ *
+ * If a model may hang: without an answer, or in the middle of one.
+ *
  * @since 0.1.0
  * @category combinators
  */
@@ -150,6 +158,10 @@ export const timeouts = (timeouts: Timeouts): (<A, E, R>(layer: Layer.Layer<A, E
 /**
  * Lets at most this many requests run at the same time; further ones wait. The limit belongs to the Layer that this
  * returns: whatever uses that Layer shares it.
+ *
+ * **When to use**
+ *
+ * If a provider or a server of your own takes only some requests at a time.
  *
  * @since 0.1.0
  * @category combinators
@@ -182,6 +194,10 @@ export interface RateLimit {
 /**
  * Delays requests that would exceed a rate limit. The `RateLimiter` of `effect/persistence` does the counting: in
  * memory, or in Redis for several processes.
+ *
+ * **When to use**
+ *
+ * If a provider takes only some requests per minute.
  *
  * @since 0.1.0
  * @category combinators
@@ -218,6 +234,10 @@ export interface FallbackOptions {
 /**
  * Makes one model of several: if a model fails, the next one of the plan takes over. Each take-over is a warning in the
  * log, an event of the span, and a call in the budget.
+ *
+ * **When to use**
+ *
+ * If an answer of another model is better than none.
  *
  * **Details**
  *

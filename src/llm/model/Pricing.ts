@@ -60,6 +60,10 @@ export interface Options {
  * the package `@pydantic/genai-prices`, and dies if it is not installed. The price of a model that is not in the table
  * and not in `prices` is zero.
  *
+ * **When to use**
+ *
+ * To see costs in dollars in budgets, logs and spans, or to limit them.
+ *
  * @since 0.1.0
  * @category layers
  */
