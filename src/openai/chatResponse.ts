@@ -110,7 +110,8 @@ const decodeReason = (said: string, response: ResponseBuilder): void => {
 const decodeDelta = (delta: Delta, response: ResponseBuilder): void => {
   // The field is kept, so that the reasoning goes back in the one it came in.
   const field = delta.reasoning_content ? "reasoning_content" : "reasoning"
-  response.reasoning("reasoning", delta[field], { field })
+  const thought = delta[field]
+  if (thought) response.reasoning("reasoning", thought, { field })
   decodeContent(delta.content, response)
   if (delta.images) decodeContent(delta.images, response)
   // What is said aloud is text as well; the sound itself is in the metadata of the finish.

@@ -4,6 +4,7 @@ import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { withReaders } from "../../internal/log.ts"
 
@@ -80,14 +81,12 @@ export class Patience {
         withReaders(() => resume(effect()))
       }
       const giveUp = () => settle(() => Effect.fail(this.silence(this.limit)))
+      const failed = (error: unknown) => settle(() => Effect.fail(reasonOf(error)))
       this.giveUp = giveUp
       this.since = this.now
-      Promise.resolve()
-        .then(start)
-        .then(
-          (value) => settle(() => Effect.succeed(value)),
-          (error: unknown) => settle(() => Effect.fail(reasonOf(error)))
-        )
+      const started = Result.try(start)
+      if (Result.isFailure(started)) return failed(started.failure)
+      started.success.then((value) => settle(() => Effect.succeed(value)), failed)
     })
   }
 
