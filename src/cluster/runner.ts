@@ -149,8 +149,11 @@ class Calls implements Room.Calls {
             Effect.onError(this.prepare(call, parameters, Effect.asVoid(release)), () => release)
           )
         )
-        const opened = this.opened(yield* taken, yield* Clock.currentTimeMillis)
-        return Stream.concat(Stream.make(opened), Stream.drain(Stream.fromEffect(Deferred.await(over))))
+        const attempt = yield* taken
+        const opened = this.opened(attempt, yield* Clock.currentTimeMillis)
+        const said = Stream.concat(Stream.make(opened), Stream.drain(Stream.fromEffect(Deferred.await(over))))
+        // a caller that goes before it has begun the call leaves its turn to the next one
+        return Stream.ensuring(said, this.drop(attempt))
       })
     )
   }
@@ -193,11 +196,8 @@ class Calls implements Room.Calls {
   get sweep(): Effect.Effect<never> {
     const once = Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.gen({ self: this }, function* () {
-        for (const [id, { attempt, since }] of this.ready) {
-          if (now - since < patience) continue
-          this.ready.delete(id)
-          attempt.done()
-          yield* attempt.release
+        for (const { attempt, since } of [...this.ready.values()]) {
+          if (now - since >= patience) yield* this.drop(attempt)
         }
         for (const [name, line] of this.lines) {
           if (line.isAbandoned(now)) yield* this.forget(name, line)
@@ -205,6 +205,17 @@ class Calls implements Room.Calls {
       })
     )
     return Effect.forever(Effect.delay(once, often))
+  }
+
+  /** Gives up a call that is ready, if it was not begun. */
+  private drop(attempt: Attempt): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const [id] = [...this.ready].find(([, ready]) => ready.attempt === attempt) ?? []
+      if (id === undefined) return Effect.void
+      this.ready.delete(id)
+      attempt.done()
+      return attempt.release
+    })
   }
 
   /** Ends a line whose caller is gone. */

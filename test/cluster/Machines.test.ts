@@ -4,6 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
@@ -96,6 +97,31 @@ describe("machines that are told to end lose no call", () => {
         yield* underLoad(machines, 8, () => Effect.delay(machines.stop("a"), 500))
       }).pipe(Effect.scoped, inTime)
     )
+  )
+})
+
+describe("a call with a key", () => {
+  class Keyed extends Agent.Service<Keyed>()("Keyed") {}
+
+  it.effect("leaves its turn to the next one when it is interrupted before it has begun", () =>
+    Effect.gen(function* () {
+      const machines = yield* Machines.make((what, isAnswer) => Effect.succeed(what === "Turn" && isAnswer ? 900 : 10))
+      const keyed = AgentCluster.layer(Keyed, { key: () => "one" }).pipe(
+        Layer.provide(Keyed.toLayer((ctx) => ctx.reply(ctx.messages))),
+        Layer.provide(MiniAgents.layer())
+      )
+      yield* machines.start("a", keyed)
+      yield* Effect.gen(function* () {
+        const text = Effect.flatMap(Keyed.trigger("hello"), ({ text }) => text)
+        assert.strictEqual(yield* text, "hello")
+        const interrupted = yield* Effect.forkChild(text)
+        yield* Effect.sleep(500) // it is ready there, and that is not known here
+        yield* Fiber.interrupt(interrupted)
+        assert.strictEqual(yield* Effect.timeout(text, "5 seconds"), "hello")
+      }).pipe(
+        Effect.provide([AgentCluster.clientLayer(Keyed).pipe(Layer.provide(machines.client)), MiniAgents.layer()])
+      )
+    }).pipe(Effect.scoped, inTime, Interleaving.withSeed(1))
   )
 })
 
