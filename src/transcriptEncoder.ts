@@ -126,7 +126,7 @@ class Encoder {
       this.promises = this.reader.read()
       this.next = 0
       if (this.promises.length > 0) return undefined
-      return this.reader.exit === undefined ? this.reader.blocked!.changed : this.end
+      return this.reader.exit === undefined ? this.reader.blocked!.changedFor(this.watches ? "none" : "all") : this.end
     }
     const promise = this.watches ? inside(this.promises[this.next++]!).watched : this.promises[this.next++]!
     if (this.at < this.had.at) {

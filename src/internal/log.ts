@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
+import type { Observes } from "./ropeReader.ts"
 import { CurrentTask, type Task } from "./task.ts"
 
 /** A fiber that waits for a log to change. */
@@ -34,8 +35,12 @@ export class Log<A> {
   /** Called when a reader was given the failure that ended this log, which therefore needs no report. */
   onFailureRead: (() => void) | undefined = undefined
   private waiters: Array<Waiter> | undefined = undefined
+  /** Those who only watch, which makes them no readers. */
+  private watchers: Array<Waiter> | undefined = undefined
   /** Those that wait for the end alone. */
   private enders: Array<Waiter> | undefined = undefined
+  /** For how many rounds of the scheduler who only watches is left waiting: what comes meanwhile takes one wake-up. */
+  protected readonly patience: number = 0
   private wakes = 0
 
   append(item: A): void {
@@ -84,6 +89,10 @@ export class Log<A> {
     const waiters = this.waiters
     this.waiters = undefined
     resumeAll(waiters)
+    if (this.watchers === undefined) return
+    const watchers = this.watchers
+    this.watchers = undefined
+    resumeAll(watchers, this.patience)
   }
 
   /**
@@ -91,8 +100,13 @@ export class Log<A> {
    * between that and the waiting wakes it too.
    */
   get changed(): Effect.Effect<void> {
+    return this.changedFor("all")
+  }
+
+  /** The same for who only watches, too. */
+  changedFor(observes: Observes): Effect.Effect<void> {
     const seen = this.wakes
-    return this.waitIn("waiters", () => this.wakes !== seen)
+    return this.waitIn(observes === "all" ? "waiters" : "watchers", () => this.wakes !== seen)
   }
 
   /** Waits until the log ends; what is added until then wakes nobody who waits so. */
@@ -100,7 +114,7 @@ export class Log<A> {
     return this.waitIn("enders", () => this.exit !== undefined)
   }
 
-  private waitIn(list: "waiters" | "enders", isOver: () => boolean): Effect.Effect<void> {
+  private waitIn(list: "waiters" | "watchers" | "enders", isOver: () => boolean): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       if (isOver()) return resume(Effect.void)
       const waiter = this.waiter(Fiber.getCurrent()!, resume)
@@ -147,17 +161,21 @@ export const withReaders = (step: () => void): void => {
   }
 }
 
-const resumeAll = (waiters: ReadonlyArray<Waiter> | undefined): void => {
+const resumeAll = (waiters: ReadonlyArray<Waiter> | undefined, rounds = 0): void => {
   if (waiters === undefined) return
   // who is woken can go on, although it has not run yet
   for (const { task } of waiters) if (task !== undefined) task.waiting = undefined
-  if (woken !== undefined) {
+  if (woken !== undefined && rounds === 0) {
     for (const waiter of waiters) woken.push(waiter)
     return
   }
-  waiters[0]!.dispatcher.scheduleTask(() => {
-    for (const waiter of waiters) waiter.resume(Effect.void)
-  }, 0)
+  const { dispatcher } = waiters[0]!
+  const next = (left: number): void =>
+    dispatcher.scheduleTask(() => {
+      if (left > 0) return next(left - 1)
+      for (const waiter of waiters) waiter.resume(Effect.void)
+    }, 0)
+  next(rounds)
 }
 
 const without = (waiters: Array<Waiter> | undefined, waiter: Waiter): Array<Waiter> | undefined => {

@@ -93,6 +93,7 @@ export class Streamed<E> extends Log<string> {
   maker: Origin | undefined = undefined
   result: Exit.Exit<Message.Message, E> | undefined = undefined
   task: Task | undefined = undefined
+  protected override readonly patience = 8
   private asMessage: MessagePromise | undefined = undefined
   private view: MessagePromise<E> | undefined = undefined
   private readonly streams: boolean

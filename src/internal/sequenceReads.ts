@@ -43,7 +43,7 @@ export const collect = <E>(
         chunk = reader.read()
         next = 0
         if (chunk.length > 0) continue
-        if (reader.exit === undefined) return Effect.flatMap(reader.blocked!.changed, () => step)
+        if (reader.exit === undefined) return Effect.flatMap(reader.blocked!.changedFor(observes), () => step)
         const exit = reader.readExit()
         return Exit.isSuccess(exit) ? Effect.succeed(messages) : (exit as Exit.Exit<never, E>) // what it fails with, its type says
       }
@@ -70,7 +70,7 @@ export const promisesOf = (sequence: Sequence, observes: Observes): Chunks<Promi
       if (observes === "none") chunk = chunk.map((promise) => inside(promise).watched)
       if (Arr.isReadonlyArrayNonEmpty(chunk)) return Effect.succeed(chunk)
       if (reader.exit !== undefined) return ended(reader.readExit())
-      return Effect.flatMap(reader.blocked!.changed, () => pull)
+      return Effect.flatMap(reader.blocked!.changedFor(observes), () => pull)
     })
     return pull
   })
@@ -88,7 +88,7 @@ export const partsOf = <E>(sequence: Sequence<E>, observes: Observes): Chunks<Pa
         index = items.length
         return Effect.succeed(parts as Arr.NonEmptyArray<Part<E>>) // from an index below the length
       }
-      if (exit === undefined) return Effect.flatMap(sequence.added.changed, () => pull)
+      if (exit === undefined) return Effect.flatMap(sequence.added.changedFor(observes), () => pull)
       const failure = sequence.failure
       if (failure !== undefined) {
         const [promise] = failure

@@ -57,7 +57,7 @@ export const replay = <A, E>(log: Log<A>, observes: Observes = "all"): StreamCha
           // from an index below the length
           return Effect.succeed(chunk as unknown as Arr.NonEmptyReadonlyArray<A>)
         }
-        if (exit === undefined) return Effect.flatMap(log.changed, () => pull)
+        if (exit === undefined) return Effect.flatMap(log.changedFor(observes), () => pull)
         if (observes === "all") log.readExit()
         return ended<E>(exit)
       })

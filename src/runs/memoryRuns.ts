@@ -203,7 +203,7 @@ const endOf = (sequence: Sequence): Effect.Effect<Exit.Exit<unknown, unknown>> =
         return Effect.flatMap(ends, () => step)
       }
       return reader.exit === undefined
-        ? Effect.flatMap(reader.blocked!.changed, () => step)
+        ? Effect.flatMap(reader.blocked!.changedFor("none"), () => step)
         : Effect.succeed(reader.exit)
     })
     return step

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { Agent, type MessageSequence, MiniAgents, Observer, Persistence } from "miniagents"
 import { Recorder } from "../../src/inspector/watch/recorder.ts"
 import * as CleanRuntime from "../CleanRuntime.ts"
@@ -147,6 +148,35 @@ describe("Law 15, Observed unchanged", () => {
       assert.strictEqual(text, "hello")
       assert.strictEqual(logs.filter((line) => line.startsWith("An observer failed")).length, 2)
     })
+  )
+
+  const watching: ReadonlyArray<readonly [string, Observer.Observer["onCall"]]> = [
+    ["nobody", () => Effect.void],
+    ["the messages", ({ input }) => Effect.exit(Stream.runDrain(input))],
+    [
+      "the parts",
+      ({ input }) =>
+        Stream.runForEach(input.parts, (part) => Effect.exit(Stream.runDrain<unknown, unknown, never>(part)))
+    ]
+  ]
+  it.effect.each(watching)(
+    "Law 15, Observed unchanged: input that nobody reads ends with the call (watched: %s)",
+    ([, onCall]) =>
+      Effect.gen(function* () {
+        const notes: Array<string> = []
+        const note = (text: string) => Effect.sync(() => void notes.push(text))
+        const endless = Stream.concat(Stream.make("a"), Stream.never).pipe(Stream.ensuring(note("input ended")))
+        const deaf = Agent.make("Deaf", (ctx) =>
+          Effect.replicateEffect(Effect.yieldNow, 20).pipe(
+            Effect.andThen(note("call ends")),
+            Effect.andThen(ctx.reply("x"))
+          )
+        )
+        yield* Effect.flatMap(deaf.trigger(endless), (replies) => replies.text).pipe(
+          Effect.provide(MiniAgents.layer().pipe(Layer.provide(Observer.layer({ onCall })))) // which waits for all that runs
+        )
+        assert.deepStrictEqual(notes, ["call ends", "input ended"])
+      })
   )
 
   it.effect("Law 15, Observed unchanged: an observer is told how a call ended, and starts before the call does", () =>
