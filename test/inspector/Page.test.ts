@@ -19,7 +19,7 @@ import { LlmAgent } from "miniagents/llm"
 import { ScriptedModel } from "miniagents/testing"
 import * as BuiltPage from "../../scripts/Page.ts"
 import * as RecordFile from "../../src/inspector/record/recordFile.ts"
-import { launch, open as openIn, pane, row, table } from "./Browser.ts"
+import { launch, leave, open as openIn, pane, row, table } from "./Browser.ts"
 import { shown, silent } from "./Shown.ts"
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -51,7 +51,7 @@ const onPage = <E>(
   shown(program, async (_, { url }) => {
     const page = await open(url)
     await use(page, url)
-    await page.close()
+    await leave(page)
   })
 
 const drained = (
@@ -129,7 +129,7 @@ describe("the page", () => {
         row(late, "Speaker").getByLabel("done").waitFor()
       ])
       assert.deepStrictEqual(await table(page), await table(late))
-      await late.close()
+      await leave(late)
     })
   })
 
@@ -259,7 +259,7 @@ describe("the page", () => {
       await row(page!, "After").waitFor()
       assert.deepStrictEqual(await table(page!), ["✓\nAfter"])
     })
-    await page!.close()
+    await leave(page!)
   })
 
   it("shows two recorded runs side by side, with the first difference", async () => {
@@ -290,7 +290,7 @@ describe("the page", () => {
         assert.match(await changed.innerText(), /Talker\s+Talker\s+message 2 replied\s+this answer\s+that answer/)
         await page.getByLabel("Run").selectOption("run 1")
         await changed.getByText("that answer").first().waitFor()
-        await page.close()
+        await leave(page)
       })
     }).pipe(Effect.provide(Layer.provide(Inspector.layerRecordings(both, {}), silent)), Effect.runPromise)
   })
@@ -333,7 +333,7 @@ describe("the page", () => {
         // a second tab, and the same after a reload, show the same conversation
         const late = await open(page.url())
         await heard(late, "1: hullo hullo")
-        await late.close()
+        await leave(late)
         await page.reload()
         await heard(page, "1: hullo hullo")
         assert.notStrictEqual(page.url(), url)

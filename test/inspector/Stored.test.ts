@@ -20,7 +20,7 @@ import { RunEvents } from "../../src/inspector/stored/runEvents.ts"
 import * as Agents from "../cli/runs.agents.ts"
 import * as Program from "../cli/Program.ts"
 import { law } from "../laws/Law.ts"
-import { launch, open, pane, row, table } from "./Browser.ts"
+import { launch, leave, open, pane, row, table } from "./Browser.ts"
 import { shown, silent } from "./Shown.ts"
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
@@ -238,7 +238,7 @@ describe("the page of a store", () => {
           .locator("option", { hasText: "support/43 · 2 messages, from support/42" })
           .waitFor({ state: "attached" })
         assert.deepStrictEqual(await table(page), ["✓\nsupport/43"])
-        await page.close()
+        await leave(page)
       })
       const texts = (yield* Conversation.messages("support/43")).map(String)
       assert.deepStrictEqual(texts, ["Hello", "How are you?"])
@@ -282,7 +282,7 @@ describe("the page of a store", () => {
       await page.getByRole("button", { name: "Run again", exact: true }).click()
       await page.getByLabel("Run", { exact: true }).selectOption("live")
       await vi.waitFor(async () => assert.strictEqual((await table(page)).length, 2), 10_000)
-      await page.close()
+      await leave(page)
     })
   })
 })
