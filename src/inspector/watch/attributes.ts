@@ -21,6 +21,9 @@ export const attributesOf = (attributes: Iterable<readonly [string, unknown]>): 
 
 /** A value as JSON; one that cannot be spelled out is no reason to fail what it belongs to. */
 export const spelled = (value: unknown): Json =>
+  typeof value === "string" || typeof value === "boolean" ? value : spelledOut(value)
+
+const spelledOut = (value: unknown): Json =>
   Result.getOrElse(
     Result.try(() => jsonOf(value) as Json),
     () => "?"
