@@ -280,6 +280,7 @@ describe("the page of a store", () => {
       await page.getByRole("button", { name: "Run again…" }).click()
       await page.getByLabel("Message 1").fill("y")
       await page.getByRole("button", { name: "Run again", exact: true }).click()
+      await page.waitForURL(({ hash }) => hash.includes("run=run")) // the new one is shown
       await page.getByLabel("Run", { exact: true }).selectOption("live")
       await vi.waitFor(async () => assert.strictEqual((await table(page)).length, 2), 10_000)
       await leave(page)
