@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import * as Struct from "effect/Struct"
 import * as Message from "../Message.ts"
 import type { MessagePromise, Origin } from "../MessagePromise.ts"
 import { textUntilFailure } from "./joinedTokens.ts"
@@ -278,14 +277,15 @@ makeStreamable(Whole.prototype, TypeId, (self) => {
   return text === "" ? Channel.empty : Channel.succeed([text] as const)
 })
 
-/** What is known of a message before its content. */
+/** What is known of a message before its content, which a file has as its source, and others may have in parts. */
 const withoutContent = (message: Message.Message): Message.KnownFields => {
   const { content: _, ...fields } = message as Message.Message & { readonly content?: unknown }
-  if (message instanceof Message.File) return Struct.omit(message, ["source"]) as Message.KnownFields
-  return "parts" in fields && (message instanceof Message.User || message instanceof Message.Assistant)
-    ? (Struct.omit(fields, ["parts"]) as Message.KnownFields)
-    : fields
+  if (message instanceof Message.File) return without("source", fields)
+  return message instanceof Message.User || message instanceof Message.Assistant ? without("parts", fields) : fields
 }
+
+const without = (name: string, { [name]: _, ...fields }: { readonly [name: string]: unknown }): Message.KnownFields =>
+  fields
 
 const recovering = (promise: Inside): MessagePromise => {
   const failureOf = (cause: Cause.Cause<unknown>) => {
