@@ -15,6 +15,7 @@ import type { Sequence } from "../internal/sequence.ts"
 import * as MessageSequence from "../MessageSequence.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import type * as Runs from "../runs/Runs.ts"
+import { untilClosing } from "../runs/untilClosing.ts"
 import { CurrentClasses } from "../store/engine.ts"
 import * as Transcript from "../Transcript.ts"
 import { Journal } from "./journal.ts"
@@ -394,10 +395,11 @@ export class Engine implements Runs.Service {
 
   private follow(run: DurableRun, server: Server): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      yield* within(server, follow(run))
-      this.held.delete(run)
+      const letGo = Effect.sync(() => run.lost(Cause.interrupt()))
+      yield* within(server, untilClosing(letGo)(follow(run)))
       // one that could not be written can go on elsewhere; what is another one's by now stays as it is
       if (run.lostBy !== undefined) yield* Effect.ignore(this.kept.outside(this.tables.hold([run.row], 0)))
+      this.held.delete(run) // not before: if all of this closes meanwhile, it is let go of there
       const { timer } = run
       if (timer !== undefined) yield* Fiber.interrupt(timer)
     })

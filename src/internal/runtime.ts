@@ -101,14 +101,23 @@ export class RuntimeImpl implements Runtime {
   }
 
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
+    const { guests = [] } = this.supervisor
+    this.supervisor.guests = undefined
+    return Effect.andThen(
+      Effect.forEach(guests, (end) => end, { discard: true }),
+      this.rest
+    )
+  })
+
+  private readonly rest: Effect.Effect<void> = Effect.suspend(() => {
     this.supervisor.root.finishOpened(Exit.void)
     // what a late reader started meanwhile is waited for too: looking and closing are one step
-    const rest = Effect.suspend(() => {
-      if (this.supervisor.running.count > 0) return this.drain
+    const closed = Effect.suspend(() => {
+      if (this.supervisor.running.count > 0) return this.rest
       this.supervisor.closed = true
       return this.settle("settle")
     })
-    return Effect.andThen(this.supervisor.running.none, rest)
+    return Effect.andThen(this.supervisor.running.none, closed)
   })
 
   /** Interrupts everything; what is still to be persisted gets a second at most. */

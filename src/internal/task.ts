@@ -69,6 +69,8 @@ export class Supervisor {
   readonly running = new WaitGroup()
   /** Once closed, what is asked to run ends as interrupted. */
   closed = false
+  /** How those end whose work is not waited for when the runtime closes, since somebody else has it; nothing once that begins. */
+  guests: Set<Effect.Effect<void>> | undefined = new Set()
   private readonly callers = new WeakMap<Fiber.Fiber<unknown, unknown>, Caller>()
 
   /** The task that what this fiber asks for belongs to. */

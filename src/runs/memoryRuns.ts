@@ -21,6 +21,7 @@ import type { Sequence } from "../internal/sequence.ts"
 import type * as MessageSequence from "../MessageSequence.ts"
 import type * as MiniAgents from "../MiniAgents.ts"
 import * as Transcript from "../Transcript.ts"
+import { untilClosing } from "./untilClosing.ts"
 import type {
   Info,
   MemoryOptions,
@@ -149,7 +150,7 @@ class MemoryRuns implements Service {
       yield* Deferred.done(run.opened, opened)
       if (Exit.isFailure(opened)) return undefined
       yield* this.linger(run)
-      return yield* endOf(opened.value.replies as Sequence)
+      return yield* untilClosing(run.interrupt)(endOf(opened.value.replies as Sequence))
     })
     const ended = (exit: Exit.Exit<Exit.Exit<unknown, unknown> | void>) => {
       this.running--

@@ -6,8 +6,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { Agent, MessagePromise, MiniAgents, type Transcript } from "miniagents"
@@ -55,6 +56,20 @@ export const suite = (name: string, layer: Layer.Layer<Runs.Runs>): void => {
         assert.strictEqual(yield* (yield* two.replies).text, "ab")
         assert.strictEqual(started, 1)
       })
+    )
+
+    it.effect("a runtime that closes well does not wait for runs, which are their Layer's", () =>
+      Effect.gen(function* () {
+        const runs = yield* Layer.build(layer)
+        const waiting = Agent.make("Waiting", (ctx) => Effect.flatMap(Runs.wait("never", Schema.String), ctx.reply))
+        const scope = yield* Scope.make()
+        const runtime = yield* Layer.buildWithScope(MiniAgents.layer(), scope)
+        yield* Runs.start(waiting, [], {}, { id: "r-1" }).pipe(Effect.provide(runs), Effect.provide(runtime))
+        yield* Effect.repeat(Effect.andThen(Effect.yieldNow, Runs.get("r-1")), {
+          until: ({ waiting }) => waiting.length > 0
+        }).pipe(Effect.provide(runs))
+        yield* Scope.close(scope, Exit.void)
+      }).pipe(Effect.scoped)
     )
 
     test(
