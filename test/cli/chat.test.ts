@@ -146,6 +146,8 @@ describe("miniagents chat", () => {
         "2*3."
       )
     )
+    terminal.type(`exit${key.enter}`)
+    await terminal.exited
     assert.include(history(), "- use `fork_all` or **nothing** that")
   })
 
