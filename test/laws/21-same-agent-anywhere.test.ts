@@ -54,6 +54,8 @@ describe("law 21, Same agent anywhere", () => {
         const there = yield* MiniAgents.MiniAgents
         yield* property(new Program.Run(remote), there).pipe(
           Effect.provide(MiniAgents.layer()),
+          // the servers stay until nobody calls them any more
+          Effect.andThen(there.idle),
           Effect.timeout("10 seconds")
         )
       }).pipe(Effect.scoped)
@@ -95,7 +97,6 @@ describe("law 21, Same agent anywhere", () => {
             for (let turn = 0; turn < after; turn++) yield* Effect.yieldNow
             yield* Fiber.interrupt(reading)
             yield* MiniAgents.idle
-            yield* there.idle
           })
         ),
       60_000
