@@ -32,10 +32,8 @@ const options = {
 
 describe("law 21, Same agent anywhere", () => {
   layer(Server, { excludeTestServices: true })((it) => {
-    /** A program with all of its agents on a server, in a runtime of its own here; `there` is the runtime of the server. */
-    const program = (
-      property: (run: Program.Run, there: MiniAgents.Runtime) => Effect.Effect<void, unknown, MiniAgents.MiniAgents>
-    ) =>
+    /** A program with all of its agents on a server, in a runtime of its own here. */
+    const program = (property: (run: Program.Run) => Effect.Effect<void, unknown, MiniAgents.MiniAgents>) =>
       Effect.gen(function* () {
         const context = yield* Effect.context<Guard.Guard | Runs.Runs | MiniAgents.MiniAgents>()
         const disposing: Array<() => Promise<void>> = []
@@ -52,7 +50,7 @@ describe("law 21, Same agent anywhere", () => {
         const dispose = Effect.promise(() => Promise.all(disposing.splice(0).map((each) => each())))
         yield* Effect.addFinalizer(() => dispose)
         const there = yield* MiniAgents.MiniAgents
-        yield* property(new Program.Run(remote), there).pipe(
+        yield* property(new Program.Run(remote)).pipe(
           Effect.provide(MiniAgents.layer()),
           // the servers stay until nobody calls them any more
           Effect.andThen(there.idle),
@@ -91,7 +89,7 @@ describe("law 21, Same agent anywhere", () => {
         after: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 60 }))
       },
       ({ after, root }) =>
-        program((run, there) =>
+        program((run) =>
           Effect.gen(function* () {
             const reading = yield* Effect.forkChild(Effect.flatMap(run.trigger(root), Program.seen))
             for (let turn = 0; turn < after; turn++) yield* Effect.yieldNow
