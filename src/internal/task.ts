@@ -69,7 +69,7 @@ export class Supervisor {
   readonly running = new WaitGroup()
   /** Once closed, what is asked to run ends as interrupted. */
   closed = false
-  /** How those end whose work is not waited for when the runtime closes, since somebody else has it; nothing once that begins. */
+  /** How the work ends that a runtime which closes does not wait for, as somebody else owns it; none once it begins to close. */
   guests: Set<Effect.Effect<void>> | undefined = new Set()
   private readonly callers = new WeakMap<Fiber.Fiber<unknown, unknown>, Caller>()
 

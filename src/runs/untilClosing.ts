@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { current } from "../MiniAgents.ts"
 
-/** The same effect, while which something that is told to end when the runtime begins to close is not waited for. */
+/** The same effect; if the runtime begins to close before that is done, `end` is run, so that nothing is waited for. */
 export const untilClosing =
   (end: Effect.Effect<void>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
